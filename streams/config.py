@@ -1,0 +1,357 @@
+"""The settings: one frozen tree from one YAML file, every value with a default.
+
+The only reader of ``funnelwatch.yaml`` and of the environment; each room is handed its own
+section. Durations are written ``5s`` under the key ``flush_interval`` and held as whole
+milliseconds in the attribute ``flush_interval_ms``. A wrong file is refused whole, with all that is
+wrong in it, never mended by guessing.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from streams.config_errors import explain, gather, translate, wrong
+from streams.config_source import KeyPath, Source, read_source
+from streams.config_types import (
+    FieldPath,
+    FormatName,
+    FromText,
+    InnerFormat,
+    Name,
+    SaslMechanism,
+    SecurityProtocol,
+    Server,
+    Text,
+    TopicName,
+    span,
+    whole,
+    whole_or_off,
+)
+from streams.durations import DAY, HOUR, MINUTE, SECOND
+from streams.funnel import CORE_DIMENSIONS, DEFAULT_NODES, ORDER_OUTCOMES, Funnel
+
+__all__ = [
+    "Counting",
+    "DeadLetter",
+    "Dimension",
+    "Formats",
+    "FunnelNodes",
+    "Http",
+    "Kafka",
+    "Logging",
+    "MappedFields",
+    "Metrics",
+    "Section",
+    "Settings",
+    "Topics",
+    "explain",
+    "load_settings",
+]
+
+MAX_EXTRA_DIMENSIONS: Final = 6
+MAX_NODES: Final = 16
+_FILE_SUFFIX: Final = "_file"
+_OTHER_KEYS: Final = {"json_lines": "json"}  # pydantic's models have a method json()
+
+
+def _yaml_key(name: str) -> str:
+    return _OTHER_KEYS.get(name, name.removesuffix("_ms"))
+
+
+class Section(BaseModel):
+    """A part of the tree: frozen, without unknown keys, durations keyed without their ``_ms``."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=_yaml_key,
+        validate_by_name=True,
+        allow_inf_nan=False,
+    )
+
+
+class Kafka(Section):
+    """How to reach the brokers and how to read from them."""
+
+    bootstrap_servers: Annotated[tuple[Server, ...], FromText, Field(min_length=1, max_length=64)] = (
+        "127.0.0.1:9092",
+    )
+    client_id: Text = "funnelwatch"
+    group_id: Text = "funnelwatch"
+    instance_id: Text | None = None
+    security_protocol: SecurityProtocol = "PLAINTEXT"
+    sasl_mechanism: SaslMechanism = "PLAIN"
+    sasl_username: Text | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = None
+    auto_offset_reset: Literal["earliest", "latest"] = "earliest"
+    fetch_min_bytes: Annotated[int, whole(1, 1 << 30)] = 1
+    fetch_max_bytes: Annotated[int, whole(1024, 1 << 30)] = 50 << 20
+    max_partition_fetch_bytes: Annotated[int, whole(1024, 1 << 30)] = 4 << 20
+    fetch_max_wait_ms: Annotated[int, span("0s", "30s")] = 250
+    session_timeout_ms: Annotated[int, span("6s", "30m")] = 30 * SECOND
+    heartbeat_interval_ms: Annotated[int, span("100ms", "5m")] = 3 * SECOND
+    rebalance_timeout_ms: Annotated[int, span("1s", "1h")] = MINUTE
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
+            raise wrong(
+                f"{self.security_protocol} also needs sasl_username and sasl_password",
+                at=("security_protocol",),
+            )
+        if self.heartbeat_interval_ms * 3 > self.session_timeout_ms:
+            raise wrong("must be at most a third of session_timeout", at=("heartbeat_interval",))
+        return self
+
+
+class Topics(Section):
+    """Names and shapes of the topics. The sources are read, the rest is Funnelwatch's own."""
+
+    clickstream: TopicName = "clickstream"
+    orders: TopicName = "orders"
+    rollups: TopicName = "funnelwatch.rollups"
+    deadletter: TopicName = "funnelwatch.deadletter"
+    state: TopicName = "funnelwatch.state"
+    partitions: Annotated[int, whole(1, 1024)] = 4
+    rollup_shards: Annotated[int, whole(1, 1024)] = 4
+    replication_factor: Annotated[int, whole(1, 32)] = 1
+    rollups_retention_ms: Annotated[int, span("1h", "365d")] = 3 * DAY
+    deadletter_retention_ms: Annotated[int, span("1h", "365d")] = 7 * DAY
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        seen: dict[str, str] = {}
+        for key in ("clickstream", "orders", "rollups", "deadletter", "state"):
+            name = getattr(self, key)
+            if name in seen:
+                raise wrong(f"must differ from topics.{seen[name]}", at=(key,))
+            seen[name] = key
+        return self
+
+
+class MappedFields(Section):
+    """Where the format ``mapping`` finds things: dotted paths into the event.
+
+    Paths of an ``item_...`` start at one entry of ``items``. ``price_minor`` says that prices are
+    whole minor units (cents) instead of decimal strings.
+    """
+
+    event_id: FieldPath = "event_id"
+    event_time: FieldPath = "event_time"
+    event: FieldPath = "event"
+    visitor_id: FieldPath = "visitor_id"
+    slot: FieldPath = "slot"
+    banner: FieldPath = "banner"
+    sku: FieldPath = "sku"
+    order_id: FieldPath = "order_id"
+    currency: FieldPath = "currency"
+    items: FieldPath = "items"
+    item_sku: FieldPath = "sku"
+    item_quantity: FieldPath = "quantity"
+    item_price: FieldPath = "price"
+    item_slot: FieldPath = "slot"
+    item_banner: FieldPath = "banner"
+    price_minor: bool = False
+    payment_method: FieldPath = "payment_method"
+
+
+class Formats(Section):
+    """The input format of each source topic, and names of events beyond the format's own."""
+
+    clickstream: FormatName = "native"
+    orders: FormatName = "native"
+    events: Annotated[Mapping[Text, Name], FromText, Field(max_length=500)] = {}
+    mapping: MappedFields = MappedFields()
+    cloudevents_data: InnerFormat = "native"
+
+
+class FunnelNodes(Section):
+    """The nodes in order: the exposure first, the click second, ``paid`` last."""
+
+    nodes: Annotated[tuple[Name, ...], FromText, Field(min_length=3, max_length=MAX_NODES)] = DEFAULT_NODES
+
+    @field_validator("nodes")
+    @classmethod
+    def _in_order(cls, nodes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(nodes)) != len(nodes):
+            raise wrong("must name each node once")
+        taken = [node for node in nodes if node in ORDER_OUTCOMES]
+        if taken:
+            raise wrong(f"must not contain {taken[0]}: it is the outcome of an order, not a node")
+        if nodes[-1] != "paid":
+            raise wrong("must end with paid, the node that carries money")
+        return nodes
+
+
+class Dimension(Section):
+    """A further dimension: its name, and where the event carries it (default: under that name)."""
+
+    name: Name
+    field: FieldPath
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {"name": value, "field": value}
+        if isinstance(value, dict) and "name" in value:
+            return {"field": value["name"]} | value
+        return value
+
+
+class Counting(Section):
+    """The rules of counting: what is late, what is a duplicate, what a click may claim."""
+
+    max_out_of_orderness_ms: Annotated[int, span("0s", "10m")] = 5 * SECOND
+    allowed_lateness_ms: Annotated[int, span("0s", "1d")] = 10 * MINUTE
+    max_future_ms: Annotated[int, span("0s", "1d")] = 5 * MINUTE
+    idle_timeout_ms: Annotated[int, span("100ms", "10m")] = 2 * SECOND
+    dedupe_horizon_ms: Annotated[int, span("1s", "7d")] = HOUR
+    attribution_window_ms: Annotated[int, span("1s", "7d")] = 30 * MINUTE
+    attribution: Literal["last", "first", "linear"] = "last"
+    max_tracked_keys: Annotated[int, whole(1, 10_000_000)] = 100_000
+    remembered_orders: Annotated[int, whole(1, 10_000_000)] = 200_000
+    flush_interval_ms: Annotated[int, span("50ms", "1m")] = SECOND
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.allowed_lateness_ms < self.max_out_of_orderness_ms:
+            raise wrong("must be at least max_out_of_orderness", at=("allowed_lateness",))
+        return self
+
+
+class DeadLetter(Section):
+    """When rejected records mean a mistake of ours: so many in a row stop the worker."""
+
+    stop_after: Annotated[int | None, whole_or_off(1, 1_000_000_000)] = 100_000
+
+
+class Http(Section):
+    """Where metrics and health are served. Port 0 takes any free one."""
+
+    host: Text = "127.0.0.1"
+    port: Annotated[int, whole(0, 65535)] = 8080
+
+
+class Metrics(Section):
+    """Budget and timing of the exported series."""
+
+    max_keys: Annotated[int, whole(1, 10_000)] = 200
+    zero_hold_ms: Annotated[int, span("0s", "10m")] = 20 * SECOND
+    vanish_hold_ms: Annotated[int, span("0s", "10m")] = 20 * SECOND
+    time_zone: Text = "UTC"
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            raise wrong("must be an IANA time zone, such as UTC or Asia/Shanghai") from None
+        return name
+
+
+class Logging(Section):
+    """How much is logged, and whether as JSON lines (``auto``: when stderr is no terminal)."""
+
+    level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+        BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
+    ] = "INFO"
+    json_lines: Literal["auto", "on", "off"] = "auto"
+
+
+class Settings(Section):
+    """The whole tree."""
+
+    kafka: Kafka = Kafka()
+    topics: Topics = Topics()
+    formats: Formats = Formats()
+    funnel: FunnelNodes = FunnelNodes()
+    dimensions: Annotated[tuple[Dimension, ...], FromText, Field(max_length=MAX_EXTRA_DIMENSIONS)] = ()
+    counting: Counting = Counting()
+    deadletter: DeadLetter = DeadLetter()
+    http: Http = Http()
+    metrics: Metrics = Metrics()
+    logging: Logging = Logging()
+
+    @field_validator("dimensions")
+    @classmethod
+    def _new_names(cls, dimensions: tuple[Dimension, ...]) -> tuple[Dimension, ...]:
+        seen = set(CORE_DIMENSIONS)
+        for dimension in dimensions:
+            if dimension.name in seen:
+                raise wrong(
+                    f"must not name {dimension.name} again; {', '.join(CORE_DIMENSIONS)} are always there"
+                )
+            seen.add(dimension.name)
+        return dimensions
+
+    @model_validator(mode="after")
+    def _events_lead_somewhere(self) -> Self:
+        known = (*self.funnel.nodes, *ORDER_OUTCOMES)
+        for name, node in self.formats.events.items():
+            if node not in known:
+                raise wrong(f"must be one of {', '.join(known)}", at=("formats", "events", name))
+        return self
+
+    def funnel_model(self) -> Funnel:
+        """Nodes and dimensions as the core knows them."""
+        return Funnel(self.funnel.nodes, tuple(dimension.name for dimension in self.dimensions))
+
+
+def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Defaults, then the file, then ``FUNNELWATCH__SECTION__KEY`` variables.
+
+    ``NAME_file`` beside a secret ``NAME`` reads it from a file, relative to the configuration's.
+
+    Raises:
+        ConfigError: something is wrong; ``others`` carries everything else that is.
+    """
+    source = read_source(path, environ)
+    _read_secrets(Settings, source.values, (), source, path.parent if path else Path())
+    try:
+        settings = Settings.model_validate(source.values, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise gather([*source.problems, *translate(error, Settings, source)]) from None
+    if source.problems:
+        raise gather(source.problems)
+    return settings
+
+
+def _read_secrets(
+    section: type[BaseModel], values: dict[str, Any], above: KeyPath, source: Source, base: Path
+) -> None:
+    for name, info in section.model_fields.items():
+        inner, held = info.annotation, values.get(name)
+        if isinstance(inner, type) and issubclass(inner, Section) and isinstance(held, dict):
+            _read_secrets(inner, held, (*above, name), source, base)
+        elif inner == SecretStr | None and name + _FILE_SUFFIX in values:
+            _read_secret(name, values, above, source, base)
+
+
+def _read_secret(name: str, values: dict[str, Any], above: KeyPath, source: Source, base: Path) -> None:
+    here = (*above, name + _FILE_SUFFIX)
+    file = values.pop(name + _FILE_SUFFIX)
+    if name in values:
+        source.reject(here, f"must not stand beside {name}: give one of them")
+        return
+    try:
+        values[name] = (base / file).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, TypeError, ValueError):
+        source.reject(here, "must be a file with the secret, readable and in UTF-8")

@@ -1,0 +1,110 @@
+"""The kinds of value that a setting may have, each with a plain word for what is allowed."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, PlainValidator, StringConstraints
+
+from streams.config_errors import wrong
+from streams.config_source import parse_flow
+from streams.durations import format_duration, parse_duration_ms
+
+
+def span(low: str, high: str) -> PlainValidator:
+    """A duration from ``low`` to ``high``, both included."""
+    lowest, highest = parse_duration_ms(low), parse_duration_ms(high)
+
+    def check(value: object) -> int:
+        try:
+            span_ms = parse_duration_ms(value)
+        except ValueError:
+            span_ms = -1
+        if not lowest <= span_ms <= highest:
+            limits = f"{format_duration(lowest)} to {format_duration(highest)}"
+            raise wrong(f"must be a duration from {limits}, such as 250ms, 5s, 10m or 1h")
+        return span_ms
+
+    return PlainValidator(check)
+
+
+def whole(lowest: int, highest: int) -> PlainValidator:
+    """A whole number from ``lowest`` to ``highest``, both included; true and 5.0 are none."""
+
+    def check(value: object) -> int:
+        number = _whole_number(value)
+        if number is None or not lowest <= number <= highest:
+            raise wrong(f"must be a whole number from {lowest} to {highest}")
+        return number
+
+    return PlainValidator(check)
+
+
+def whole_or_off(lowest: int, highest: int) -> PlainValidator:
+    """Likewise, or ``off``, which is held as None."""
+
+    def check(value: object) -> int | None:
+        if value is None or value is False or value == "off":
+            return None
+        number = _whole_number(value)
+        if number is None or not lowest <= number <= highest:
+            raise wrong(f"must be a whole number from {lowest} to {highest}, or off")
+        return number
+
+    return PlainValidator(check)
+
+
+def _whole_number(value: object) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def word(pattern: str, allowed: str) -> BeforeValidator:
+    """Text that matches ``pattern`` whole."""
+    shape = re.compile(pattern)
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and not shape.fullmatch(value):
+            raise wrong(allowed)
+        return value
+
+    return BeforeValidator(check)
+
+
+def _from_text(value: object) -> object:
+    """Lists and sections may come from an environment variable: ``a,b``, ``[a, b]``, ``{a: b}``."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith(("[", "{")):
+        try:
+            return parse_flow(value)
+        except ValueError:
+            raise wrong("must be YAML on one line, such as [a, b] or {a: b}") from None
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+FromText = BeforeValidator(_from_text)
+Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Server = Annotated[
+    Text,
+    word(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}", "must be host:port, such as kafka-1:9092"),
+]
+TopicName = Annotated[
+    Text,
+    word(
+        r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}",
+        "must be a topic name: up to 249 letters, digits, '.', '_' or '-'",
+    ),
+]
+Name = Annotated[
+    Text, word(r"[a-z][a-z0-9_]{0,63}", "must be a name: small letters, digits and '_', a letter first")
+]
+FieldPath = Annotated[
+    Text, word(r"[^.\s]+(?:\.[^.\s]+)*", "must be a dotted path into the event, such as context.page.slot")
+]
+FormatName = Literal["native", "ga4", "segment", "snowplow", "sensorsdata", "cloudevents", "mapping"]
+InnerFormat = Literal["native", "ga4", "segment", "snowplow", "sensorsdata", "mapping"]
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]

@@ -1,0 +1,164 @@
+"""To which slot and banner an event after the click is owed.
+
+The state is the newest click by event time, per visitor and per visitor and SKU; an event at
+time t uses it only if it lies in ``[t - window, t]``. Everything works on whole batches: clicks
+and the events that ask may come in any mix, and each question sees exactly the clicks before it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from streams.core.slots import TimedSlots
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    U64 = NDArray[np.uint64]
+    I64 = NDArray[np.int64]
+    I32 = NDArray[np.int32]
+
+NEVER = -(1 << 62)
+
+
+class Clicks(NamedTuple):
+    """Clicks in processing order. ``place`` is the row's place in the batch, ascending."""
+
+    keys: U64
+    place: I64
+    time: I64
+    slot: I32
+    banner: I32
+
+    def take(self, where: I64) -> Clicks:
+        """The clicks an index array names."""
+        return Clicks(*(column[where] for column in self))
+
+
+class NewestClicks:
+    """The newest click by event time for each key of one kind."""
+
+    def __init__(self) -> None:
+        self._slots = TimedSlots(payload=2)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self._slots.nbytes
+
+    def before(self, clicks: Clicks, keys: U64, place: I64) -> Clicks:
+        """For each question (key, place) the newest click before it; time NEVER if there is none.
+
+        ``clicks`` are those of the same batch, not yet taken in by :meth:`remember`.
+        """
+        known = self._remembered(keys, place)
+        recent = _newest_in_batch(clicks, keys, place)
+        if recent is None:
+            return known
+        fresher = recent.time >= known.time
+        return Clicks(
+            keys,
+            place,
+            np.where(fresher, recent.time, known.time),
+            np.where(fresher, recent.slot, known.slot),
+            np.where(fresher, recent.banner, known.banner),
+        )
+
+    def _remembered(self, keys: U64, place: I64) -> Clicks:
+        slots = self._slots.find(keys)
+        times, _ = self._slots.times(np.maximum(slots, 0))
+        slot, banner = self._slots.payload[:, np.maximum(slots, 0)]
+        return Clicks(keys, place, np.where(slots < 0, NEVER, times), slot, banner)
+
+    def remember(self, clicks: Clicks, cutoff_ms: int) -> None:
+        """Take in a batch's clicks. Those from before the cutoff may be forgotten."""
+        if not clicks.keys.size:
+            return
+        order = np.lexsort((clicks.place, clicks.time, clicks.keys))
+        last = order[_ends(clicks.keys[order])]
+        newest = clicks.take(last)
+        slots = self._slots.resolve(newest.keys, cutoff_ms)
+        stored, fresh = self._slots.times(slots)
+        wins = fresh | (newest.time >= stored)
+        self._slots.payload[0, slots[wins]] = newest.slot[wins]
+        self._slots.payload[1, slots[wins]] = newest.banner[wins]
+        self._slots.write_times(slots[wins], newest.time[wins])
+
+
+def _ends(sorted_keys: U64) -> I64:
+    """Index of the last row of each run of equal keys."""
+    return np.flatnonzero(np.append(sorted_keys[1:] != sorted_keys[:-1], True))
+
+
+def _newest_in_batch(clicks: Clicks, keys: U64, place: I64) -> Clicks | None:
+    """Per question the newest click of the same key at an earlier place, or None for no match."""
+    shared = np.flatnonzero(np.isin(clicks.keys, keys))
+    if not shared.size:
+        return None
+    clicks = clicks.take(shared)
+    count = clicks.keys.size
+    # Rank clicks by (time, place): of two at the same time the later processed is the newer.
+    rank = np.empty(count, dtype=np.int64)
+    rank[np.lexsort((clicks.place, clicks.time))] = np.arange(1, count + 1)
+    all_keys = np.concatenate((clicks.keys, keys))
+    order = np.lexsort((np.concatenate((clicks.place, place)), all_keys))
+    ranks = np.concatenate((rank, np.zeros(keys.size, dtype=np.int64)))[order]
+    sorted_keys = all_keys[order]
+    run = np.cumsum(np.append(False, sorted_keys[1:] != sorted_keys[:-1]))
+    best = np.maximum.accumulate(run * (count + 1) + ranks) - run * (count + 1)
+    answer = np.empty(all_keys.size, dtype=np.int64)
+    answer[order] = best
+    found = answer[count:]
+    by_rank = np.empty(count + 1, dtype=np.int64)
+    by_rank[rank] = np.arange(count)
+    by_rank[0] = 0
+    pick = by_rank[found]
+    return Clicks(
+        keys,
+        place,
+        np.where(found > 0, clicks.time[pick], NEVER - 1),
+        clicks.slot[pick],
+        clicks.banner[pick],
+    )
+
+
+class Attribution:
+    """Newest clicks of visitors, and of visitors on SKUs, with the look-back window."""
+
+    def __init__(self, window_ms: int) -> None:
+        self._window = window_ms
+        self._by_visitor = NewestClicks()
+        self._by_sku = NewestClicks()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self._by_visitor.nbytes + self._by_sku.nbytes
+
+    def credit(
+        self,
+        clicks: tuple[Clicks, Clicks],
+        questions: tuple[U64, U64],
+        place: I64,
+        times_ms: I64,
+    ) -> tuple[I32, I32]:
+        """Slot and banner of the click each question is owed to; code 0 where there is none.
+
+        ``clicks`` and the keys in ``questions`` come as (by visitor, by visitor and SKU).
+        """
+        own_sku = self._by_sku.before(clicks[1], questions[1], place)
+        any_sku = self._by_visitor.before(clicks[0], questions[0], place)
+        slot = np.zeros(place.size, dtype=np.int32)
+        banner = np.zeros(place.size, dtype=np.int32)
+        for found in (any_sku, own_sku):
+            inside = (found.time <= times_ms) & (found.time >= times_ms - self._window)
+            slot[inside] = found.slot[inside]
+            banner[inside] = found.banner[inside]
+        return slot, banner
+
+    def remember(self, clicks: tuple[Clicks, Clicks], cutoff_ms: int) -> None:
+        """Take in a batch's clicks, by visitor and by visitor and SKU."""
+        self._by_visitor.remember(clicks[0], cutoff_ms)
+        self._by_sku.remember(clicks[1], cutoff_ms)

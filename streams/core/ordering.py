@@ -1,0 +1,114 @@
+"""Event-time order: who is late, who is too late, who is in the future, who may go on.
+
+The order in which events are processed depends on offsets and event times only: each topic of a
+source partition keeps the newest event time it has read, a row's *ordering time* is its event
+time but never more than the bound behind that newest, and rows go on in ordering time once both
+topics' newest are past them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streams.core.rows import Rows, concatenate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from streams.core.settings import CountingSettings
+
+    I64 = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+
+UNREAD = -(1 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Verdicts on rows in the order in which they were read; arrays of shape (n,)."""
+
+    future: Bools
+    too_late: Bools
+    late: Bools
+    order_time: I64
+    newest: I64
+
+
+def classify(times: I64, timestamps: I64, newest: int, settings: CountingSettings) -> Arrival:
+    """Judge rows of one topic-partition in offset order.
+
+    Args:
+        times: event times, ms.
+        timestamps: Kafka's record timestamps, ms.
+        newest: newest event time read before these rows, or ``UNREAD``.
+        settings: the bounds.
+    """
+    future = times > timestamps + settings.max_future_ms
+    seen = np.maximum(np.maximum.accumulate(np.where(future, UNREAD, times)), newest)
+    behind = seen - times
+    too_late = ~future & (behind > settings.allowed_lateness_ms)
+    late = ~future & ~too_late & (behind > settings.max_out_of_orderness_ms)
+    order_time = np.maximum(times, seen - settings.max_out_of_orderness_ms)
+    return Arrival(future, too_late, late, order_time, seen)
+
+
+def release_limit(
+    newest: tuple[int, int], idle_ms: tuple[int | None, int | None], bound_ms: int, timeout_ms: int
+) -> int:
+    """Rows with an ordering time strictly below this may go on.
+
+    Args:
+        newest: newest event time per topic, ``UNREAD`` where nothing was read.
+        idle_ms: per topic, for how long (wall clock) nothing has been left to read; None if
+            something is left or nobody knows.
+        bound_ms: how far events may be out of order.
+        timeout_ms: a topic idle for this long holds nobody back. When all are, time goes on by
+            the wall clock, so that the last events before a silence are counted too.
+    """
+    idle = [since is not None and since >= timeout_ms for since in idle_ms]
+    if all(idle):
+        since = min(value for value in idle_ms if value is not None)
+        return max(newest) - bound_ms + since - timeout_ms
+    return min(time for time, quiet in zip(newest, idle, strict=True) if not quiet) - bound_ms
+
+
+class Waiting:
+    """Rows read but not yet due, per topic in blocks that are sorted by ordering time."""
+
+    def __init__(self) -> None:
+        self._blocks: tuple[list[Rows], list[Rows]] = ([], [])
+        self.size = 0
+
+    def add(self, topic: int, rows: Rows) -> None:
+        """Take in rows of one topic, in offset order, later than all before them."""
+        if not len(rows):
+            return
+        times = rows.order_time
+        if (times[1:] < times[:-1]).any():
+            rows = rows.take(np.argsort(times, kind="stable"))
+        self._blocks[topic].append(rows)
+        self.size += len(rows)
+
+    def release(self, limit_ms: int) -> Rows | None:
+        """Rows with ordering time below the limit, in processing order; None if there are none."""
+        due = [part for topic in (0, 1) for part in self._cut(topic, limit_ms)]
+        if not due:
+            return None
+        # Clickstream blocks first and each in offset order: a stable sort keeps the tie rule.
+        rows = concatenate(due)
+        self.size -= len(rows)
+        return rows.take(np.argsort(rows.order_time, kind="stable"))
+
+    def _cut(self, topic: int, limit_ms: int) -> list[Rows]:
+        due, kept = [], []
+        for block in self._blocks[topic]:
+            cut = int(np.searchsorted(block.order_time, limit_ms, side="left"))
+            if cut:
+                due.append(block.take(slice(0, cut)))
+            if cut < len(block):
+                kept.append(block.take(slice(cut, None)))
+        self._blocks[topic][:] = kept
+        return due

@@ -1,0 +1,340 @@
+"""One source partition: clickstream/p and orders/p through the counting contract.
+
+Records of both topics come in as decoded batches in offset order; counts come out as changes of
+ten-second buckets. What is counted depends on offsets, event times and record timestamps only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streams.core.attribution import Attribution, Clicks
+from streams.core.buckets import COLUMN_BITS, VISITORS, BucketChange, OpenBuckets
+from streams.core.hashing import combine
+from streams.core.lines import Lines, open_lines
+from streams.core.orders import NO_CURRENCY, PaidOrder, PaidOrders, amounts, reversed_lines
+from streams.core.ordering import UNREAD, Waiting, classify
+from streams.core.recent import RecentKeys
+from streams.core.rows import Line, Rejected
+from streams.core.settings import BUCKET_MS, CountingSettings
+from streams.core.vocabulary import OTHER_CODE
+from streams.events import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from streams.core.rows import Decoded, Detail, Rows
+    from streams.core.vocabulary import Vocabulary
+
+    I64 = NDArray[np.int64]
+    I32 = NDArray[np.int32]
+    Bools = NDArray[np.bool_]
+
+CLICKSTREAM, ORDERS = 0, 1
+# A topic that has fallen silent keeps the other one's memory alive for at most this long.
+_MEMORY_SPREAD_MS = 6 * 3_600_000
+_PROCESS_ROWS = 1 << 15
+_FOREVER = 1 << 62
+
+
+class SourcePartition:
+    """The counting state of one source partition.
+
+    Args:
+        vocabulary: stages and key numbers, shared with the decoder.
+        settings: the contract's numbers.
+        first_part: number for the first bucket part; must grow from life to life.
+    """
+
+    def __init__(
+        self, vocabulary: Vocabulary, settings: CountingSettings, *, first_part: int = 0
+    ) -> None:
+        self._vocabulary = vocabulary
+        self._stages = vocabulary.stages
+        self._settings = settings
+        self._waiting = Waiting()
+        self._details: dict[int, Detail] = {}
+        self._serial = 0
+        self._newest = [UNREAD, UNREAD]
+        self._limit = UNREAD
+        self._counted_until = UNREAD
+        self._seen_ids = RecentKeys(settings.dedupe_horizon_ms, both_ways=True)
+        self._visitors = RecentKeys(settings.attribution_window_ms, both_ways=False)
+        self._attribution = Attribution(settings.attribution_window_ms)
+        self._paid = PaidOrders(settings.remembered_orders)
+        self._buckets = OpenBuckets(len(vocabulary.funnel.dimensions), first_part)
+
+    @property
+    def newest(self) -> tuple[int, int]:
+        """Newest event time read per topic, ms; ``ordering.UNREAD`` before the first."""
+        return self._newest[0], self._newest[1]
+
+    @property
+    def waiting(self) -> int:
+        """Events read but not yet due."""
+        return self._waiting.size
+
+    def drain(self) -> None:
+        """Count everything that waits: there is nothing more to read."""
+        self.process(_FOREVER)
+
+    def nbytes(self) -> dict[str, int]:
+        """Bytes of state by kind."""
+        return {
+            "dedupe": self._seen_ids.nbytes,
+            "visitors": self._visitors.nbytes,
+            "clicks": self._attribution.nbytes,
+        }
+
+    def ingest(self, topic: int, decoded: Decoded, timestamps: I64) -> list[Rejected]:
+        """Take in one batch of records of one topic in offset order.
+
+        Args:
+            topic: ``CLICKSTREAM`` or ``ORDERS``.
+            decoded: what the records say.
+            timestamps: Kafka's timestamp per record, ms, shape (records,).
+
+        Returns:
+            The records that go to the dead-letter topic: what the decoder rejected, and those
+            too late or too far in the future.
+        """
+        rows = decoded.rows
+        before = self._newest[topic]
+        arrival = classify(rows.time, timestamps[rows.record], before, self._settings)
+        if len(rows):
+            self._newest[topic] = int(arrival.newest[-1])
+        refused = arrival.future | arrival.too_late
+        rejected = decoded.rejected + [
+            Rejected(int(rows.record[at]), outcome, None, "")
+            for mask, outcome in ((arrival.future, Outcome.FUTURE), (arrival.too_late, Outcome.TOO_LATE))
+            for at in np.flatnonzero(mask & rows.first).tolist()
+        ]
+        self._count_rejected(topic, rejected, timestamps)
+        rows.late = arrival.late
+        rows.order_time = arrival.order_time
+        rows.topic = np.full(len(rows), topic, dtype=np.int8)
+        rows.event = combine(rows.event, np.uint64(topic))
+        rows.detail = self._adopt(decoded, rows.detail)
+        if refused.any():
+            self._forget(rows.detail[refused])
+            rows = rows.take(~refused)
+        self._waiting.add(topic, rows)
+        return rejected
+
+    def _forget(self, serials: I64) -> None:
+        for serial in serials[serials >= 0].tolist():
+            del self._details[serial]
+
+    def _adopt(self, decoded: Decoded, detail: I64) -> I64:
+        """Give a batch's details serials of this partition's own."""
+        if not decoded.details:
+            return detail
+        base = self._serial
+        for number, value in decoded.details.items():
+            self._details[base + number] = value
+        self._serial = base + max(decoded.details) + 1
+        return np.where(detail >= 0, detail + base, detail)
+
+    def _count_rejected(self, topic: int, rejected: list[Rejected], timestamps: I64) -> None:
+        if not rejected:
+            return
+        newest = self._newest[topic]
+        clock = newest if newest != UNREAD else int(timestamps[0])
+        for outcome, records in Counter(item.outcome for item in rejected).items():
+            self._buckets.add_outcome(_bucket(clock), (topic, outcome), records)
+
+    def process(self, limit_ms: int) -> int:
+        """Count all waiting events whose ordering time is below the limit; their number."""
+        self._limit = max(self._limit, limit_ms)
+        released = self._waiting.release(limit_ms)
+        if released is None:
+            return 0
+        self._counted_until = max(self._counted_until, int(released.time.max()))
+        for start in range(0, len(released), _PROCESS_ROWS):
+            for rows in self._within_horizon(released.take(slice(start, start + _PROCESS_ROWS))):
+                self._process(rows)
+        return len(released)
+
+    def _within_horizon(self, rows: Rows) -> Iterator[Rows]:
+        """Split rows so that each piece spans no more event time than dedupe can do at once."""
+        span = int(rows.time.max() - rows.time.min())
+        if span <= self._settings.dedupe_horizon_ms or len(rows) == 1:
+            yield rows
+            return
+        middle = len(rows) // 2
+        yield from self._within_horizon(rows.take(slice(0, middle)))
+        yield from self._within_horizon(rows.take(slice(middle, None)))
+
+    def _process(self, rows: Rows) -> None:
+        admitted = self._seen_ids.admit(rows.event, rows.time, self._cutoff(rows, self._settings.dedupe_horizon_ms))
+        self._count_outcomes(rows, admitted)
+        dropped = rows.detail[~admitted]
+        rows = rows.take(admitted)
+        lines = open_lines(rows, self._details)
+        if len(rows):
+            self._attribute(rows, lines)
+            self._count_nodes(rows, lines)
+            self._count_money(rows, lines)
+        self._forget(rows.detail)
+        self._forget(dropped)
+
+    def _cutoff(self, rows: Rows, window_ms: int) -> int:
+        """Event time before which nothing is needed any more, by these rows or any to come.
+
+        What comes next is ordered no earlier than the first of these rows, or than what the
+        slower topic reads next; a late event's own time lies up to the lateness behind.
+        """
+        read = [time for time in self._newest if time != UNREAD]
+        slowest = max(min(read), max(read) - _MEMORY_SPREAD_MS) - self._settings.max_out_of_orderness_ms
+        line = min(slowest, int(rows.order_time[0]))
+        return line - self._settings.allowed_lateness_ms - window_ms
+
+    def _count_outcomes(self, rows: Rows, admitted: Bools) -> None:
+        verdict = np.where(admitted, np.where(rows.late, 1, 2), 0)
+        code = (rows.order_time // BUCKET_MS * 6 + rows.topic * 3 + verdict)[rows.first]
+        for packed, records in zip(*(part.tolist() for part in np.unique(code, return_counts=True)), strict=True):
+            bucket, rest = divmod(packed, 6)
+            topic, which = divmod(rest, 3)
+            outcome = (Outcome.DUPLICATE, Outcome.LATE, Outcome.ACCEPTED)[which]
+            self._buckets.add_outcome(bucket * BUCKET_MS, (topic, outcome), records)
+
+    def _attribute(self, rows: Rows, lines: Lines) -> None:
+        """Fill in slots and banners that events after the click owe to one, in place."""
+        node = rows.node[lines.row]
+        visitor = rows.visitor[lines.row]
+        sku = lines.keys[2]
+        by_sku = combine(visitor, self._vocabulary.sku.prints[sku])
+        clicks = self._clicks(rows, lines, node, by_sku)
+        asks = np.flatnonzero(
+            (node > self._stages.click) & ((lines.keys[0] == 0) | (lines.keys[1] == 0))
+        )
+        if asks.size:
+            # A line without a SKU of its own asks under a key that no click answers to.
+            own = np.where(sku[asks] > OTHER_CODE, by_sku[asks], ~visitor[asks])
+            slot, banner = self._attribution.credit(
+                clicks, (visitor[asks], own), lines.row[asks], rows.time[lines.row[asks]]
+            )
+            for dimension, credited in ((0, slot), (1, banner)):
+                held = lines.keys[dimension, asks]
+                lines.keys[dimension, asks] = np.where(held == 0, credited, held)
+        self._attribution.remember(clicks, self._cutoff(rows, self._settings.attribution_window_ms))
+
+    def _clicks(
+        self, rows: Rows, lines: Lines, node: NDArray[np.int16], by_sku: NDArray[np.uint64]
+    ) -> tuple[Clicks, Clicks]:
+        at = np.flatnonzero(node == self._stages.click)
+        known = at[lines.keys[2, at] > OTHER_CODE]
+        return self._click_columns(rows, lines, at, rows.visitor[lines.row[at]]), self._click_columns(
+            rows, lines, known, by_sku[known]
+        )
+
+    @staticmethod
+    def _click_columns(rows: Rows, lines: Lines, at: I64, keys: NDArray[np.uint64]) -> Clicks:
+        row = lines.row[at]
+        return Clicks(keys, row, rows.time[row], lines.keys[0, at], lines.keys[1, at])
+
+    def _count_nodes(self, rows: Rows, lines: Lines) -> None:
+        bucket = rows.time // BUCKET_MS * BUCKET_MS
+        counted = rows.node < self._stages.first_reversal
+        visited = (rows.node >= self._stages.click) & (rows.node < self._stages.nodes)
+        marks: list[tuple[int, I64, I32, NDArray[np.uint64]]] = []
+        for dimension in range(len(self._vocabulary.funnel.dimensions)):
+            row, key = self._pairs(dimension, rows, lines, counted)
+            self._buckets.count(dimension, bucket[row], _cells(key, rows.node[row]))
+            seen = visited[row]
+            row, key = row[seen], key[seen]
+            marks.append((dimension, row, key, self._mark_prints(dimension, key, rows.node[row])))
+        self._count_visitors(rows, bucket, marks)
+
+    def _pairs(self, dimension: int, rows: Rows, lines: Lines, keep: Bools) -> tuple[I64, I32]:
+        """Distinct (row, key code) pairs of one dimension, rows ascending."""
+        if 1 <= dimension <= 3:  # noqa: PLR2004 - slot, banner, sku
+            return lines.pairs(dimension - 1, keep)
+        row = np.flatnonzero(keep)
+        if dimension == 0:
+            return row, np.zeros(row.size, dtype=np.int32)
+        return row, rows.keys[dimension - 1, row]
+
+    def _mark_prints(self, dimension: int, key: I32, node: NDArray[np.int16]) -> NDArray[np.uint64]:
+        if dimension == 0:
+            return node.astype(np.uint64)
+        return combine(self._vocabulary.tables[dimension - 1].prints[key], node.astype(np.uint64))
+
+    def _count_visitors(
+        self, rows: Rows, bucket: I64, marks: list[tuple[int, I64, I32, NDArray[np.uint64]]]
+    ) -> None:
+        row = np.concatenate([mark[1] for mark in marks])
+        prints = np.concatenate([mark[3] for mark in marks])
+        admitted = self._visitors.admit(
+            combine(rows.visitor[row], prints),
+            rows.time[row],
+            self._cutoff(rows, self._settings.attribution_window_ms),
+        )
+        start = 0
+        for dimension, rows_of, key, _ in marks:
+            new = admitted[start : start + rows_of.size]
+            start += rows_of.size
+            at = rows_of[new]
+            self._buckets.count(dimension, bucket[at], _cells(key[new], rows.node[at] + VISITORS))
+
+    def _count_money(self, rows: Rows, lines: Lines) -> None:
+        stages = self._stages
+        moving = np.flatnonzero((rows.node == stages.paid) | (rows.node >= stages.first_reversal))
+        for at in moving.tolist():
+            serial = int(rows.detail[at])
+            if serial < 0:
+                continue
+            kind = stages.names[rows.node[at]]
+            self._book(int(rows.time[at]), kind, self._details[serial], self._credited(at, serial, lines))
+
+    def _credited(self, at: int, serial: int, lines: Lines) -> tuple[Line, ...]:
+        """The lines of a row with slot and banner as attributed."""
+        start, end = np.searchsorted(lines.row, (at, at + 1))
+        slots, banners = lines.keys[0, start:end].tolist(), lines.keys[1, start:end].tolist()
+        return tuple(
+            Line(line.sku, slot, banner, line.amount_minor)
+            for line, slot, banner in zip(self._details[serial].lines, slots, banners, strict=True)
+        )
+
+    def _book(self, time_ms: int, kind: str, detail: Detail, credited: tuple[Line, ...]) -> None:
+        paid = None
+        if kind == "paid":
+            if detail.order is not None:
+                self._paid.remember(detail.order, PaidOrder(detail.currency or NO_CURRENCY, credited))
+        else:
+            paid = self._paid.get(detail.order)
+            credited = reversed_lines(detail.lines if detail.priced else (), credited, paid)
+        currency = detail.currency or (paid.currency if paid else NO_CURRENCY)
+        for dimension, code, amount in amounts(credited):
+            self._buckets.add_money(_bucket(time_ms), (dimension, code, currency, kind), amount)
+
+    def flush(self, *, close_all: bool = False) -> list[BucketChange]:
+        """Bucket changes since the last flush.
+
+        Buckets that only late events can still touch are closed, so that just the newest few are
+        held in full; a late event opens a small part of its own.
+        """
+        return self._buckets.flush(_FOREVER if close_all else self._limit)
+
+    @property
+    def open_from(self) -> int:
+        """Number of the oldest bucket part that may still change."""
+        return self._buckets.open_from
+
+    @property
+    def counted_until(self) -> int:
+        """Newest event time counted so far, ms; ``ordering.UNREAD`` before the first."""
+        return self._counted_until
+
+
+def _bucket(time_ms: int) -> int:
+    return time_ms // BUCKET_MS * BUCKET_MS
+
+
+def _cells(key: I32, column: NDArray[np.int16]) -> I64:
+    return (key.astype(np.int64) << COLUMN_BITS) | column

@@ -1,0 +1,193 @@
+"""A hash table of fingerprints with a time each, worked on in whole batches.
+
+Eight slots a bucket, two candidate buckets a key (Azar et al., "Balanced Allocations", 1994):
+about three quarters of the slots fill before anything has to grow. A slot whose time is older than the
+caller's cutoff counts as free, so expiry costs nothing. Twelve bytes a slot and no Python
+objects: ten million ids take about 160 MB and the garbage collector never sees them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    U64 = NDArray[np.uint64]
+    I64 = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+
+WAYS = 8
+_MIN_BUCKETS = 128
+# Below this load a key without room is bad luck, not a sign that the table is too small.
+_CROWDED = 0.5
+# Times are stored as milliseconds above a base, in 32 bits: 49 days. 0 is an empty slot.
+_SPAN = 1 << 32
+_HALF = 1 << 31
+_FRESH = _SPAN - 1
+_NO_ROOM = -2
+_LOST = -3
+_SHIFT = np.uint64(32)
+_LOW = np.uint64(0xFFFFFFFF)
+_ONE = np.uint64(1)
+
+
+class TimedSlots:
+    """Fingerprint -> (time, payload columns). Grows as needed, never shrinks below its minimum.
+
+    Args:
+        payload: number of int32 columns kept beside the time.
+    """
+
+    def __init__(self, payload: int = 0) -> None:
+        self._base: int | None = None
+        self._allocate(_MIN_BUCKETS, payload)
+
+    def _allocate(self, buckets: int, payload: int) -> None:
+        self._buckets = buckets
+        self._keys = np.zeros((buckets, WAYS), dtype=np.uint64)
+        self._times = np.zeros((buckets, WAYS), dtype=np.uint32)
+        self.payload = np.zeros((payload, buckets * WAYS), dtype=np.int32)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by the arrays."""
+        return self._keys.nbytes + self._times.nbytes + self.payload.nbytes
+
+    def find(self, keys: U64) -> I64:
+        """Slot index per key, -1 where there is none. Shape (n,)."""
+        keys = _nonzero(keys)
+        first, second = self._candidates(keys)
+        slots = _match(self._keys, first, keys)
+        missing = np.flatnonzero(slots < 0)
+        if missing.size:
+            slots[missing] = _match(self._keys, second[missing], keys[missing])
+        return slots
+
+    def resolve(self, keys: U64, cutoff_ms: int) -> I64:
+        """Slot index per key, claiming a free slot for each key not there yet.
+
+        Equal keys get one slot. A claimed slot is *fresh* until :meth:`write_times`. Slots
+        older than ``cutoff_ms`` are free for the taking.
+        """
+        keys = _nonzero(keys)
+        cutoff = self._relative_cutoff(cutoff_ms)
+        slots = self._find_and_hold(keys, cutoff)
+        todo = np.flatnonzero(slots < 0)
+        while todo.size:
+            slots[todo] = self._claim(keys[todo], cutoff)
+            if (slots == _NO_ROOM).any():
+                self._grow(cutoff_ms)
+                slots = self._find_and_hold(keys, cutoff)
+            todo = np.flatnonzero(slots < 0)
+        return slots
+
+    def _find_and_hold(self, keys: U64, cutoff: int) -> I64:
+        """Slots of known keys; expired ones become fresh, so that no other key claims them."""
+        slots = self.find(keys)
+        found = slots[slots >= 0]
+        times = self._times.reshape(-1)
+        times[found[times[found] < cutoff]] = _FRESH
+        return slots
+
+    def _claim(self, keys: U64, cutoff: int) -> I64:
+        """Slots for keys that are not in the table, or ``_NO_ROOM``, or ``_LOST`` (to another key)."""
+        first, second = self._candidates(keys)
+        free_first, free_second = self._free(first, cutoff), self._free(second, cutoff)
+        use_second = np.bitwise_count(free_second) > np.bitwise_count(free_first)
+        bucket = np.where(use_second, second, first)
+        free = np.where(use_second, free_second, free_first)
+        slots = bucket * WAYS + _lowest(free)
+        roomy = free != 0
+        everyone = bool(roomy.all())
+        mine = slots if everyone else slots[roomy]
+        flat = self._keys.reshape(-1)
+        flat[mine] = keys if everyone else keys[roomy]
+        self._times.reshape(-1)[mine] = _FRESH
+        slots[flat[slots] != keys] = _LOST
+        slots[~roomy] = _NO_ROOM
+        return slots
+
+    def _free(self, buckets: I64, cutoff: int) -> U64:
+        """One byte per way, not zero where the way is free."""
+        return _bytes_of(self._times[buckets] < cutoff)
+
+    def _candidates(self, keys: U64) -> tuple[I64, I64]:
+        buckets = np.uint64(self._buckets)
+        first = ((keys >> _SHIFT) * buckets) >> _SHIFT
+        second = ((keys & _LOW) * buckets) >> _SHIFT
+        return first.astype(np.int64), second.astype(np.int64)
+
+    def times(self, slots: I64) -> tuple[I64, Bools]:
+        """Times in milliseconds and whether each slot is fresh, i.e. has no time yet."""
+        stored = self._times.reshape(-1)[slots]
+        return stored.astype(np.int64) + (self._base or 0), stored == _FRESH
+
+    def write_times(self, slots: I64, times_ms: I64) -> None:
+        """Set the times of slots; where a slot is named twice the last one stays."""
+        if times_ms.size == 0:
+            return
+        self._rebase(int(times_ms.max()))
+        assert self._base is not None  # noqa: S101 - set by _rebase
+        relative = np.clip(times_ms - self._base, 1, _FRESH - 1)
+        self._times.reshape(-1)[slots] = relative.astype(np.uint32)
+
+    def _relative_cutoff(self, cutoff_ms: int) -> int:
+        if self._base is None:
+            return 1
+        return min(max(cutoff_ms - self._base, 1), _FRESH)
+
+    def _rebase(self, newest_ms: int) -> None:
+        if self._base is None:
+            self._base = newest_ms - _HALF
+        if newest_ms - self._base < _FRESH - 1:
+            return
+        shift = newest_ms - _HALF - self._base
+        old = self._times.astype(np.int64)
+        moved = np.where((old == 0) | (old == _FRESH), old, np.maximum(old - shift, 1))
+        self._times = moved.astype(np.uint32)
+        self._base += shift
+
+    def _grow(self, cutoff_ms: int) -> None:
+        keys, times, payload = self.live(cutoff_ms)
+        crowded = keys.size > self._buckets * WAYS * _CROWDED
+        # At least one more: another size spreads the keys anew, so the one without room finds some.
+        buckets = self._buckets * 2 if crowded else self._buckets + 1
+        self._allocate(buckets, self.payload.shape[0])
+        chunk = 1 << 16
+        for start in range(0, keys.size, chunk):
+            part = slice(start, start + chunk)
+            slots = self.resolve(keys[part], cutoff_ms)
+            self._times.reshape(-1)[slots] = times[part]
+            self.payload[:, slots] = payload[:, part]
+
+    def live(self, cutoff_ms: int) -> tuple[U64, NDArray[np.uint32], NDArray[np.int32]]:
+        """Keys, stored times and payload columns of all slots not older than the cutoff."""
+        times = self._times.reshape(-1)
+        where = np.flatnonzero(times >= self._relative_cutoff(cutoff_ms))
+        return self._keys.reshape(-1)[where], times[where], self.payload[:, where]
+
+
+def _nonzero(keys: U64) -> U64:
+    """Fingerprint 0 marks an empty slot, so a key that hashes to it moves to 1."""
+    return np.maximum(keys, np.uint64(1))
+
+
+def _match(table: U64, buckets: I64, keys: U64) -> I64:
+    equal = _bytes_of(table[buckets] == keys[:, None])
+    slots = buckets * WAYS + _lowest(equal)
+    slots[equal == 0] = -1
+    return slots
+
+
+def _bytes_of(flags: Bools) -> U64:
+    """Eight flags a row as one number: reducing short rows one by one is what numpy is bad at."""
+    return flags.view("<u8")[:, 0]
+
+
+def _lowest(flags: U64) -> I64:
+    """The lowest way whose byte is set; meaningless where none is."""
+    below = (flags & (~flags + _ONE)) - _ONE
+    return (np.bitwise_count(below) >> 3 & (WAYS - 1)).astype(np.int64)

@@ -1,0 +1,163 @@
+"""Numbers for everything that is counted: stages, and the keys of every dimension.
+
+Bounded: a dimension knows at most ``max_keys`` keys; what comes beyond is counted as ``(other)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streams.core.hashing import fingerprint
+from streams.funnel import ALL, NONE, ORDER_OUTCOMES, OTHER, Funnel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from streams.events import Reason
+
+NONE_CODE = 0
+OTHER_CODE = 1
+SEVERAL = -1  # not a key: the event has a list of them
+UNMAPPED_STAGE = -1
+FIRST_REJECTED = -2
+
+
+class Column:
+    """A growing array: appends are cheap, and so is looking at it as a whole."""
+
+    def __init__(self, dtype: type[np.generic]) -> None:
+        self._data = np.zeros(64, dtype=dtype)
+        self._size = 0
+
+    def append(self, value: int) -> None:
+        """Put one value at the end."""
+        if self._size == self._data.size:
+            self._data = np.concatenate((self._data, np.zeros_like(self._data)))
+        self._data[self._size] = value
+        self._size += 1
+
+    def values(self) -> NDArray[Any]:
+        """All values so far, as a view."""
+        return self._data[: self._size]
+
+
+class KeyTable(dict["str | tuple[str, ...] | None", int]):
+    """Key -> code for one dimension; unseen keys are checked and numbered on first use.
+
+    A tuple of keys answers ``SEVERAL``; a key that fails the check answers a code at or below
+    ``FIRST_REJECTED`` and is not remembered.
+    """
+
+    def __init__(
+        self, dimension: str, check: Callable[[str], Reason | None], max_keys: int, shards: int
+    ) -> None:
+        super().__init__({None: NONE_CODE})
+        self.dimension = dimension
+        self.names = [NONE, OTHER]
+        self._prints = Column(np.uint64)
+        self._shards = Column(np.uint8)
+        self._check = check
+        self._max_keys = max_keys
+        self._shard_count = shards
+        for name in self.names:
+            self._describe(name)
+
+    def __missing__(self, key: str | tuple[str, ...] | None) -> int:
+        if not isinstance(key, str):
+            return SEVERAL
+        if self._check(key) is not None:
+            return FIRST_REJECTED
+        if len(self.names) >= self._max_keys + 2:
+            return OTHER_CODE
+        code = len(self.names)
+        self.names.append(key)
+        self._describe(key)
+        self[key] = code
+        return code
+
+    def objection(self, key: str | None) -> Reason:
+        """Why a key may not stand as one; only for keys that answered ``FIRST_REJECTED``."""
+        reason = self._check(key or "")
+        if reason is None:
+            raise ValueError(key)
+        return reason
+
+    def _describe(self, name: str) -> None:
+        self._prints.append(fingerprint(f"{self.dimension}\0{name}"))
+        self._shards.append(shard_of(self.dimension, name, self._shard_count))
+
+    @property
+    def prints(self) -> NDArray[np.uint64]:
+        """Fingerprint of each key by its code: the same in every process."""
+        return self._prints.values()
+
+    @property
+    def shards(self) -> NDArray[np.uint8]:
+        """Owning shard of each key by its code."""
+        return self._shards.values()
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Stage numbers: the funnel's nodes first, then payment outcomes, then reversals."""
+
+    names: tuple[str, ...]
+    codes: dict[str, int]
+    nodes: int
+    click: int
+    paid: int
+    first_outcome: int
+    first_reversal: int
+
+    @classmethod
+    def of(cls, funnel: Funnel) -> Stages:
+        """Stages of a funnel; ``paid`` is -1 in a funnel without it."""
+        names = funnel.nodes + ORDER_OUTCOMES
+        codes = {name: code for code, name in enumerate(names)}
+        nodes = len(funnel.nodes)
+        return cls(names, codes, nodes, 1, codes.get("paid", -1), nodes, codes["cancelled"])
+
+
+class Vocabulary:
+    """Stages and keys of one funnel, shared by all source partitions of a process."""
+
+    def __init__(
+        self,
+        funnel: Funnel,
+        check: Callable[[str], Reason | None],
+        *,
+        max_keys: int = 100_000,
+        shards: int = 4,
+    ) -> None:
+        self.funnel = funnel
+        self.stages = Stages.of(funnel)
+        self.shards = shards
+        self.all_shard = shard_of(ALL, ALL, shards)
+        self.tables = tuple(
+            KeyTable(dimension, check, max_keys, shards) for dimension in funnel.dimensions[1:]
+        )
+
+    @property
+    def slot(self) -> KeyTable:
+        """Keys of the dimension ``slot``."""
+        return self.tables[0]
+
+    @property
+    def banner(self) -> KeyTable:
+        """Keys of the dimension ``banner``."""
+        return self.tables[1]
+
+    @property
+    def sku(self) -> KeyTable:
+        """Keys of the dimension ``sku``."""
+        return self.tables[2]
+
+
+def shard_of(dimension: str, key: str, shards: int) -> int:
+    """The shard that owns a key: the same in every process and version."""
+    return fingerprint(f"{dimension}\0{key}") % shards

@@ -1,0 +1,81 @@
+"""The exception tree of Funnelwatch.
+
+::
+
+    FunnelwatchError
+    +-- ConfigError        a setting is wrong; names file, line, field and what is allowed
+    +-- RejectedRecord     one record cannot be counted; carries outcome, reason and field
+    +-- CodecError         bytes written by Funnelwatch itself cannot be read back
+    +-- TopicError         a topic is missing or shaped wrongly
+    +-- DeadLetterLimit    too many records were rejected in a row to be bad luck
+
+An exception carries fields; its text holds neither payload nor secret.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streams.events import Outcome, Reason
+
+
+class FunnelwatchError(Exception):
+    """Root of every error raised on purpose."""
+
+
+class ConfigError(FunnelwatchError):
+    """A setting is wrong.
+
+    Attributes:
+        field: dotted path of the setting, e.g. ``counting.max_out_of_orderness``.
+        allowed: what may stand there, for a human.
+        file: path of the file, or None for defaults and environment.
+        line: 1-based line in the file, or None when it has none.
+        others: what else is wrong in the same settings, each an error of its own.
+    """
+
+    def __init__(
+        self,
+        field: str,
+        allowed: str,
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        others: tuple[ConfigError, ...] = (),
+    ) -> None:
+        self.field = field
+        self.allowed = allowed
+        self.file = file
+        self.line = line
+        self.others = others
+        place = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+        super().__init__(f"{place}{field}: {allowed}")
+
+
+class RejectedRecord(FunnelwatchError):  # noqa: N818 - named for what it is, a record turned away
+    """One record cannot be counted.
+
+    Attributes:
+        outcome: ``Outcome.INVALID`` or ``Outcome.UNMAPPED``.
+        reason: word from the closed set :class:`streams.events.Reason`.
+        field: dotted path of the offending field, or an empty string.
+    """
+
+    def __init__(self, outcome: Outcome, reason: Reason, field: str = "") -> None:
+        self.outcome = outcome
+        self.reason = reason
+        self.field = field
+        super().__init__(f"{outcome}: {reason} {field}".rstrip())
+
+
+class CodecError(FunnelwatchError):
+    """Bytes written by Funnelwatch itself cannot be read back."""
+
+
+class TopicError(FunnelwatchError):
+    """A topic is missing or shaped wrongly."""
+
+
+class DeadLetterLimit(FunnelwatchError):  # noqa: N818 - a limit that was reached
+    """So many records were rejected that going on would divert the whole stream."""

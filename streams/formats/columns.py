@@ -1,0 +1,318 @@
+"""Batches of records into columns, at the speed the hot path needs.
+
+:class:`EventColumns` serves every format: one :class:`Event` at a time. :class:`NativeColumns`
+reads the native format straight into columns and hands whatever is unusual - orders, odd times,
+anything suspicious - to the exact decoder, so both paths agree record by record.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from streams.core.hashing import fingerprint, fingerprints
+from streams.core.rows import NO_DETAIL, Decoded, Detail, Line, Rejected, Rows
+from streams.core.vocabulary import FIRST_REJECTED, SEVERAL, UNMAPPED_STAGE
+from streams.errors import RejectedRecord
+from streams.formats.documents import MAX_NESTING
+from streams.formats.keys import check_key
+from streams.events import MAX_FIELD_BYTES, MAX_RECORD_BYTES, MAX_TIME_MS, MIN_TIME_MS, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from streams.core.vocabulary import KeyTable, Vocabulary
+    from streams.events import Event, Reason, RecordBatch
+    from streams.formats.base import Format
+    from streams.formats.native import NativeEvent, NativeFormat
+
+# A text of this many characters may exceed MAX_FIELD_BYTES in UTF-8; a shorter one cannot.
+_MAYBE_LONG = MAX_FIELD_BYTES // 4
+
+
+class BatchDecoder(Protocol):
+    """Turns a batch of records into columns."""
+
+    def decode(self, batch: RecordBatch) -> Decoded:
+        """Rows in record order, and the records that cannot be counted."""
+        ...
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Columns under construction, as lists."""
+
+    vocabulary: Vocabulary
+    record: list[int] = field(default_factory=list)
+    time: list[int] = field(default_factory=list)
+    node: list[int] = field(default_factory=list)
+    event: list[str] = field(default_factory=list)
+    visitor: list[str] = field(default_factory=list)
+    keys: list[tuple[int, ...]] = field(default_factory=list)
+    detail: list[int] = field(default_factory=list)
+    first: list[bool] = field(default_factory=list)
+    details: dict[int, Detail] = field(default_factory=dict)
+
+    def add(self, record: int, event: Event, *, first: bool) -> None:
+        keys, detail = row_keys(event, self.vocabulary)
+        self.record.append(record)
+        self.time.append(event.time_ms)
+        self.node.append(self.vocabulary.stages.codes[event.node])
+        self.event.append(event.event_id)
+        self.visitor.append(event.visitor_id)
+        self.keys.append(keys)
+        self.first.append(first)
+        self.detail.append(NO_DETAIL if detail is None else len(self.details))
+        if detail is not None:
+            self.details[len(self.details)] = detail
+
+    def rows(self) -> Rows:
+        count = len(self.time)
+        width = len(self.vocabulary.tables)
+        return Rows(
+            record=np.array(self.record, dtype=np.int32),
+            topic=np.zeros(count, dtype=np.int8),
+            time=np.array(self.time, dtype=np.int64),
+            order_time=np.zeros(count, dtype=np.int64),
+            node=np.array(self.node, dtype=np.int16),
+            event=fingerprints(self.event),
+            visitor=fingerprints(self.visitor),
+            keys=np.array(self.keys, dtype=np.int32).reshape(count, width).T.copy(),
+            detail=np.array(self.detail, dtype=np.int64),
+            first=np.array(self.first, dtype=np.bool_),
+            late=np.zeros(count, dtype=np.bool_),
+        )
+
+
+def row_keys(event: Event, vocabulary: Vocabulary) -> tuple[tuple[int, ...], Detail | None]:
+    """Key codes of an event, one per keyed dimension, and its detail if one row cannot hold it.
+
+    Raises:
+        RejectedRecord: a key may not stand as one.
+    """
+    slot, banner = _code(vocabulary.slot, event.slot), _code(vocabulary.banner, event.banner)
+    extra = tuple(
+        _code(table, value) for table, value in zip(vocabulary.tables[3:], event.extra, strict=True)
+    )
+    sku = vocabulary.sku
+    order = fingerprint(event.order_id) if event.order_id is not None else None
+    if event.lines:
+        lines = tuple(
+            Line(
+                _code(sku, line.sku),
+                _code(vocabulary.slot, line.slot) or slot,
+                _code(vocabulary.banner, line.banner) or banner,
+                line.amount_minor,
+            )
+            for line in event.lines
+        )
+        return (slot, banner, 0, *extra), Detail(lines, True, order, event.currency)
+    skus = tuple(_code(sku, name) for name in event.skus) or (0,)
+    if len(skus) > 1 or order is not None:
+        lines = tuple(Line(code, slot, banner) for code in skus)
+        return (slot, banner, 0, *extra), Detail(lines, False, order, event.currency)
+    return (slot, banner, skus[0], *extra), None
+
+
+def _code(table: KeyTable, key: str | None) -> int:
+    code = table[key]
+    if code <= FIRST_REJECTED:
+        raise RejectedRecord(Outcome.INVALID, table.objection(key), table.dimension)
+    return code
+
+
+class EventColumns:
+    """Any format, one event at a time."""
+
+    def __init__(self, form: Format, vocabulary: Vocabulary) -> None:
+        self._form = form
+        self._vocabulary = vocabulary
+
+    def decode(self, batch: RecordBatch) -> Decoded:
+        """Rows in record order, and the records that cannot be counted."""
+        built = _Builder(self._vocabulary)
+        rejected = []
+        for index in range(len(batch.values)):
+            try:
+                events = self._form.decode(batch.record(index))
+                for number, event in enumerate(events):
+                    built.add(index, event, first=number == 0)
+            except RejectedRecord as error:
+                rejected.append(Rejected(index, error.outcome, error.reason, error.field))
+        return Decoded(built.rows(), built.details, rejected)
+
+
+class _StageCodes(dict[str, int]):
+    def __missing__(self, name: str) -> int:
+        return UNMAPPED_STAGE
+
+
+class NativeColumns:
+    """The native format, straight into columns."""
+
+    def __init__(self, form: NativeFormat, vocabulary: Vocabulary) -> None:
+        self._form = form
+        self._vocabulary = vocabulary
+        self._decode_one = form.document
+        codes = vocabulary.stages.codes
+        self._stage_of = _StageCodes({name: codes[node] for name, node in form.nodes.items()})
+        # From here on events carry orders, which the exact decoder reads.
+        self._ordering = np.array([name in form.ordering for name in vocabulary.stages.names])
+
+    def decode(self, batch: RecordBatch) -> Decoded:
+        """Rows in record order, and the records that cannot be counted."""
+        docs, odd = self._documents(batch.values)
+        rows = self._columns(docs, odd)
+        odd |= self._ordering[rows.node] | (rows.node == UNMAPPED_STAGE)
+        odd |= (rows.time < MIN_TIME_MS) | (rows.time > MAX_TIME_MS)
+        odd |= (rows.keys <= FIRST_REJECTED).any(axis=0)
+        details = self._several(docs, rows, odd)
+        return self._mend(batch, rows, details, odd)
+
+    def _documents(self, values: Sequence[bytes | None]) -> tuple[list[NativeEvent], NDArray[np.bool_]]:
+        odd = np.zeros(len(values), dtype=np.bool_)
+        decode = self._decode_one
+        try:
+            docs = [decode(value) for value in values]  # type: ignore[arg-type]  # None raises
+        except Exception:  # noqa: BLE001  # whatever it is, the exact decoder names it
+            docs = []
+            for index, value in enumerate(values):
+                doc = self._form.try_document(value)
+                odd[index] = doc is None
+                docs.append(self._form.blank if doc is None else doc)
+        known = [value or b"" for value in values]
+        if not all(map(bytes.isascii, known)):
+            odd[[i for i, value in enumerate(known) if not _is_utf8(value)]] = True
+        if max(map(len, known)) > MAX_FIELD_BYTES:
+            self._suspect_long(known, docs, odd)
+        return docs, odd
+
+    def _suspect_long(
+        self, values: Sequence[bytes], docs: Sequence[NativeEvent], odd: NDArray[np.bool_]
+    ) -> None:
+        """Mark messages that are too large, nested too deep, or may have a field too long.
+
+        A message of at most 256 bytes is none of these: 128 levels take as many brackets to open
+        and to close, and it has its required fields beside them.
+        """
+        for index, value in enumerate(values):
+            if len(value) > MAX_FIELD_BYTES:
+                brackets = value.count(b"{") + value.count(b"[")
+                odd[index] |= (
+                    len(value) > MAX_RECORD_BYTES
+                    or brackets > MAX_NESTING
+                    or self._form.maybe_long(docs[index], _MAYBE_LONG)
+                )
+
+    def _columns(self, docs: Sequence[NativeEvent], odd: NDArray[np.bool_]) -> Rows:
+        count = len(docs)
+        events = [doc.event_id for doc in docs]
+        visitors = [doc.visitor_id for doc in docs]
+        if not (all(events) and all(visitors)):
+            odd |= np.array([not (doc.event_id and doc.visitor_id) for doc in docs])
+        stage_of, tables = self._stage_of, self._vocabulary.tables
+        slot, banner, sku = tables[0], tables[1], tables[2]
+        keys = [
+            [slot[doc.slot] for doc in docs],
+            [banner[doc.banner] for doc in docs],
+            [sku[doc.sku] for doc in docs],
+        ]
+        for table, name in zip(tables[3:], self._form.extra_fields, strict=True):
+            keys.append([table[getattr(doc, name)] for doc in docs])
+        return Rows(
+            record=np.arange(count, dtype=np.int32),
+            topic=np.zeros(count, dtype=np.int8),
+            time=_times(docs, odd),
+            order_time=np.zeros(count, dtype=np.int64),
+            node=np.array([stage_of[doc.event] for doc in docs], dtype=np.int16),
+            event=fingerprints(events),
+            visitor=fingerprints(visitors),
+            keys=np.array(keys, dtype=np.int32),
+            detail=np.full(count, NO_DETAIL, dtype=np.int64),
+            first=np.ones(count, dtype=np.bool_),
+            late=np.zeros(count, dtype=np.bool_),
+        )
+
+    def _several(
+        self, docs: Sequence[NativeEvent], rows: Rows, odd: NDArray[np.bool_]
+    ) -> dict[int, Detail]:
+        """Details of the events that have a list of SKUs."""
+        details: dict[int, Detail] = {}
+        sku = self._vocabulary.sku
+        for at in np.flatnonzero((rows.keys[2] == SEVERAL) & ~odd).tolist():
+            codes = [sku[name] for name in docs[at].sku or ()]
+            if not codes or min(codes) <= FIRST_REJECTED or len(codes) > self._form.max_skus:
+                odd[at] = True
+                continue
+            slot, banner = rows.keys[:2, at].tolist()
+            rows.detail[at] = len(details)
+            details[len(details)] = Detail(tuple(Line(code, slot, banner) for code in codes))
+        rows.keys[2][rows.keys[2] == SEVERAL] = 0
+        return details
+
+    def _mend(
+        self, batch: RecordBatch, rows: Rows, details: dict[int, Detail], odd: NDArray[np.bool_]
+    ) -> Decoded:
+        """Let the exact decoder decide the odd records; its rows take the place of ours."""
+        rejected: list[Rejected] = []
+        keep = np.ones(len(rows), dtype=np.bool_)
+        for at in np.flatnonzero(odd).tolist():
+            try:
+                (event,) = self._form.decode(batch.record(at))
+                keys, detail = row_keys(event, self._vocabulary)
+            except RejectedRecord as error:
+                rejected.append(Rejected(at, error.outcome, error.reason, error.field))
+                keep[at] = False
+                continue
+            rows.time[at] = event.time_ms
+            rows.node[at] = self._vocabulary.stages.codes[event.node]
+            rows.event[at] = fingerprint(event.event_id)
+            rows.visitor[at] = fingerprint(event.visitor_id)
+            rows.keys[:, at] = keys
+            rows.detail[at] = NO_DETAIL if detail is None else len(details)
+            if detail is not None:
+                details[len(details)] = detail
+        return Decoded(rows if keep.all() else rows.take(keep), details, rejected)
+
+
+def _times(docs: Sequence[NativeEvent], odd: NDArray[np.bool_]) -> NDArray[np.int64]:
+    values = [doc.event_time for doc in docs]
+    try:
+        return np.array(array("q", values), dtype=np.int64)  # type: ignore[arg-type] - a text raises
+    except (TypeError, OverflowError):
+        odd |= np.array([type(value) is not int for value in values])
+        fits = [value if type(value) is int and abs(value) <= MAX_TIME_MS else 0 for value in values]
+        return np.array(fits, dtype=np.int64)
+
+
+def key_objection(key: str) -> Reason | None:
+    """Why a text may not stand as a key, or None if it may."""
+    try:
+        check_key(key, "")
+    except RejectedRecord as error:
+        return error.reason
+    return None
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def create_columns(form: Format, vocabulary: Vocabulary) -> BatchDecoder:
+    """The fastest batch decoder there is for a format."""
+    from streams.formats.native import NativeFormat  # noqa: PLC0415 - native builds on this module's types
+
+    if isinstance(form, NativeFormat):
+        return NativeColumns(form, vocabulary)
+    return EventColumns(form, vocabulary)
+
+

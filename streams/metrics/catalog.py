@@ -1,0 +1,196 @@
+"""Every metric as typed data: the one list that code, dashboards and alert rules go by.
+
+Promises: nothing is exported that is not listed here, and nothing listed is missing. Names are those
+of the text exposition, so a counter ends in ``_total``. Labels come from closed sets, or from
+:mod:`streams.metrics.labels`, which caps them. Plain data: imports no client library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["counter", "gauge", "histogram", "info"]
+Scope: TypeAlias = Literal["merged", "worker"]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """One metric family.
+
+    Attributes:
+        name: as in the text exposition.
+        kind: what PromQL may do with it.
+        help: one line for humans.
+        labels: names of its labels, in the order in which values are given.
+        unit: base unit, the last word of the family's name; empty if it counts things.
+        buckets: upper bounds of a histogram, rising, without infinity.
+        scope: ``merged`` is counted once in the whole deployment, by the owner of a key's shard, so
+            that sums over workers are the truth; ``worker`` describes one process.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    unit: str = ""
+    buckets: tuple[float, ...] = ()
+    scope: Scope = "worker"
+
+    @property
+    def family(self) -> str:
+        """The name without the suffix that the kind adds, as OpenMetrics calls the family."""
+        return self.name.removesuffix({"counter": "_total", "info": "_info"}.get(self.kind, ""))
+
+
+class Family(IntEnum):
+    """The families whose series carry a key; the number is the place in :data:`KEY_FAMILIES`."""
+
+    EVENTS = 0
+    VISITORS = 1
+    ORDERS = 2
+    REVENUE = 3
+
+
+_KEY = ("dimension", "key")
+
+RECORDS: Final = MetricSpec(
+    "funnelwatch_records_total",
+    "counter",
+    "Records read from the source topics, by what became of them.",
+    ("topic", "outcome"),
+    scope="merged",
+)
+NODE_EVENTS: Final = MetricSpec(
+    "funnelwatch_node_events_total",
+    "counter",
+    "Events counted at a node of the funnel.",
+    (*_KEY, "node"),
+    scope="merged",
+)
+NODE_VISITORS: Final = MetricSpec(
+    "funnelwatch_node_visitors_total",
+    "counter",
+    "Visitors counted at a node of the funnel, once per attribution window.",
+    (*_KEY, "node"),
+    scope="merged",
+)
+ORDERS: Final = MetricSpec(
+    "funnelwatch_orders_total",
+    "counter",
+    "Orders paid, cancelled or refunded.",
+    (*_KEY, "status"),
+    scope="merged",
+)
+REVENUE: Final = MetricSpec(
+    "funnelwatch_revenue_minor_units_total",
+    "counter",
+    "Money paid, cancelled or refunded, in minor units of the currency (cents, fen).",
+    (*_KEY, "currency", "kind"),
+    scope="merged",
+)
+TRACKED_KEYS: Final = MetricSpec(
+    "funnelwatch_tracked_keys",
+    "gauge",
+    "Keys that this worker has seen in its shards and still knows by name.",
+    ("dimension",),
+)
+SHOWN_KEYS: Final = MetricSpec(
+    "funnelwatch_shown_keys",
+    "gauge",
+    "Keys that this worker exports by name; the rest is summed in (other).",
+    ("dimension",),
+)
+REJECTED: Final = MetricSpec(
+    "funnelwatch_rejected_records_total",
+    "counter",
+    "Records that could not be counted, by the reason.",
+    ("topic", "reason"),
+)
+DEADLETTERS: Final = MetricSpec(
+    "funnelwatch_deadletter_records_total",
+    "counter",
+    "Records written to the dead-letter topic, by the topic that they came from.",
+    ("topic",),
+)
+LAG: Final = MetricSpec(
+    "funnelwatch_consumer_lag_records",
+    "gauge",
+    "Records in a partition that are not processed yet.",
+    ("topic", "partition"),
+    unit="records",
+)
+WATERMARK_DELAY: Final = MetricSpec(
+    "funnelwatch_watermark_delay_seconds",
+    "gauge",
+    "How far event time of a source partition is behind the clock.",
+    ("partition",),
+    unit="seconds",
+)
+FRESHNESS: Final = MetricSpec(
+    "funnelwatch_freshness_seconds",
+    "histogram",
+    "Time from an event until it stands in the metrics.",
+    unit="seconds",
+    # Finest just above the default bound on disorder (5 s): that much every event waits.
+    buckets=(0.5, 1.0, 2.0, 3.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0),
+)
+BATCH_SECONDS: Final = MetricSpec(
+    "funnelwatch_batch_processing_seconds",
+    "histogram",
+    "Time to decode and count one fetched batch.",
+    unit="seconds",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)
+BATCH_RECORDS: Final = MetricSpec(
+    "funnelwatch_batch_records",
+    "histogram",
+    "Records in one fetched batch.",
+    unit="records",
+    buckets=(1.0, 10.0, 100.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0, 25_000.0, 50_000.0),
+)
+STATE_BYTES: Final = MetricSpec(
+    "funnelwatch_state_bytes",
+    "gauge",
+    "Memory held by the state of counting.",
+    ("kind",),
+    unit="bytes",
+)
+REBALANCES: Final = MetricSpec(
+    "funnelwatch_rebalances_total",
+    "counter",
+    "Rebalances of the consumer group that this worker took part in.",
+)
+ASSIGNED_PARTITIONS: Final = MetricSpec(
+    "funnelwatch_assigned_partitions", "gauge", "Partitions assigned to this worker.", ("topic",)
+)
+ROLLUPS: Final = MetricSpec(
+    "funnelwatch_rollups_total",
+    "counter",
+    "Rollups merged: applied, stale (already known), or invalid.",
+    ("outcome",),
+)
+BUILD_INFO: Final = MetricSpec(
+    "funnelwatch_build_info", "info", "The running version of Funnelwatch.", ("version", "python")
+)
+
+KEY_FAMILIES: Final = (NODE_EVENTS, NODE_VISITORS, ORDERS, REVENUE)
+CATALOG: Final = (
+    RECORDS,
+    *KEY_FAMILIES,
+    TRACKED_KEYS,
+    SHOWN_KEYS,
+    REJECTED,
+    DEADLETTERS,
+    LAG,
+    WATERMARK_DELAY,
+    FRESHNESS,
+    BATCH_SECONDS,
+    BATCH_RECORDS,
+    STATE_BYTES,
+    REBALANCES,
+    ASSIGNED_PARTITIONS,
+    ROLLUPS,
+    BUILD_INFO,
+)

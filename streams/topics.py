@@ -1,0 +1,227 @@
+"""The topics of Funnelwatch: names, partitions, retention, and what can be wrong with them.
+
+Plain data and rules about it; nothing here talks to Kafka.
+
+==========================  =============================  ====================  =========
+topic (default name)        what is in it                  partitions            kept
+==========================  =============================  ====================  =========
+``clickstream``             the shop's events, by visitor  P                     3 days
+``orders``                  the shop's orders, by visitor  P, as clickstream     3 days
+``funnelwatch.rollups``     cumulative counts, by shard    one per shard         3 days
+``funnelwatch.deadletter``  what was not counted, and why  P, or any other       7 days
+``funnelwatch.state``       the counts' write-ahead log    P, as clickstream     compacted
+==========================  =============================  ====================  =========
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from streams.durations import DAY, HOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+# A rejected record may be larger than any topic takes; the dead letter keeps the head of its value.
+MAX_DEADLETTER_VALUE_BYTES: Final = 64 * 1024
+_ONE_MIB: Final = 1 << 20
+_UNLIMITED: Final = -1
+# From this many replicas on a write can wait for two of them and still survive the loss of one.
+_REPLICAS_FOR_TWO_IN_SYNC: Final = 3
+
+
+class Purpose(StrEnum):
+    """What a topic is for; also the key of its name in the section ``topics`` of the settings."""
+
+    CLICKSTREAM = "clickstream"
+    ORDERS = "orders"
+    ROLLUPS = "rollups"
+    DEADLETTER = "deadletter"
+    STATE = "state"
+
+
+# One worker reads partition p of each of these together, so they need equally many.
+CO_PARTITIONED: Final = (Purpose.CLICKSTREAM, Purpose.ORDERS, Purpose.STATE)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """How a topic should be.
+
+    Attributes:
+        config: Kafka's topic settings, as Kafka writes them, e.g. ``{"retention.ms": "3600000"}``.
+    """
+
+    name: str
+    partitions: int
+    replication_factor: int
+    purpose: Purpose
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+def topic_specs(  # noqa: PLR0913 - one argument per setting
+    *,
+    clickstream: str = "clickstream",
+    orders: str = "orders",
+    rollups: str = "funnelwatch.rollups",
+    deadletter: str = "funnelwatch.deadletter",
+    state: str = "funnelwatch.state",
+    partitions: int = 4,
+    rollup_shards: int = 4,
+    replication_factor: int = 1,
+    sources_retention_ms: int = 3 * DAY,
+    rollups_retention_ms: int = 3 * DAY,
+    deadletter_retention_ms: int = 7 * DAY,
+) -> tuple[TopicSpec, ...]:
+    """All topics, the sources first.
+
+    The arguments are those of the section ``topics`` of the settings, so that
+    ``topic_specs(**settings.topics.model_dump())`` describes a deployment.
+    """
+    own = _OWN | _durable(replication_factor)
+    shapes = (
+        (Purpose.CLICKSTREAM, clickstream, partitions, _kept(sources_retention_ms)),
+        (Purpose.ORDERS, orders, partitions, _kept(sources_retention_ms)),
+        (Purpose.ROLLUPS, rollups, rollup_shards, _kept(rollups_retention_ms) | own | _LARGE_BATCHES),
+        (Purpose.DEADLETTER, deadletter, partitions, _kept(deadletter_retention_ms) | own | _HEADS),
+        (Purpose.STATE, state, partitions, _COMPACTED | own | _LARGE_BATCHES),
+    )
+    return tuple(
+        TopicSpec(name, count, replication_factor, purpose, config) for purpose, name, count, config in shapes
+    )
+
+
+# Kept by the time of arrival: by that of the events, a back-fill of last week would be deleted at once.
+_OWN: Final = {"message.timestamp.type": "LogAppendTime"}
+_LARGE_BATCHES: Final = {"max.message.bytes": str(2 * _ONE_MIB)}
+# Heads of values with the reason and where they came from; the limit is one of whole batches.
+_HEADS: Final = {"max.message.bytes": str(max(_ONE_MIB, 4 * MAX_DEADLETTER_VALUE_BYTES))}
+# Small segments, compacted early: what a restart has to read stays near what is alive.
+_COMPACTED: Final = {
+    "cleanup.policy": "compact",
+    "segment.bytes": str(64 * _ONE_MIB),
+    "segment.ms": str(HOUR),
+    "min.cleanable.dirty.ratio": "0.2",
+    "delete.retention.ms": str(DAY),
+}
+
+
+def _kept(retention_ms: int) -> dict[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": str(retention_ms)}
+
+
+def _durable(replication_factor: int) -> dict[str, str]:
+    """For Funnelwatch's own topics; how safe the sources are is for the shop to say."""
+    in_sync = 2 if replication_factor >= _REPLICAS_FOR_TWO_IN_SYNC else 1
+    return {"min.insync.replicas": str(in_sync)}
+
+
+class ProblemKind(StrEnum):
+    """How a topic can differ from what is wanted."""
+
+    MISSING = "missing"
+    PARTITIONS = "partitions"
+    REPLICATION = "replication"
+    CLEANUP_POLICY = "cleanup_policy"
+    RETENTION = "retention"
+    MESSAGE_SIZE = "message_size"
+    IN_SYNC_REPLICAS = "in_sync_replicas"
+
+
+# Settings of which more than wanted is as good.
+_AT_LEAST: Final = {
+    "retention.ms": ProblemKind.RETENTION,
+    "max.message.bytes": ProblemKind.MESSAGE_SIZE,
+    "min.insync.replicas": ProblemKind.IN_SYNC_REPLICAS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TopicProblem:
+    """One way in which one topic differs from what is wanted; its text is for a human."""
+
+    topic: str
+    kind: ProblemKind
+    found: str
+    wanted: str
+
+    def __str__(self) -> str:
+        """E.g. ``orders: partitions: 3, wanted 4 (as many as clickstream, state)``."""
+        return f"{self.topic}: {self.kind}: {self.found}, wanted {self.wanted}"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicShape:
+    """A topic as it is. ``replication_factor`` is that of its least replicated partition."""
+
+    partitions: int
+    replication_factor: int
+    config: Mapping[str, str]
+
+
+def aligned(specs: Iterable[TopicSpec], partitions: Mapping[str, int]) -> list[TopicSpec]:
+    """The specs, the co-partitioned ones with the count of the first of them that is there.
+
+    Args:
+        specs: what is wanted.
+        partitions: by topic name, what is there.
+    """
+    wanted = list(specs)
+    found = next(
+        (partitions[s.name] for s in wanted if s.purpose in CO_PARTITIONED and s.name in partitions), None
+    )
+    if found is None:
+        return wanted
+    return [replace(s, partitions=found) if s.purpose in CO_PARTITIONED else s for s in wanted]
+
+
+def find_problems(specs: Sequence[TopicSpec], shapes: Mapping[str, TopicShape]) -> list[TopicProblem]:
+    """How ``shapes`` (by topic name) differ from ``specs``.
+
+    The co-partitioned topics must agree with the first of them that is there, not with the spec: a
+    shop that has 12 partitions has 12.
+    """
+    problems: list[TopicProblem] = []
+    for spec in aligned(specs, {name: shape.partitions for name, shape in shapes.items()}):
+        shape = shapes.get(spec.name)
+        if shape is None:
+            wanted = f"{spec.partitions} partitions"
+            problems.append(TopicProblem(spec.name, ProblemKind.MISSING, "not there", wanted))
+        else:
+            problems += _partition_problems(spec, shape)
+            problems += _replication_problems(spec, shape)
+            problems += _config_problems(spec, shape)
+    return problems
+
+
+def _partition_problems(spec: TopicSpec, shape: TopicShape) -> list[TopicProblem]:
+    # On how many partitions the dead letters lie, nothing depends.
+    if shape.partitions == spec.partitions or spec.purpose is Purpose.DEADLETTER:
+        return []
+    alike = ", ".join(purpose for purpose in CO_PARTITIONED if purpose is not spec.purpose)
+    why = f" (as many as {alike})" if spec.purpose in CO_PARTITIONED else " (one per shard)"
+    wanted = f"{spec.partitions}{why}"
+    return [TopicProblem(spec.name, ProblemKind.PARTITIONS, str(shape.partitions), wanted)]
+
+
+def _replication_problems(spec: TopicSpec, shape: TopicShape) -> list[TopicProblem]:
+    if shape.replication_factor >= spec.replication_factor:
+        return []
+    found, wanted = str(shape.replication_factor), f"{spec.replication_factor} or more"
+    return [TopicProblem(spec.name, ProblemKind.REPLICATION, found, wanted)]
+
+
+def _config_problems(spec: TopicSpec, shape: TopicShape) -> list[TopicProblem]:
+    problems: list[TopicProblem] = []
+    policy, wanted_policy = shape.config["cleanup.policy"], spec.config["cleanup.policy"]
+    # Both policies at once are wrong for either: state would expire, events would be compacted away.
+    if set(policy.split(",")) != {wanted_policy}:
+        problems.append(TopicProblem(spec.name, ProblemKind.CLEANUP_POLICY, policy, wanted_policy))
+    for key, kind in _AT_LEAST.items():
+        found, least = int(shape.config[key]), int(spec.config.get(key, 0))
+        unlimited = kind is ProblemKind.RETENTION and found == _UNLIMITED
+        if found < least and not unlimited:
+            problems.append(TopicProblem(spec.name, kind, f"{key}={found}", f"{least} or more"))
+    return problems

@@ -1,0 +1,264 @@
+"""The counting side of a worker: one :class:`SourcePartition` per assigned partition.
+
+Batches come in from the agent, rollups and dead letters go out through the outbox. A batch is
+acknowledged once every event in it is counted and the rollups that say so are with the broker.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from streams.codec import encode_rollup
+from streams.core.ordering import UNREAD, release_limit
+from streams.core.pipeline import SourcePartition
+from streams.errors import DeadLetterLimit
+from streams.events import MAX_RECORD_BYTES, Outcome
+from streams.results import RollupSource, build_rollups
+from streams.worker.publishing import Outgoing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from streams.clock import Clock
+    from streams.core.rows import Rejected
+    from streams.core.settings import CountingSettings
+    from streams.core.vocabulary import Vocabulary
+    from streams.events import RecordBatch
+    from streams.formats.columns import BatchDecoder
+    from streams.metrics.pipeline import PipelineMetrics
+    from streams.worker.publishing import Outbox
+
+# Count as soon as this much waits, without waiting for the next tick.
+_PROCESS_AT = 16_384
+# One topic may run ahead of the other by this many events before it is held back.
+_AHEAD_LIMIT = 400_000
+
+
+class _Unacknowledged(NamedTuple):
+    newest_ms: int
+    ack: Callable[[], object]
+
+
+@dataclass(slots=True)
+class AssignedPartition:
+    """A source partition in this worker's hands."""
+
+    number: int
+    generation: int
+    counts: SourcePartition
+    # Per topic: offset behind the last record taken in (None before the first), and when that was.
+    next_offset: list[int | None] = field(default_factory=lambda: [None, None])
+    taken_at_ms: list[int] = field(default_factory=lambda: [0, 0])
+    rejected_in_a_row: int = 0
+    unacknowledged: deque[_Unacknowledged] = field(default_factory=deque)
+    limit_ms: int = UNREAD
+
+
+class Position(NamedTuple):
+    """Where reading of a topic-partition stands: next offset to fetch, and the end; None if unknown."""
+
+    next_offset: int | None
+    end_offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CountingTopics:
+    """Names of the topics the counting side reads (clickstream, orders) and writes."""
+
+    sources: tuple[str, str]
+    rollups: str
+    deadletter: str
+
+
+class Counting:
+    """See the module.
+
+    Args:
+        topics: names.
+        decoders: per source topic.
+        vocabulary: shared with the decoders.
+        settings: the contract's numbers.
+        clock: wall clock, for idle topics and freshness only.
+        outbox: where messages leave.
+        metrics: pipeline metrics.
+        idle_timeout_ms: a topic with nothing left to read for this long holds nobody back.
+        stop_after: so many invalid records in a row stop the worker; None for never.
+    """
+
+    def __init__(
+        self,
+        *,
+        topics: CountingTopics,
+        decoders: Sequence[BatchDecoder],
+        vocabulary: Vocabulary,
+        settings: CountingSettings,
+        clock: Clock,
+        outbox: Outbox,
+        metrics: PipelineMetrics,
+        idle_timeout_ms: int = 2_000,
+        stop_after: int | None = None,
+    ) -> None:
+        self._topics = topics
+        self._decoders = decoders
+        self.vocabulary = vocabulary
+        self.settings = settings
+        self._clock = clock
+        self._outbox = outbox
+        self._metrics = metrics
+        self._idle_timeout_ms = idle_timeout_ms
+        self._stop_after = stop_after
+        self.partitions: dict[int, AssignedPartition] = {}
+
+    def assign(self, number: int, counts: SourcePartition | None = None) -> AssignedPartition:
+        """Begin to count a source partition, from restored state or from nothing."""
+        now = self._clock.now_ms()
+        counts = counts or SourcePartition(self.vocabulary, self.settings)
+        assigned = AssignedPartition(number, now, counts, taken_at_ms=[now, now])
+        self.partitions[number] = assigned
+        return assigned
+
+    def drop(self, number: int) -> None:
+        """Stop counting a source partition and forget it."""
+        self.partitions.pop(number, None)
+
+    def take(self, topic: str, number: int, batch: RecordBatch, ack: Callable[[], object]) -> None:
+        """Take in one batch of a source topic.
+
+        Raises:
+            DeadLetterLimit: too many invalid records in a row.
+        """
+        started = time.perf_counter()
+        assigned = self.partitions[number]
+        which = self._topics.sources.index(topic)
+        fresh = batch.since(assigned.next_offset[which] or 0)
+        if fresh is not None:
+            self._ingest(assigned, which, fresh)
+        assigned.unacknowledged.append(_Unacknowledged(max(assigned.counts.newest), ack))
+        if assigned.counts.waiting >= _PROCESS_AT:
+            self._process(assigned, (None, None))
+        self._metrics.observe_batch(time.perf_counter() - started, len(batch.offsets))
+
+    def _ingest(self, assigned: AssignedPartition, which: int, batch: RecordBatch) -> None:
+        decoded = self._decoders[which].decode(batch)
+        accepted = len(decoded.rows)
+        timestamps = np.array(batch.timestamps, dtype=np.int64)
+        rejected = assigned.counts.ingest(which, decoded, timestamps)
+        assigned.next_offset[which] = batch.offsets[-1] + 1
+        assigned.taken_at_ms[which] = self._clock.now_ms()
+        for item in rejected:
+            self._outbox.put(self._dead_letter(assigned.number, which, batch, item))
+        self._count_rejected(assigned, which, rejected, accepted)
+
+    def _dead_letter(self, number: int, which: int, batch: RecordBatch, item: Rejected) -> Outgoing:
+        record = batch.record(item.index)
+        topic = self._topics.sources[which]
+        headers = [
+            ("outcome", str(item.outcome).encode()),
+            ("reason", str(item.reason or item.outcome).encode()),
+            ("field", item.field.encode("utf-8", "replace")),
+            ("topic", topic.encode()),
+            ("partition", str(number).encode()),
+            ("offset", str(record.offset).encode()),
+            ("timestamp", str(record.timestamp_ms).encode()),
+            ("bytes", str(len(record.value or b"")).encode()),
+        ]
+        value = None if record.value is None else record.value[:MAX_RECORD_BYTES]
+        return Outgoing(self._topics.deadletter, None, record.key, value, headers)
+
+    def _count_rejected(
+        self, assigned: AssignedPartition, which: int, rejected: list[Rejected], accepted: int
+    ) -> None:
+        topic = self._topics.sources[which]
+        invalid = 0
+        for item in rejected:
+            if item.reason is not None:
+                self._metrics.reject(topic, item.reason)
+            invalid += item.outcome is Outcome.INVALID
+        if rejected:
+            self._metrics.dead_letter(topic, len(rejected))
+        assigned.rejected_in_a_row = 0 if accepted else assigned.rejected_in_a_row + invalid
+        if self._stop_after is not None and assigned.rejected_in_a_row >= self._stop_after:
+            raise DeadLetterLimit(
+                f"{assigned.rejected_in_a_row} invalid records in a row on {topic}/{assigned.number}"
+            )
+
+    def tick(self, position: Callable[[str, int], Position]) -> None:
+        """Count what is due, taking into account topics with nothing left to read."""
+        now = self._clock.now_ms()
+        for assigned in self.partitions.values():
+            idle = tuple(
+                self._idle_ms(assigned, which, position(topic, assigned.number), now)
+                for which, topic in enumerate(self._topics.sources)
+            )
+            self._process(assigned, (idle[0], idle[1]))
+            self._observe(assigned, now)
+
+    @staticmethod
+    def _idle_ms(assigned: AssignedPartition, which: int, position: Position, now: int) -> int | None:
+        taken = assigned.next_offset[which]
+        if position.next_offset is None or position.end_offset is None:
+            return None
+        # Fetched but still on its way here counts as something left to read.
+        if position.next_offset < position.end_offset or (taken or 0) < position.next_offset > 0:
+            if taken is not None or position.next_offset < position.end_offset:
+                return None
+        return now - assigned.taken_at_ms[which]
+
+    def _process(self, assigned: AssignedPartition, idle: tuple[int | None, int | None]) -> None:
+        if assigned.counts.newest == (UNREAD, UNREAD):
+            return
+        limit = release_limit(
+            assigned.counts.newest, idle, self.settings.max_out_of_orderness_ms, self._idle_timeout_ms
+        )
+        assigned.limit_ms = max(assigned.limit_ms, limit)
+        assigned.counts.process(assigned.limit_ms)
+
+    def _observe(self, assigned: AssignedPartition, now: int) -> None:
+        read = [newest for newest in assigned.counts.newest if newest != UNREAD]
+        if read:
+            self._metrics.set_watermark_delay(assigned.number, (now - min(read)) / 1000)
+
+    def ahead(self, assigned: AssignedPartition) -> int | None:
+        """The topic (0, 1) that has run so far ahead that it must wait for the other, if any."""
+        if assigned.counts.waiting < _AHEAD_LIMIT:
+            return None
+        newest = assigned.counts.newest
+        return 0 if newest[0] > newest[1] else 1
+
+    async def flush(self) -> bool:
+        """Send rollups of all changes; acknowledge batches that are wholly counted.
+
+        Returns:
+            False if the broker did not take everything; what is left goes first next time.
+        """
+        counted = []
+        for assigned in self.partitions.values():
+            self._put_rollups(assigned)
+            counted.append((assigned, assigned.limit_ms))
+        if not await self._outbox.send():
+            return False
+        for assigned, limit in counted:
+            while assigned.unacknowledged and assigned.unacknowledged[0].newest_ms < limit:
+                assigned.unacknowledged.popleft().ack()
+        return True
+
+    def _put_rollups(self, assigned: AssignedPartition) -> None:
+        changes = assigned.counts.flush()
+        source = RollupSource(
+            assigned.number, assigned.generation, assigned.counts.open_from, assigned.counts.counted_until
+        )
+        for rollup in build_rollups(changes, self.vocabulary, source):
+            self._outbox.put(Outgoing(self._topics.rollups, rollup.shard, None, encode_rollup(rollup)))
+
+    def state_bytes(self) -> dict[str, int]:
+        """Bytes of counting state by kind, over all partitions."""
+        total: dict[str, int] = {}
+        for assigned in self.partitions.values():
+            for kind, size in assigned.counts.nbytes().items():
+                total[kind] = total.get(kind, 0) + size
+        return total

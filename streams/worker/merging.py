@@ -1,0 +1,106 @@
+"""The merging side of a worker: rollups of its key shards into totals and exported series."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from streams.codec import decode_rollup
+from streams.core.merge import Applied, Increment, ShardMerge, Totals, column_of
+from streams.errors import CodecError
+from streams.metrics.catalog import Family
+
+if TYPE_CHECKING:
+    from streams.clock import Clock
+    from streams.events import RecordBatch
+    from streams.metrics.key_series import KeySeries
+    from streams.metrics.pipeline import PipelineMetrics
+    from streams.results import Rollup
+
+_LOG = logging.getLogger(__name__)
+_KEPT_BUCKETS_MS = 300_000
+_OUTCOMES = {Applied.APPLIED: "applied", Applied.REPEATED: "stale", Applied.STALE: "stale"}
+
+
+class Merging:
+    """See the module.
+
+    Args:
+        source_topics: names of clickstream and orders.
+        series: exported counters.
+        clock: wall clock, for freshness.
+        metrics: pipeline metrics.
+    """
+
+    def __init__(
+        self,
+        *,
+        source_topics: tuple[str, str],
+        series: KeySeries,
+        clock: Clock,
+        metrics: PipelineMetrics,
+    ) -> None:
+        self._topics = source_topics
+        self._series = series
+        self._clock = clock
+        self._metrics = metrics
+        self._shards: dict[int, ShardMerge] = {}
+        self.totals: dict[int, Totals] = {}
+
+    def own(self, shards: frozenset[int]) -> None:
+        """Merge these shards from now on; what is known of others is dropped whole."""
+        for shard in set(self._shards) - shards:
+            # Whoever has it now counts on; coming back we must start from where that one stops.
+            del self._shards[shard], self.totals[shard]
+        for shard in shards - set(self._shards):
+            self._shards[shard] = ShardMerge()
+            self.totals[shard] = Totals()
+        self._series.own(shards, self._clock.now_ms())
+
+    def take(self, shard: int, batch: RecordBatch) -> None:
+        """Take in one batch of rollups of a shard."""
+        for value in batch.values:
+            try:
+                rollup = decode_rollup(value)
+            except CodecError as error:
+                self._metrics.merge_rollup("invalid")
+                _LOG.warning("rollup cannot be read", extra={"shard": shard, "error": str(error)})
+                continue
+            self._apply(shard, rollup)
+
+    def _apply(self, shard: int, rollup: Rollup) -> None:
+        applied, increment = self._shards[shard].apply(rollup)
+        self._metrics.merge_rollup(_OUTCOMES[applied])
+        if applied is not Applied.APPLIED:
+            return
+        self.totals[shard].add(increment)
+        self._export(shard, increment, rollup)
+        if increment.counts:
+            age_ms = self._clock.now_ms() - rollup.counted_until_ms
+            self._metrics.observe_freshness(max(age_ms, 0) / 1000)
+
+    def _export(self, shard: int, increment: Increment, rollup: Rollup) -> None:
+        series = self._series
+        for (dimension, key), cells in increment.counts.items():
+            events, visitors = [], []
+            for cell, grown in cells:
+                stage, is_visitors = column_of(cell)
+                if stage < rollup.nodes:
+                    rows = visitors if is_visitors else events
+                    rows.append((key, (rollup.stages[stage],), grown))
+            series.add_many(shard, Family.EVENTS, dimension, events)
+            series.add_many(shard, Family.VISITORS, dimension, visitors)
+        for money, orders, amount in increment.money:
+            series.add(shard, Family.ORDERS, money.dimension, money.key, (money.kind,), orders)
+            labels = (money.currency, money.kind)
+            series.add(shard, Family.REVENUE, money.dimension, money.key, labels, amount)
+        for topic, outcome, records in increment.outcomes:
+            series.add_records(shard, self._topics[topic], outcome, records)
+
+    def tick(self) -> None:
+        """Admit keys to the shown ones, let old buckets go; once a second."""
+        now = self._clock.now_ms()
+        self._series.tick(now)
+        for totals in self.totals.values():
+            newest = max((key[0] for key in totals.cells), default=0)
+            totals.forget_before(newest - _KEPT_BUCKETS_MS)

@@ -1,0 +1,187 @@
+"""Creates and inspects topics through Kafka's admin protocol.
+
+Promises: creates only what is missing and never changes what is there; says of every topic how it
+differs from what is wanted. Refuses to guess: whatever Kafka turns down, and a broker that cannot
+create topics at all, is a :class:`streams.errors.TopicError` with Kafka's own reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+
+from streams.errors import TopicError
+from streams.topics import TopicShape, aligned, find_problems
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+
+    from streams.topics import TopicProblem, TopicSpec
+
+T = TypeVar("T")
+
+_REQUEST_TIMEOUT_MS: Final = 15_000
+_ATTEMPTS: Final = 20
+_PAUSE_S: Final = 0.1
+_VISIBLE_TIMEOUT_S: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedTopics:
+    """What :func:`create_topics` found and did, by name."""
+
+    created: tuple[str, ...]
+    existing: tuple[str, ...]
+
+
+async def create_topics(
+    bootstrap_servers: str | Sequence[str], specs: Iterable[TopicSpec], **security: Any
+) -> CreatedTopics:
+    """Create the topics that are missing and wait until they can be used.
+
+    A missing topic that must have as many partitions as one that is there gets as many.
+
+    Args:
+        bootstrap_servers: ``host:port``, comma separated or a sequence.
+        specs: what is wanted.
+        security: what aiokafka's clients take, e.g. ``security_protocol``, ``ssl_context``.
+
+    Raises:
+        TopicError: Kafka cannot be reached or turned a topic down; others may have been created.
+    """
+    async with _admin(bootstrap_servers, security) as admin:
+        wanted = tuple(specs)
+        partitions = {name: len(found) for name, found in (await _placements(admin)).items()}
+        missing = [spec for spec in aligned(wanted, partitions) if spec.name not in partitions]
+        if missing:
+            await _create(admin, missing)
+            await _until_visible(admin, missing)
+        existing = tuple(spec.name for spec in wanted if spec.name in partitions)
+        return CreatedTopics(tuple(spec.name for spec in missing), existing)
+
+
+async def verify_topics(
+    bootstrap_servers: str | Sequence[str], specs: Iterable[TopicSpec], **security: Any
+) -> list[TopicProblem]:
+    """How the topics differ from what is wanted, in the order of ``specs``; empty if all is well.
+
+    Args:
+        bootstrap_servers: ``host:port``, comma separated or a sequence.
+        specs: what is wanted.
+        security: what aiokafka's clients take, e.g. ``security_protocol``, ``ssl_context``.
+
+    Raises:
+        TopicError: Kafka cannot be reached or does not let itself be asked.
+    """
+    async with _admin(bootstrap_servers, security) as admin:
+        wanted = tuple(specs)
+        return find_problems(wanted, await _shapes(admin, [spec.name for spec in wanted]))
+
+
+@contextlib.asynccontextmanager
+async def _admin(
+    bootstrap_servers: str | Sequence[str], security: Mapping[str, Any]
+) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A started client; what goes wrong inside comes out as TopicError."""
+    servers = bootstrap_servers if isinstance(bootstrap_servers, str) else ",".join(bootstrap_servers)
+    client = AIOKafkaAdminClient(
+        bootstrap_servers=servers, request_timeout_ms=_REQUEST_TIMEOUT_MS, **security
+    )
+    try:
+        await client.start()
+        yield client
+    except KafkaConnectionError as error:
+        raise TopicError(f"no Kafka broker at {servers} answers, or takes these credentials") from error
+    except KafkaError as error:
+        raise TopicError(f"Kafka at {servers}: {type(error).__name__}") from error
+    except TimeoutError as error:
+        raise TopicError(f"Kafka at {servers} did not answer in time") from error
+    finally:
+        await client.close()
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """``ask``, again while Kafka says that it may work later (a broker or controller just left)."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return await ask()
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            await asyncio.sleep(_PAUSE_S)
+    return await ask()
+
+
+async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
+    await _require_controller(admin)
+    new = [NewTopic(s.name, s.partitions, s.replication_factor, topic_configs=dict(s.config)) for s in specs]
+    answer = await _patiently(lambda: admin.create_topics(new, timeout_ms=_REQUEST_TIMEOUT_MS))
+    # Somebody else may have been quicker: then it is there, which is what was asked for.
+    refused = [
+        f"{name}: {message or for_code(code).__name__}"
+        for name, code, message in answer.topic_errors
+        if code not in {0, TopicAlreadyExistsError.errno}
+    ]
+    if refused:
+        raise TopicError("Kafka did not create " + "; ".join(refused))
+
+
+async def _require_controller(admin: AIOKafkaAdminClient) -> None:
+    """Refuse brokers without one, such as the embedded broker of the demo, before aiokafka trips."""
+    cluster = await _patiently(admin.describe_cluster)
+    if cluster["controller_id"] not in {broker["node_id"] for broker in cluster["brokers"]}:
+        raise TopicError(
+            "this broker has no controller, so it cannot create topics; "
+            "the embedded broker makes them at their first use"
+        )
+
+
+async def _until_visible(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
+    """Brokers learn of a new topic a moment after the controller has made it."""
+    wanted = {spec.name for spec in specs}
+    visible: set[str] = set()
+    async with asyncio.timeout(_VISIBLE_TIMEOUT_S):
+        while not wanted <= visible:
+            await asyncio.sleep(_PAUSE_S)
+            visible = {name for name, parts in (await _placements(admin)).items() if _led(parts)}
+
+
+def _led(partitions: Sequence[Mapping[str, Any]]) -> bool:
+    return all(partition["leader"] >= 0 for partition in partitions)
+
+
+async def _placements(admin: AIOKafkaAdminClient) -> dict[str, list[dict[str, Any]]]:
+    """The partitions of every topic. Asks for all: naming a missing one may create it."""
+    topics = await _patiently(admin.describe_topics)
+    return {topic["topic"]: topic["partitions"] for topic in topics if topic["error_code"] == 0}
+
+
+async def _shapes(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, TopicShape]:
+    placements = await _placements(admin)
+    found = [name for name in names if name in placements]
+    configs = await _configs(admin, found)
+    return {
+        name: TopicShape(
+            len(placements[name]), min(len(part["replicas"]) for part in placements[name]), configs[name]
+        )
+        for name in found
+    }
+
+
+async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    if not names:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    answers = await _patiently(lambda: admin.describe_configs(resources))
+    configs: dict[str, dict[str, str]] = {}
+    for code, message, _, name, entries in (one for answer in answers for one in answer.resources):
+        if code:
+            raise TopicError(f"Kafka does not describe {name}: {message or for_code(code).__name__}")
+        configs[name] = {entry[0]: entry[1] for entry in entries}
+    return configs

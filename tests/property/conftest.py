@@ -1,0 +1,22 @@
+"""How hard the properties search: ``pytest tests/property --hypothesis-profile=nightly`` for more.
+
+The default finds the same examples every time, so that a red run is red again; nightly looks
+elsewhere each night and prints how to repeat what it found.
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "quick",
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    # Bodies of 64 KiB and more are part of the traffic.
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.register_profile(
+    "nightly", parent=settings.get_profile("quick"), max_examples=3_000, derandomize=False, print_blob=True
+)
+settings.load_profile("quick")

@@ -1,0 +1,175 @@
+"""What the topics should be, and what is said of those that are otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from streams.durations import DAY
+from streams.events import MAX_RECORD_BYTES
+from streams.topics import (
+    MAX_DEADLETTER_VALUE_BYTES,
+    ProblemKind,
+    Purpose,
+    TopicShape,
+    aligned,
+    find_problems,
+    topic_specs,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streams.topics import TopicSpec
+
+SPECS = topic_specs(replication_factor=3)
+BY_PURPOSE = {spec.purpose: spec for spec in SPECS}
+
+
+def _as_wanted(specs: tuple[TopicSpec, ...] = SPECS) -> dict[str, TopicShape]:
+    defaults = {"retention.ms": "604800000", "max.message.bytes": "1048588", "min.insync.replicas": "1"}
+    return {
+        spec.name: TopicShape(spec.partitions, spec.replication_factor, defaults | dict(spec.config))
+        for spec in specs
+    }
+
+
+def _with(purpose: Purpose, config: Mapping[str, str]) -> dict[str, TopicShape]:
+    shapes = _as_wanted()
+    name = BY_PURPOSE[purpose].name
+    return shapes | {name: replace(shapes[name], config={**shapes[name].config, **config})}
+
+
+def test_the_settings_describe_the_topics() -> None:
+    """Names, partitions, shards, replicas and retentions of the settings are those of the topics."""
+    specs = topic_specs(
+        clickstream="shop.clicks",
+        partitions=12,
+        rollup_shards=6,
+        replication_factor=2,
+        rollups_retention_ms=DAY,
+    )
+    found = {spec.purpose: (spec.name, spec.partitions, spec.replication_factor) for spec in specs}
+    assert found == {
+        Purpose.CLICKSTREAM: ("shop.clicks", 12, 2),
+        Purpose.ORDERS: ("orders", 12, 2),
+        Purpose.ROLLUPS: ("funnelwatch.rollups", 6, 2),
+        Purpose.DEADLETTER: ("funnelwatch.deadletter", 12, 2),
+        Purpose.STATE: ("funnelwatch.state", 12, 2),
+    }
+    rollups = next(spec for spec in specs if spec.purpose is Purpose.ROLLUPS)
+    assert rollups.config["retention.ms"] == str(DAY)
+
+
+def test_only_the_state_is_compacted() -> None:
+    """Compaction would drop events, rollups and dead letters; retention would drop state."""
+    policies = {spec.purpose: spec.config["cleanup.policy"] for spec in SPECS}
+    assert policies.pop(Purpose.STATE) == "compact"
+    assert set(policies.values()) == {"delete"}
+
+
+def test_a_dead_letter_fits_into_its_topic() -> None:
+    """The largest value that is kept, and a whole record of the largest size that is counted, fit in."""
+    limit = int(BY_PURPOSE[Purpose.DEADLETTER].config["max.message.bytes"])
+    assert max(MAX_DEADLETTER_VALUE_BYTES, MAX_RECORD_BYTES) * 2 <= limit
+
+
+@pytest.mark.parametrize(("replicas", "in_sync"), [(1, "1"), (2, "1"), (3, "2")])
+def test_own_topics_survive_a_broker_and_stay_writable(replicas: int, in_sync: str) -> None:
+    """With three replicas two must have a write; with fewer that would stop writing at the first loss."""
+    state = topic_specs(replication_factor=replicas)[-1]
+    assert state.config["min.insync.replicas"] == in_sync
+
+
+def test_topics_as_wanted_have_no_problem() -> None:
+    """What the specs describe is not complained about."""
+    assert find_problems(SPECS, _as_wanted()) == []
+
+
+def test_more_than_wanted_is_as_good() -> None:
+    """Longer and unlimited retention, and larger messages, are no problem."""
+    assert find_problems(SPECS, _with(Purpose.ROLLUPS, {"retention.ms": str(90 * DAY)})) == []
+    assert find_problems(SPECS, _with(Purpose.ROLLUPS, {"retention.ms": "-1"})) == []
+    assert find_problems(SPECS, _with(Purpose.STATE, {"max.message.bytes": "9000000"})) == []
+
+
+@pytest.mark.parametrize(
+    ("purpose", "config", "kind"),
+    [
+        (Purpose.CLICKSTREAM, {"cleanup.policy": "compact"}, ProblemKind.CLEANUP_POLICY),
+        (Purpose.ROLLUPS, {"cleanup.policy": "compact,delete"}, ProblemKind.CLEANUP_POLICY),
+        (Purpose.STATE, {"cleanup.policy": "delete"}, ProblemKind.CLEANUP_POLICY),
+        (Purpose.STATE, {"cleanup.policy": "compact,delete"}, ProblemKind.CLEANUP_POLICY),
+        (Purpose.ORDERS, {"retention.ms": "60000"}, ProblemKind.RETENTION),
+        (Purpose.DEADLETTER, {"retention.ms": str(7 * DAY - 1)}, ProblemKind.RETENTION),
+        (Purpose.STATE, {"max.message.bytes": "1048588"}, ProblemKind.MESSAGE_SIZE),
+        (Purpose.STATE, {"min.insync.replicas": "1"}, ProblemKind.IN_SYNC_REPLICAS),
+    ],
+)
+def test_a_wrong_setting_is_a_problem(purpose: Purpose, config: Mapping[str, str], kind: ProblemKind) -> None:
+    """Each setting that would lose records is named with its topic, once."""
+    (problem,) = find_problems(SPECS, _with(purpose, config))
+    assert (problem.topic, problem.kind) == (BY_PURPOSE[purpose].name, kind)
+
+
+def test_the_state_has_no_retention() -> None:
+    """A compacted topic does not expire, so its retention.ms is not looked at."""
+    assert find_problems(SPECS, _with(Purpose.STATE, {"retention.ms": "1"})) == []
+
+
+def test_missing_topics_are_named_with_what_they_need() -> None:
+    """A missing co-partitioned topic needs as many partitions as the one that is there."""
+    shapes = _as_wanted()
+    there = shapes["clickstream"]
+    problems = find_problems(SPECS, {"clickstream": replace(there, partitions=12)})
+    assert [(p.topic, p.kind, p.wanted) for p in problems] == [
+        ("orders", ProblemKind.MISSING, "12 partitions"),
+        ("funnelwatch.rollups", ProblemKind.MISSING, "4 partitions"),
+        ("funnelwatch.deadletter", ProblemKind.MISSING, "4 partitions"),
+        ("funnelwatch.state", ProblemKind.MISSING, "12 partitions"),
+    ]
+
+
+def test_unequal_sources_are_a_problem() -> None:
+    """Clickstream and orders are read in pairs of partitions."""
+    shapes = _as_wanted()
+    shapes["orders"] = replace(shapes["orders"], partitions=3)
+    (problem,) = find_problems(SPECS, shapes)
+    assert str(problem) == "orders: partitions: 3, wanted 4 (as many as clickstream, state)"
+
+
+def test_partitions_of_the_shop_count_not_those_of_the_settings() -> None:
+    """Sources and state that agree among themselves are well, however many the settings name."""
+    shapes = _as_wanted(topic_specs(partitions=12, replication_factor=3))
+    assert find_problems(SPECS, shapes) == []
+
+
+def test_rollups_have_one_partition_per_shard() -> None:
+    """A key's shard is its partition, so another count would put keys where nobody looks."""
+    shapes = _as_wanted()
+    shapes["funnelwatch.rollups"] = replace(shapes["funnelwatch.rollups"], partitions=8)
+    (problem,) = find_problems(SPECS, shapes)
+    assert (problem.topic, problem.kind) == ("funnelwatch.rollups", ProblemKind.PARTITIONS)
+
+
+def test_too_few_replicas_are_a_problem() -> None:
+    """Fewer replicas than wanted lose the topic with fewer brokers."""
+    shapes = _as_wanted()
+    shapes["funnelwatch.state"] = replace(shapes["funnelwatch.state"], replication_factor=1)
+    (problem,) = find_problems(SPECS, shapes)
+    assert (problem.kind, problem.found, problem.wanted) == (ProblemKind.REPLICATION, "1", "3 or more")
+
+
+def test_what_is_missing_follows_what_is_there() -> None:
+    """Specs of co-partitioned topics take the count of the first one there; the others keep theirs."""
+    counts = {spec.purpose: spec.partitions for spec in aligned(SPECS, {"orders": 9})}
+    assert counts == {
+        Purpose.CLICKSTREAM: 9,
+        Purpose.ORDERS: 9,
+        Purpose.ROLLUPS: 4,
+        Purpose.DEADLETTER: 4,
+        Purpose.STATE: 9,
+    }
+    assert aligned(SPECS, {}) == list(SPECS)
