@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import orjson
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from streams.formats.base import Format
 
+_Key = TypeVar("_Key")
 TOPICS = ("clickstream", "orders")
 _FETCH = 4096
 _FLUSH_EVERY = 1 << 17
@@ -49,6 +50,14 @@ class Counts:
     money: dict[tuple[str, str, str, str, int], tuple[int, int]] = field(default_factory=dict)
     outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, other: Counts) -> None:
+        """Take in the counts of another source partition."""
+        _add_pairs(self.cells, other.cells)
+        _add_pairs(self.money, other.money)
+        for key, records in other.outcomes.items():
+            self.outcomes[key] = self.outcomes.get(key, 0) + records
+        self.reasons.update(other.reasons)
 
     def lines(self) -> Iterator[bytes]:
         """JSON lines, sorted: first the counts, then the money."""
@@ -75,6 +84,12 @@ class Counts:
                     "amount_minor": amount,
                 }
             )
+
+
+def _add_pairs(into: dict[_Key, tuple[int, int]], other: dict[_Key, tuple[int, int]]) -> None:
+    for key, (first, second) in other.items():
+        held = into.get(key, (0, 0))
+        into[key] = (held[0] + first, held[1] + second)
 
 
 class Replay:

@@ -41,12 +41,12 @@ class NewestClicks:
     """The newest click by event time for each key of one kind."""
 
     def __init__(self) -> None:
-        self._slots = TimedSlots(payload=2)
+        self.slots = TimedSlots(payload=2)
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self._slots.nbytes
+        return self.slots.nbytes
 
     def before(self, clicks: Clicks, keys: U64, place: I64) -> Clicks:
         """For each question (key, place) the newest click before it; time NEVER if there is none.
@@ -67,9 +67,9 @@ class NewestClicks:
         )
 
     def _remembered(self, keys: U64, place: I64) -> Clicks:
-        slots = self._slots.find(keys)
-        times, _ = self._slots.times(np.maximum(slots, 0))
-        slot, banner = self._slots.payload[:, np.maximum(slots, 0)]
+        slots = self.slots.find(keys)
+        times, _ = self.slots.times(np.maximum(slots, 0))
+        slot, banner = self.slots.payload[:, np.maximum(slots, 0)]
         return Clicks(keys, place, np.where(slots < 0, NEVER, times), slot, banner)
 
     def remember(self, clicks: Clicks, cutoff_ms: int) -> None:
@@ -79,12 +79,12 @@ class NewestClicks:
         order = np.lexsort((clicks.place, clicks.time, clicks.keys))
         last = order[_ends(clicks.keys[order])]
         newest = clicks.take(last)
-        slots = self._slots.resolve(newest.keys, cutoff_ms)
-        stored, fresh = self._slots.times(slots)
+        slots = self.slots.resolve(newest.keys, cutoff_ms)
+        stored, fresh = self.slots.times(slots)
         wins = fresh | (newest.time >= stored)
-        self._slots.payload[0, slots[wins]] = newest.slot[wins]
-        self._slots.payload[1, slots[wins]] = newest.banner[wins]
-        self._slots.write_times(slots[wins], newest.time[wins])
+        self.slots.payload[0, slots[wins]] = newest.slot[wins]
+        self.slots.payload[1, slots[wins]] = newest.banner[wins]
+        self.slots.write_times(slots[wins], newest.time[wins])
 
 
 def _ends(sorted_keys: U64) -> I64:
@@ -129,13 +129,13 @@ class Attribution:
 
     def __init__(self, window_ms: int) -> None:
         self._window = window_ms
-        self._by_visitor = NewestClicks()
-        self._by_sku = NewestClicks()
+        self.by_visitor = NewestClicks()
+        self.by_sku = NewestClicks()
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self._by_visitor.nbytes + self._by_sku.nbytes
+        return self.by_visitor.nbytes + self.by_sku.nbytes
 
     def credit(
         self,
@@ -148,8 +148,8 @@ class Attribution:
 
         ``clicks`` and the keys in ``questions`` come as (by visitor, by visitor and SKU).
         """
-        own_sku = self._by_sku.before(clicks[1], questions[1], place)
-        any_sku = self._by_visitor.before(clicks[0], questions[0], place)
+        own_sku = self.by_sku.before(clicks[1], questions[1], place)
+        any_sku = self.by_visitor.before(clicks[0], questions[0], place)
         slot = np.zeros(place.size, dtype=np.int32)
         banner = np.zeros(place.size, dtype=np.int32)
         for found in (any_sku, own_sku):
@@ -160,5 +160,5 @@ class Attribution:
 
     def remember(self, clicks: tuple[Clicks, Clicks], cutoff_ms: int) -> None:
         """Take in a batch's clicks, by visitor and by visitor and SKU."""
-        self._by_visitor.remember(clicks[0], cutoff_ms)
-        self._by_sku.remember(clicks[1], cutoff_ms)
+        self.by_visitor.remember(clicks[0], cutoff_ms)
+        self.by_sku.remember(clicks[1], cutoff_ms)

@@ -77,7 +77,7 @@ def to_minor(price: str, exponent: int, field: str = "price") -> int:
         _reject(Reason.PRICE_PRECISION, field)
     if len(whole) > _MAX_WHOLE_DIGITS:  # also keeps int() away from a digit bomb
         _reject(Reason.PRICE_TOO_LARGE, field)
-    return check_amount(int((whole + fraction[:exponent].ljust(exponent, "0")) or "0"), field)
+    return _bounded(int((whole + fraction[:exponent].ljust(exponent, "0")) or "0"), field)
 
 
 def float_to_minor(number: float | Decimal, exponent: int, field: str = "price") -> int:
@@ -96,27 +96,21 @@ def float_to_minor(number: float | Decimal, exponent: int, field: str = "price")
     if exact > MAX_MINOR:
         _reject(Reason.PRICE_TOO_LARGE, field)
     rounded = exact.quantize(Decimal(1).scaleb(-exponent), context=_ROUNDING)
-    return check_amount(int(rounded.scaleb(exponent, context=_ROUNDING)), field)
+    return _bounded(int(rounded.scaleb(exponent, context=_ROUNDING)), field)
 
 
-def line_amount(price_minor: int, quantity: int, line: str = "") -> int:
+def line_amount(price_minor: int, quantity: int, field: str = "price") -> int:
     """Price times quantity in minor units; ``quantity`` is 1 to :data:`MAX_QUANTITY`.
-
-    Args:
-        price_minor: price of one piece.
-        quantity: how many pieces.
-        line: dotted path of the line; its ``price`` or ``quantity`` is the field to blame.
 
     Raises:
         RejectedRecord: ``bad_quantity``, or ``price_too_large`` if the line exceeds :data:`MAX_MINOR`.
     """
     if not 1 <= quantity <= MAX_QUANTITY:
-        _reject(Reason.BAD_QUANTITY, f"{line}.quantity".lstrip("."))
-    return check_amount(price_minor * quantity, f"{line}.price".lstrip("."))
+        _reject(Reason.BAD_QUANTITY, field)
+    return _bounded(price_minor * quantity, field)
 
 
-def check_amount(minor: int, field: str) -> int:
-    """Return an amount in minor units unless it is beyond :data:`MAX_MINOR` (``price_too_large``)."""
+def _bounded(minor: int, field: str) -> int:
     if minor > MAX_MINOR:
         _reject(Reason.PRICE_TOO_LARGE, field)
     return minor

@@ -92,6 +92,10 @@ class Waiting:
         self._blocks[topic].append(rows)
         self.size += len(rows)
 
+    def blocks(self, topic: int) -> list[Rows]:
+        """What waits of one topic, as it was taken in."""
+        return self._blocks[topic]
+
     def release(self, limit_ms: int) -> Rows | None:
         """Rows with ordering time below the limit, in processing order; None if there are none."""
         due = [part for topic in (0, 1) for part in self._cut(topic, limit_ms)]

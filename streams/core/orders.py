@@ -30,6 +30,10 @@ class PaidOrders:
     def __len__(self) -> int:
         return len(self._orders)
 
+    def items(self) -> list[tuple[int, PaidOrder]]:
+        """All remembered orders, the one paid longest ago first."""
+        return list(self._orders.items())
+
     def remember(self, order: int, paid: PaidOrder) -> None:
         """Keep an order, forgetting the one paid longest ago beyond the limit."""
         self._orders[order] = paid

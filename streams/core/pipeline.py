@@ -20,7 +20,17 @@ from streams.core.ordering import UNREAD, Waiting, classify
 from streams.core.recent import RecentKeys
 from streams.core.rows import Line, Rejected
 from streams.core.settings import BUCKET_MS, CountingSettings
+from streams.core.snapshot import (
+    VERSION,
+    PartitionState,
+    Renumbering,
+    decode_state,
+    encode_state,
+    rows_from_bytes,
+    rows_to_bytes,
+)
 from streams.core.vocabulary import OTHER_CODE
+from streams.errors import CodecError
 from streams.events import Outcome
 
 if TYPE_CHECKING:
@@ -29,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streams.core.rows import Decoded, Detail, Rows
+    from streams.core.slots import TimedSlots
     from streams.core.vocabulary import Vocabulary
 
     I64 = NDArray[np.int64]
@@ -82,6 +93,62 @@ class SourcePartition:
     def drain(self) -> None:
         """Count everything that waits: there is nothing more to read."""
         self.process(_FOREVER)
+
+    def snapshot(self) -> bytes:
+        """Everything but the buckets, which must have been flushed with ``close_all``."""
+        return encode_state(
+            PartitionState(
+                VERSION,
+                self._stages.names,
+                self._vocabulary.funnel.dimensions,
+                [table.names for table in self._vocabulary.tables],
+                self.newest,
+                self._limit,
+                self._counted_until,
+                self._serial,
+                [[rows_to_bytes(rows) for rows in self._waiting.blocks(topic)] for topic in (0, 1)],
+                list(self._details.items()),
+                {name: table.state() for name, table in self._tables().items()},
+                self._paid.items(),
+            )
+        )
+
+    def restore(self, data: bytes) -> None:
+        """Take up a snapshot; this partition must be new.
+
+        Raises:
+            CodecError: the snapshot is damaged, or of another version, funnel or set of dimensions.
+        """
+        state = decode_state(data)
+        if (state.stages, state.dimensions) != (self._stages.names, self._vocabulary.funnel.dimensions):
+            raise CodecError("state of another funnel or other dimensions")
+        renumber = Renumbering(state.names, self._vocabulary)
+        self._newest = list(state.newest)
+        self._limit, self._counted_until = state.limit_ms, state.counted_until_ms
+        self._serial = state.serial
+        tables = len(self._vocabulary.tables)
+        for topic, blocks in enumerate(state.waiting):
+            for columns in blocks:
+                self._waiting.add(topic, renumber.rows(rows_from_bytes(columns, tables)))
+        for serial, detail in state.details:
+            lines = tuple(renumber.line(line) for line in detail.lines)
+            self._details[serial] = detail._replace(lines=lines)
+        for name, table in self._tables().items():
+            table.restore(state.tables[name])
+        for table in (self._attribution.by_visitor.slots, self._attribution.by_sku.slots):
+            for column in (0, 1):
+                table.payload[column] = renumber.codes(column, table.payload[column])
+        for order, paid in state.paid:
+            lines = tuple(renumber.line(line) for line in paid.lines)
+            self._paid.remember(order, PaidOrder(paid.currency, lines))
+
+    def _tables(self) -> dict[str, TimedSlots]:
+        return {
+            "dedupe": self._seen_ids.slots,
+            "visitors": self._visitors.slots,
+            "clicks": self._attribution.by_visitor.slots,
+            "clicks_by_sku": self._attribution.by_sku.slots,
+        }
 
     def nbytes(self) -> dict[str, int]:
         """Bytes of state by kind."""
@@ -325,6 +392,11 @@ class SourcePartition:
     def open_from(self) -> int:
         """Number of the oldest bucket part that may still change."""
         return self._buckets.open_from
+
+    @property
+    def limit_ms(self) -> int:
+        """Ordering time below which everything read so far is counted."""
+        return self._limit
 
     @property
     def counted_until(self) -> int:

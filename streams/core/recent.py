@@ -32,12 +32,12 @@ class RecentKeys:
     def __init__(self, window_ms: int, *, both_ways: bool) -> None:
         self._window = window_ms
         self._both_ways = both_ways
-        self._slots = TimedSlots()
+        self.slots = TimedSlots()
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self._slots.nbytes
+        return self.slots.nbytes
 
     def admit(self, keys: U64, times_ms: I64, cutoff_ms: int) -> Bools:
         """Let keys through, row by row in the given order; True where a row is let through.
@@ -48,7 +48,7 @@ class RecentKeys:
         admitted = np.zeros(keys.size, dtype=np.bool_)
         if not keys.size:
             return admitted
-        slots = self._slots.resolve(keys, cutoff_ms)
+        slots = self.slots.resolve(keys, cutoff_ms)
         pending = np.arange(keys.size)
         while pending.size:
             # Only rows that the present memory lets through can change it; the first of them
@@ -57,14 +57,14 @@ class RecentKeys:
             _, first = np.unique(slots[pending], return_index=True)
             winners = pending[first]
             admitted[winners] = True
-            self._slots.write_times(slots[winners], times_ms[winners])
+            self.slots.write_times(slots[winners], times_ms[winners])
             if first.size == pending.size:
                 break
             pending = np.delete(pending, first)
         return admitted
 
     def _admissible(self, slots: I64, times_ms: I64) -> Bools:
-        last, fresh = self._slots.times(slots)
+        last, fresh = self.slots.times(slots)
         gone = times_ms - last
         ok: Bools = fresh | (gone > self._window)
         if self._both_ways:

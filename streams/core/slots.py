@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streams.core.snapshot import TableState
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -32,6 +34,8 @@ _LOST = -3
 _SHIFT = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
 _ONE = np.uint64(1)
+_CHUNK = 1 << 16
+_NO_CUTOFF = -(1 << 62)
 
 
 class TimedSlots:
@@ -156,9 +160,8 @@ class TimedSlots:
         # At least one more: another size spreads the keys anew, so the one without room finds some.
         buckets = self._buckets * 2 if crowded else self._buckets + 1
         self._allocate(buckets, self.payload.shape[0])
-        chunk = 1 << 16
-        for start in range(0, keys.size, chunk):
-            part = slice(start, start + chunk)
+        for start in range(0, keys.size, _CHUNK):
+            part = slice(start, start + _CHUNK)
             slots = self.resolve(keys[part], cutoff_ms)
             self._times.reshape(-1)[slots] = times[part]
             self.payload[:, slots] = payload[:, part]
@@ -168,6 +171,31 @@ class TimedSlots:
         times = self._times.reshape(-1)
         where = np.flatnonzero(times >= self._relative_cutoff(cutoff_ms))
         return self._keys.reshape(-1)[where], times[where], self.payload[:, where]
+
+
+    def state(self) -> TableState:
+        """All entries, for a snapshot."""
+        where = np.flatnonzero(self._times.reshape(-1))
+        return TableState(
+            self._base,
+            self._keys.reshape(-1)[where].tobytes(),
+            self._times.reshape(-1)[where].tobytes(),
+            [column[where].tobytes() for column in self.payload],
+        )
+
+    def restore(self, state: TableState) -> None:
+        """Take up a snapshot; the table must be new."""
+        keys = np.frombuffer(state.keys, dtype=np.uint64)
+        times = np.frombuffer(state.times, dtype=np.uint32)
+        payload = [np.frombuffer(column, dtype=np.int32) for column in state.payload]
+        self._base = state.base_ms
+        self._allocate(max(_MIN_BUCKETS, keys.size // (WAYS // 2)), len(payload))
+        for start in range(0, keys.size, _CHUNK):
+            part = slice(start, start + _CHUNK)
+            slots = self.resolve(keys[part], _NO_CUTOFF)
+            self._times.reshape(-1)[slots] = times[part]
+            for column, values in zip(self.payload, payload, strict=True):
+                column[slots] = values[part]
 
 
 def _nonzero(keys: U64) -> U64:

@@ -37,7 +37,7 @@ FIGURES = {
 }
 KEY_WIDTHS = (10, 40)
 # Lines of the table that are no keys: blank, header, rule, the total, blank; and two per dimension.
-TABLE_LINES, DIMENSION_LINES = 5, 2
+TABLE_LINES, DIMENSION_LINES, CURSOR_LINES = 5, 2, 1
 NOTHING = "-"
 
 
@@ -131,6 +131,9 @@ class LiveTable:
 
 
 async def _stopped(stop: asyncio.Event, within_s: float) -> bool:
+    # wait_for without time to wait would never notice that it is set.
+    if stop.is_set():
+        return True
     try:
         await asyncio.wait_for(stop.wait(), within_s)
     except TimeoutError:
@@ -142,7 +145,7 @@ def keys_that_fit(frame: Frame, width: int, height: int) -> int:
     """Keys per dimension with which the whole frame fits a screen; at least one."""
     dimensions = len({row.dimension for row in frame.rows} - {"all"})
     below = sum(-(-text.cell_len // width) for text in (summary(frame), *_notes(frame)))
-    room = height - TABLE_LINES - below - DIMENSION_LINES * dimensions
+    room = height - TABLE_LINES - CURSOR_LINES - below - DIMENSION_LINES * dimensions
     return max(1, room // max(1, dimensions))
 
 

@@ -8,6 +8,7 @@ instead of measured. Refuses to draw traffic and to know time or Kafka.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import overload
 
 import numpy as np
@@ -139,7 +140,7 @@ class Shop:
         self.shelf_slots = self._slots_with_shelves()
         self._draw_rates(rng)
         self._draw_goods(rng)
-        self.baskets = [self._basket(rng) for _ in range(BASKETS)]
+        self.baskets = self._baskets(rng)
 
     def _draw_rates(self, rng: np.random.Generator) -> None:
         """Slots differ in click-through, slots and banners in conversion."""
@@ -193,12 +194,13 @@ class Shop:
         self.shelf_skus = self.popular_skus(rng, SHELVES * longest).reshape(SHELVES, longest)
         self.shelf_sizes = rng.integers(min(2, longest), longest + 1, SHELVES)
 
-    def _basket(self, rng: np.random.Generator) -> list[tuple[int, int]]:
-        """Zero to three further lines of an order: SKU number and quantity."""
-        lines = int(rng.choice(4, p=(0.60, 0.25, 0.10, 0.05)))
-        return list(
-            zip(self.popular_skus(rng, lines).tolist(), rng.integers(1, 4, lines).tolist(), strict=True)
-        )
+    def _baskets(self, rng: np.random.Generator) -> list[list[tuple[int, int]]]:
+        """Further lines of orders, zero to three each: SKU number and quantity."""
+        sizes = rng.choice(4, BASKETS, p=(0.60, 0.25, 0.10, 0.05))
+        total = int(sizes.sum())
+        quantities = rng.integers(1, 4, total).tolist()
+        lines = iter(zip(self.popular_skus(rng, total).tolist(), quantities, strict=True))
+        return [list(islice(lines, size)) for size in sizes.tolist()]
 
     def popular_skus(self, rng: np.random.Generator, count: int) -> Ints:
         """Draw SKU numbers by popularity."""

@@ -450,6 +450,9 @@ class Calendar:
         # Bytes and not arrays: a slice of an array would keep its whole block alive for hours.
         self._waiting: defaultdict[int, bytearray] = defaultdict(bytearray)
 
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values())) // ROW.itemsize
+
     def add(self, rows: Rows) -> None:
         """Put every row under the block of its arrival."""
         if not len(rows):

@@ -89,16 +89,18 @@ async def in_real_time(
     begin_ms = clock.now_ms()
     zero_ms = pending.arrival_ms if origin_ms is None else origin_ms
     while pending is not None:
-        now_ms = zero_ms + (clock.now_ms() - begin_ms) * speed
+        now_ms = clock.now_ms()
+        due_ms = zero_ms + (now_ms - begin_ms) * speed
         chunk: list[SimulatedRecord] = []
-        while pending is not None and pending.arrival_ms <= now_ms and len(chunk) < size:
+        while pending is not None and pending.arrival_ms <= due_ms and len(chunk) < size:
             chunk.append(pending)
             pending = next(records, None)
         if chunk:
             yield chunk
         if pending is not None and len(chunk) < size:
-            # Ticks gather neighbours into one batch; a broker is not served record by record.
-            await sleep(max(TICK_MS, (pending.arrival_ms - now_ms) / speed) / 1_000)
+            # A tick gathers neighbours into one batch; a broker is not served record by record.
+            next_ms = max(now_ms + TICK_MS, begin_ms + (pending.arrival_ms - zero_ms) / speed)
+            await sleep(max(0.0, next_ms - clock.now_ms()) / 1_000)
 
 
 class JsonLinesSink:

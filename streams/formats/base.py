@@ -2,8 +2,8 @@
 
 Promises that the same mistake has the same reason in every format, with the dotted field it stands in. The order is
 fixed, so a record with two mistakes always shows the same one: tombstone, size, UTF-8, nesting, JSON, shape, event
-name, then field by field. An event name that nobody mapped makes an event ``unmapped`` whatever else it carries:
-vendors' streams are full of events with other shapes, and those are no bad input.
+name, then field by field. In vendors' formats an event name that nobody mapped makes an event ``unmapped`` whatever
+else it carries: their streams are full of events with other shapes, and those are no bad input.
 
 Refuses to guess: a missing time, visitor or currency is never filled from somewhere else unless the format's own
 docstring names the place.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from streams.core.money import check_amount, exponent
+from streams.core.money import exponent, line_amount
 from streams.errors import ConfigError
 from streams.events import MAX_LINES, MAX_SKUS, Event, OrderLine, Reason
 from streams.formats.documents import (
@@ -172,7 +172,7 @@ def _money(order: Order) -> tuple[str | None, tuple[OrderLine, ...]]:
 def _line(item: Item, digits: int) -> OrderLine:
     price = price_minor(item.price, digits, item.price_field)
     count = quantity(item.quantity, item.quantity_field)
-    return OrderLine(item.sku, count, check_amount(price * count, item.price_field), item.slot, item.banner)
+    return OrderLine(item.sku, count, line_amount(price, count, item.price_field), item.slot, item.banner)
 
 
 def node_table(preset: Mapping[str, str], events: Mapping[str, str | None], funnel: Funnel) -> dict[str, str]:

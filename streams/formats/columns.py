@@ -222,7 +222,7 @@ class NativeColumns:
             [banner[doc.banner] for doc in docs],
             [sku[doc.sku] for doc in docs],
         ]
-        for table, name in zip(tables[3:], self._form.extra_fields, strict=True):
+        for table, name in zip(tables[3:], self._form.extra_attributes, strict=True):
             keys.append([table[getattr(doc, name)] for doc in docs])
         return Rows(
             record=np.arange(count, dtype=np.int32),

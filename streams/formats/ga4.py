@@ -21,7 +21,7 @@ Events without a node are passed over; a payload of nothing else is unmapped.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -96,7 +96,7 @@ class _Event(msgspec.Struct, gc=False):
 
 
 class _Payload(msgspec.Struct, gc=False):
-    events: list[_Event]
+    events: list[_Event] | None = None
     user_id: str | int | None = None
     client_id: str | int | None = None
     app_instance_id: str | int | None = None
@@ -130,16 +130,13 @@ class Ga4Format:
         """
         document = check_document(record.value)
         payload = read_json(_PAYLOAD, document)
-        if not payload.events:
-            raise invalid(Reason.EMPTY_FIELD, "events")
-        if len(payload.events) > MAX_EVENTS:
-            raise invalid(Reason.TOO_MANY_ITEMS, "events")
-        nodes = [self._node(event, f"events[{index}]") for index, event in enumerate(payload.events)]
+        batch = _batch(payload)
+        nodes = [self._node(event, f"events[{index}]") for index, event in enumerate(batch)]
         if not any(nodes):
             raise unmapped("events[0].name")
         return tuple(
-            self._event(_Place(payload, document, record, index), node)
-            for index, node in enumerate(nodes)
+            self._event(_Place(payload, event, index, document, record), node)
+            for index, (event, node) in enumerate(zip(batch, nodes, strict=True))
             if node is not None
         )
 
@@ -151,11 +148,11 @@ class Ga4Format:
         raw = place.event.params
         params = read_json(_PARAMS, raw, under) or _Params()
         visitor = _visitor(place.payload)
-        micros = place.micros()
+        micros = _micros(place)
         slot, banner = _placement(params, under)
         items = _items(params, f"{under}.items")
         event = Event(
-            event_id=f"{_id(place, params, visitor, micros)}#{place.index}",
+            event_id=f"{_id(place, params, visitor, micros)}#{place.number}",
             time_ms=micros // _MICROS_PER_MS,
             node=node,
             visitor_id=visitor,
@@ -167,27 +164,38 @@ class Ga4Format:
         return complete(event, _order(params, under, items))
 
 
-class _Place:
-    """One event and where it stands."""
+class _Place(NamedTuple):
+    """One event and what it stands in."""
 
-    def __init__(self, payload: _Payload, document: bytes, record: Record, index: int) -> None:
-        self.payload = payload
-        self.document = document
-        self.index = index
-        self.event = payload.events[index]
-        self.under = f"events[{index}]"
-        self._record_time_ms = record.timestamp_ms
+    payload: _Payload
+    event: _Event
+    number: int
+    document: bytes
+    record: Record
 
-    def micros(self) -> int:
-        """Event time in microseconds since the epoch."""
-        field = f"{self.under}.timestamp_micros"
-        if self.event.timestamp_micros is not None:
-            return _check_micros(self.event.timestamp_micros, field)
-        if self.payload.timestamp_micros is not None:
-            return _check_micros(self.payload.timestamp_micros, "timestamp_micros")
-        if not MIN_TIME_MS <= self._record_time_ms <= MAX_TIME_MS:
-            raise invalid(Reason.MISSING_FIELD, "timestamp_micros")
-        return self._record_time_ms * _MICROS_PER_MS
+    @property
+    def under(self) -> str:
+        return f"events[{self.number}]"
+
+
+def _batch(payload: _Payload) -> list[_Event]:
+    batch = payload.events
+    if not batch:
+        raise invalid(Reason.MISSING_FIELD, "events")
+    if len(batch) > MAX_EVENTS:
+        raise invalid(Reason.TOO_MANY_ITEMS, "events")
+    return batch
+
+
+def _micros(place: _Place) -> int:
+    """Event time in microseconds since the epoch."""
+    if place.event.timestamp_micros is not None:
+        return _check_micros(place.event.timestamp_micros, f"{place.under}.timestamp_micros")
+    if place.payload.timestamp_micros is not None:
+        return _check_micros(place.payload.timestamp_micros, "timestamp_micros")
+    if not MIN_TIME_MS <= place.record.timestamp_ms <= MAX_TIME_MS:
+        raise invalid(Reason.MISSING_FIELD, "timestamp_micros")
+    return place.record.timestamp_ms * _MICROS_PER_MS
 
 
 def _check_micros(value: int | str, field: str) -> int:

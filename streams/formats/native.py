@@ -85,10 +85,11 @@ class NativeFormat:
         self.nodes = node_table({name: name for name in names}, events or {}, funnel)
         self.ordering = frozenset(PLACING_NODES + ORDER_OUTCOMES)
         self.extra_fields = extra_fields
+        self.extra_attributes = _extra_attributes(extra_fields)
         self._type = _event_type(extra_fields)
         self._decoder = msgspec.json.Decoder(self._type)
         self._items = msgspec.json.Decoder(list[NativeItem] | None)
-        self._texts = ("event_id", "visitor_id", "slot", "banner", *extra_fields)
+        self._texts = ("event_id", "visitor_id", "slot", "banner", *self.extra_attributes)
         self.document = self._decoder.decode
         self.blank = self._type(event_id="-", event_time=0, event="", visitor_id="-")
 
@@ -120,7 +121,10 @@ class NativeFormat:
             slot=_key(doc.slot, "slot"),
             banner=_key(doc.banner, "banner"),
             skus=_skus(doc.sku),
-            extra=tuple(_key(getattr(doc, name), name) for name in self.extra_fields),
+            extra=tuple(
+                _key(getattr(doc, attribute), name)
+                for attribute, name in zip(self.extra_attributes, self.extra_fields, strict=True)
+            ),
         )
         node = self.nodes.get(doc.event)
         if node is None:
@@ -148,10 +152,17 @@ class NativeFormat:
             event.lines = tuple(_line(item, digits, f"items[{i}]") for i, item in enumerate(items))
 
 
+def _extra_attributes(extra_fields: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"extra_{number}" for number in range(len(extra_fields)))
+
+
 def _event_type(extra_fields: tuple[str, ...]) -> type[NativeEvent]:
     if not extra_fields:
         return NativeEvent
-    fields: list[Any] = [(name, str | None, None) for name in extra_fields]
+    fields: list[Any] = [
+        (attribute, str | None, msgspec.field(default=None, name=name))
+        for attribute, name in zip(_extra_attributes(extra_fields), extra_fields, strict=True)
+    ]
     return cast("type[NativeEvent]", msgspec.defstruct("NativeEvent", fields, bases=(NativeEvent,), gc=False))
 
 

@@ -1,6 +1,6 @@
 """Both kinds of metrics as text, in Prometheus' format 0.0.4 or as OpenMetrics 1.0.0.
 
-The series of keys are many, so they are written by a renderer of our own, some ten times as fast as
+The series of keys are many, so they are written by a renderer of our own, many times as fast as
 the client library and equal to it to the byte; the worker's few go through the library. Promises:
 ``capture`` is quick and belongs on the event loop, what it returns may run in any thread; no
 ``_created`` series, whatever the library's process-wide switch says; the registry is handed in.

@@ -15,11 +15,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import faust
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.errors import CorruptRecordException
+from aiokafka.structs import TopicPartition
 from faust.transport.drivers.aiokafka import (
     AIOKafkaConsumerThread,
     Consumer,
@@ -35,6 +36,18 @@ if TYPE_CHECKING:
 
     import aiokafka
     from faust.types import TP, AppT, Message
+
+
+class Position(NamedTuple):
+    """How far a topic-partition is read: next offset to fetch, its end, and the end of what agents got.
+
+    None where it is not known (yet).
+    """
+
+    next_offset: int | None
+    end_offset: int | None
+    handed_out: int | None
+
 
 # A batch this large keeps numpy busy and the event loop responsive.
 MAX_BATCH_RECORDS = 8192
@@ -171,14 +184,17 @@ class BatchConsumer(Consumer):
 
     ``before_revoke`` is awaited with the partitions that are about to go, while this worker is
     still a member of the group: what it acknowledges is committed before they move.
+    ``after_assign`` is awaited with all partitions of the worker before any of them is read.
     """
 
     before_revoke: Callable[[set[TP]], Awaitable[None]] | None = None
+    after_assign: Callable[[set[TP]], Awaitable[None]] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Batches handed out per partition, oldest first: (first offset, offset behind the last).
         self._spans: dict[TP, deque[tuple[int, int]]] = defaultdict(deque)
+        self._handed_out: dict[TP, int] = {}
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -200,7 +216,9 @@ class BatchConsumer(Consumer):
                 yield tp, self._to_batch_message(tp, batch)
 
     def _to_batch_message(self, tp: TP, batch: RecordBatch) -> ConsumerMessage:
-        self._spans[tp].append((batch.offsets[0], batch.offsets[-1] + 1))
+        behind = batch.offsets[-1] + 1
+        self._spans[tp].append((batch.offsets[0], behind))
+        self._handed_out[tp] = behind
         message = ConsumerMessage(
             tp.topic,
             tp.partition,
@@ -241,6 +259,13 @@ class BatchConsumer(Consumer):
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
             self._spans.pop(tp, None)
+            self._handed_out.pop(tp, None)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Let the worker get ready, then begin to read."""
+        if self.after_assign is not None:
+            await self.after_assign(assigned)
+        await super().on_partitions_assigned(assigned, generation_id)
 
     async def on_stop(self) -> None:
         """Let the worker finish what it holds, commit it, then leave the group."""
@@ -251,9 +276,22 @@ class BatchConsumer(Consumer):
     async def perform_seek(self) -> None:
         """Read on from what is committed; batches handed out but not committed come again."""
         self._spans.clear()
+        self._handed_out.clear()
         self._acked.clear()
         self._acked_index.clear()
         await super().perform_seek()
+
+    def read_position(self, topic: str, partition: int) -> Position:
+        """Where reading of a topic-partition stands, as the last fetch response left it."""
+        tp = TopicPartition(topic, partition)
+        consumer = self._thread._consumer
+        subscription = consumer._subscription.subscription if consumer is not None else None
+        assignment = subscription.assignment if subscription is not None else None
+        if assignment is None or tp not in assignment.tps:
+            return Position(None, None, None)
+        state = assignment.state_value(tp)
+        position = state._position if state.has_valid_position else None
+        return Position(position, state.highwater, self._handed_out.get(tp))
 
     def throttle(self, tps: Iterable[TP]) -> None:
         """Stop reading these partitions until :meth:`unthrottle`."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from streams.events import RecordBatch
     from streams.formats.columns import BatchDecoder
     from streams.metrics.pipeline import PipelineMetrics
+    from streams.worker.batching import Position
     from streams.worker.publishing import Outbox
 
 # Count as soon as this much waits, without waiting for the next tick.
@@ -57,13 +58,6 @@ class AssignedPartition:
     rejected_in_a_row: int = 0
     unacknowledged: deque[_Unacknowledged] = field(default_factory=deque)
     limit_ms: int = UNREAD
-
-
-class Position(NamedTuple):
-    """Where reading of a topic-partition stands: next offset to fetch, and the end; None if unknown."""
-
-    next_offset: int | None
-    end_offset: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +113,7 @@ class Counting:
         now = self._clock.now_ms()
         counts = counts or SourcePartition(self.vocabulary, self.settings)
         assigned = AssignedPartition(number, now, counts, taken_at_ms=[now, now])
+        assigned.limit_ms = counts.limit_ms
         self.partitions[number] = assigned
         return assigned
 
@@ -200,13 +195,12 @@ class Counting:
 
     @staticmethod
     def _idle_ms(assigned: AssignedPartition, which: int, position: Position, now: int) -> int | None:
-        taken = assigned.next_offset[which]
         if position.next_offset is None or position.end_offset is None:
             return None
-        # Fetched but still on its way here counts as something left to read.
-        if position.next_offset < position.end_offset or (taken or 0) < position.next_offset > 0:
-            if taken is not None or position.next_offset < position.end_offset:
-                return None
+        # What is fetched but still on its way here is left to read as well.
+        on_its_way = (position.handed_out or 0) > (assigned.next_offset[which] or 0)
+        if position.next_offset < position.end_offset or on_its_way:
+            return None
         return now - assigned.taken_at_ms[which]
 
     def _process(self, assigned: AssignedPartition, idle: tuple[int | None, int | None]) -> None:
@@ -238,7 +232,7 @@ class Counting:
         """
         counted = []
         for assigned in self.partitions.values():
-            self._put_rollups(assigned)
+            self.put_rollups(assigned)
             counted.append((assigned, assigned.limit_ms))
         if not await self._outbox.send():
             return False
@@ -247,8 +241,9 @@ class Counting:
                 assigned.unacknowledged.popleft().ack()
         return True
 
-    def _put_rollups(self, assigned: AssignedPartition) -> None:
-        changes = assigned.counts.flush()
+    def put_rollups(self, assigned: AssignedPartition, *, close_all: bool = False) -> None:
+        """Put rollups of what changed since the last flush on their way."""
+        changes = assigned.counts.flush(close_all=close_all)
         source = RollupSource(
             assigned.number, assigned.generation, assigned.counts.open_from, assigned.counts.counted_until
         )

@@ -46,6 +46,7 @@ class Merging:
         self._metrics = metrics
         self._shards: dict[int, ShardMerge] = {}
         self.totals: dict[int, Totals] = {}
+        self._age_s: float | None = None
 
     def own(self, shards: frozenset[int]) -> None:
         """Merge these shards from now on; what is known of others is dropped whole."""
@@ -77,7 +78,8 @@ class Merging:
         self._export(shard, increment, rollup)
         if increment.counts:
             age_ms = self._clock.now_ms() - rollup.counted_until_ms
-            self._metrics.observe_freshness(max(age_ms, 0) / 1000)
+            self._age_s = max(age_ms, 0) / 1000
+            self._metrics.observe_freshness(self._age_s)
 
     def _export(self, shard: int, increment: Increment, rollup: Rollup) -> None:
         series = self._series
@@ -96,6 +98,10 @@ class Merging:
             series.add(shard, Family.REVENUE, money.dimension, money.key, labels, amount)
         for topic, outcome, records in increment.outcomes:
             series.add_records(shard, self._topics[topic], outcome, records)
+
+    def newest_age_s(self) -> float | None:
+        """How old the newest event of the last rollup was when it arrived; None before the first."""
+        return self._age_s
 
     def tick(self) -> None:
         """Admit keys to the shown ones, let old buckets go; once a second."""

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aiokafka import AIOKafkaProducer
+    from streams.worker.kafka import Producer
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,12 +35,13 @@ class Outbox:
     """Messages in order, until the broker has acknowledged them.
 
     Args:
-        producer: an idempotent producer with ``acks=all``.
+        producer: where messages leave.
     """
 
-    def __init__(self, producer: AIOKafkaProducer) -> None:
+    def __init__(self, producer: Producer) -> None:
         self._producer = producer
         self._waiting: deque[Outgoing] = deque()
+        self.failing = False
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -59,7 +60,9 @@ class Outbox:
             await asyncio.gather(*sent)
         except KafkaError as error:
             _LOG.warning("kafka did not take messages", extra={"error": type(error).__name__, "messages": len(batch)})
+            self.failing = True
             return False
+        self.failing = False
         for _ in batch:
             self._waiting.popleft()
         return True
@@ -70,6 +73,6 @@ class Outbox:
             value=message.value,
             key=message.key,
             partition=message.partition,
-            headers=list(message.headers),
+            headers=message.headers,
         )
         return future

@@ -8,7 +8,6 @@ create topics at all, is a :class:`streams.errors.TopicError` with Kafka's own r
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -20,15 +19,15 @@ from streams.errors import TopicError
 from streams.topics import TopicShape, aligned, find_problems
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from streams.topics import TopicProblem, TopicSpec
 
 T = TypeVar("T")
 
-_REQUEST_TIMEOUT_MS: Final = 15_000
-_ATTEMPTS: Final = 20
-_PAUSE_S: Final = 0.1
+_REQUEST_TIMEOUT_MS: Final = 8_000
+_ATTEMPTS: Final = 6
+_PAUSE_S: Final = 0.2
 _VISIBLE_TIMEOUT_S: Final = 15.0
 
 
@@ -55,15 +54,8 @@ async def create_topics(
     Raises:
         TopicError: Kafka cannot be reached or turned a topic down; others may have been created.
     """
-    async with _admin(bootstrap_servers, security) as admin:
-        wanted = tuple(specs)
-        partitions = {name: len(found) for name, found in (await _placements(admin)).items()}
-        missing = [spec for spec in aligned(wanted, partitions) if spec.name not in partitions]
-        if missing:
-            await _create(admin, missing)
-            await _until_visible(admin, missing)
-        existing = tuple(spec.name for spec in wanted if spec.name in partitions)
-        return CreatedTopics(tuple(spec.name for spec in missing), existing)
+    wanted = tuple(specs)
+    return await _administer(bootstrap_servers, security, lambda admin: _create_missing(admin, wanted))
 
 
 async def verify_topics(
@@ -79,49 +71,64 @@ async def verify_topics(
     Raises:
         TopicError: Kafka cannot be reached or does not let itself be asked.
     """
-    async with _admin(bootstrap_servers, security) as admin:
-        wanted = tuple(specs)
+    wanted = tuple(specs)
+
+    async def look(admin: AIOKafkaAdminClient) -> list[TopicProblem]:
         return find_problems(wanted, await _shapes(admin, [spec.name for spec in wanted]))
 
+    return await _administer(bootstrap_servers, security, look)
 
-@contextlib.asynccontextmanager
-async def _admin(
-    bootstrap_servers: str | Sequence[str], security: Mapping[str, Any]
-) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A started client; what goes wrong inside comes out as TopicError."""
+
+async def _administer(
+    bootstrap_servers: str | Sequence[str],
+    security: Mapping[str, Any],
+    operate: Callable[[AIOKafkaAdminClient], Awaitable[T]],
+) -> T:
+    """``operate``, again with a new client while Kafka says, by word or silence, that it may work later.
+
+    aiokafka's client clings to the broker that it took for the controller, also when that has died;
+    only a new one asks who is there.
+    """
     servers = bootstrap_servers if isinstance(bootstrap_servers, str) else ",".join(bootstrap_servers)
-    client = AIOKafkaAdminClient(
-        bootstrap_servers=servers, request_timeout_ms=_REQUEST_TIMEOUT_MS, **security
-    )
-    try:
-        await client.start()
-        yield client
-    except KafkaConnectionError as error:
-        raise TopicError(f"no Kafka broker at {servers} answers, or takes these credentials") from error
-    except KafkaError as error:
-        raise TopicError(f"Kafka at {servers}: {type(error).__name__}") from error
-    except TimeoutError as error:
-        raise TopicError(f"Kafka at {servers} did not answer in time") from error
-    finally:
-        await client.close()
-
-
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """``ask``, again while Kafka says that it may work later (a broker or controller just left)."""
-    for _ in range(_ATTEMPTS - 1):
+    left = _ATTEMPTS
+    while True:
+        left -= 1
         try:
-            return await ask()
-        except KafkaError as error:
-            if not error.retriable:
-                raise
+            return await _operate_once(servers, security, operate)
+        except (KafkaError, TimeoutError) as error:
+            if not left or not getattr(error, "retriable", True):
+                raise TopicError(f"Kafka at {servers}: {type(error).__name__}") from error
             await asyncio.sleep(_PAUSE_S)
-    return await ask()
+
+
+async def _operate_once(
+    servers: str, security: Mapping[str, Any], operate: Callable[[AIOKafkaAdminClient], Awaitable[T]]
+) -> T:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=_REQUEST_TIMEOUT_MS, **security)
+    try:
+        try:
+            await admin.start()
+        except KafkaConnectionError as error:
+            raise TopicError(f"no Kafka broker at {servers} answers, or takes these credentials") from error
+        return await operate(admin)
+    finally:
+        await admin.close()
+
+
+async def _create_missing(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> CreatedTopics:
+    partitions = {name: len(found) for name, found in (await _placements(admin)).items()}
+    missing = [spec for spec in aligned(specs, partitions) if spec.name not in partitions]
+    if missing:
+        await _create(admin, missing)
+        await _until_visible(admin, missing)
+    existing = tuple(spec.name for spec in specs if spec.name in partitions)
+    return CreatedTopics(tuple(spec.name for spec in missing), existing)
 
 
 async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
     await _require_controller(admin)
     new = [NewTopic(s.name, s.partitions, s.replication_factor, topic_configs=dict(s.config)) for s in specs]
-    answer = await _patiently(lambda: admin.create_topics(new, timeout_ms=_REQUEST_TIMEOUT_MS))
+    answer = await admin.create_topics(new, timeout_ms=_REQUEST_TIMEOUT_MS)
     # Somebody else may have been quicker: then it is there, which is what was asked for.
     refused = [
         f"{name}: {message or for_code(code).__name__}"
@@ -134,7 +141,7 @@ async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> Non
 
 async def _require_controller(admin: AIOKafkaAdminClient) -> None:
     """Refuse brokers without one, such as the embedded broker of the demo, before aiokafka trips."""
-    cluster = await _patiently(admin.describe_cluster)
+    cluster = await admin.describe_cluster()
     if cluster["controller_id"] not in {broker["node_id"] for broker in cluster["brokers"]}:
         raise TopicError(
             "this broker has no controller, so it cannot create topics; "
@@ -158,7 +165,7 @@ def _led(partitions: Sequence[Mapping[str, Any]]) -> bool:
 
 async def _placements(admin: AIOKafkaAdminClient) -> dict[str, list[dict[str, Any]]]:
     """The partitions of every topic. Asks for all: naming a missing one may create it."""
-    topics = await _patiently(admin.describe_topics)
+    topics = await admin.describe_topics()
     return {topic["topic"]: topic["partitions"] for topic in topics if topic["error_code"] == 0}
 
 
@@ -178,7 +185,7 @@ async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str
     if not names:
         return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    answers = await _patiently(lambda: admin.describe_configs(resources))
+    answers = await admin.describe_configs(resources)
     configs: dict[str, dict[str, str]] = {}
     for code, message, _, name, entries in (one for answer in answers for one in answer.resources):
         if code:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 
 def _specs(topic_names: TopicNames, **settings: Any) -> tuple[TopicSpec, ...]:
-    return topic_specs(**{p.value: topic_names(p.value) for p in Purpose}, **settings)
+    names: dict[str, Any] = {purpose.value: topic_names(purpose.value) for purpose in Purpose}
+    return topic_specs(**names, **settings)
 
 
 def _names(specs: tuple[TopicSpec, ...]) -> tuple[str, ...]:
@@ -174,7 +175,7 @@ async def test_no_broker_is_said() -> None:
 
 
 async def test_the_embedded_broker_cannot_create_topics() -> None:
-    """librdkafka's broker has no controller: the error says so, and where its topics come from."""
+    """The broker of librdkafka has no controller: the error says so, and where its topics come from."""
     embedded = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "-", "log_level": 0})
     (broker,) = embedded.list_topics(timeout=10).brokers.values()
     with pytest.raises(TopicError, match="cannot create topics"):

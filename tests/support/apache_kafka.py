@@ -113,6 +113,25 @@ def _copy_jars(jars: Path) -> None:
         arrived.rename(jars)
 
 
+def java_command(*, heap_mb: int = 256) -> list[str | Path]:
+    """How to start one of Kafka's programs; its class and arguments follow.
+
+    Raises:
+        Unavailable: there is no Java 17, or Maven cannot get the jars.
+    """
+    return [find_java(), f"-Xmx{heap_mb}m", *_JVM, "-cp", f"{fetch_jars()}/*"]
+
+
+def known_brokers(address: str) -> dict[int, str]:
+    """Addresses by node id as the broker at ``address`` tells its clients; empty if none answers."""
+    client = AdminClient({"bootstrap.servers": address, "log_level": 0, "reconnect.backoff.max.ms": 100})
+    try:
+        brokers = client.list_topics(timeout=1).brokers
+    except KafkaException:
+        return {}
+    return {number: f"{broker.host}:{broker.port}" for number, broker in brokers.items()}
+
+
 @dataclass(slots=True)
 class _Node:
     """One broker: its place, its ports, and its process while it runs."""
@@ -148,9 +167,7 @@ class KafkaCluster:
     def __init__(
         self, brokers: int = 1, *, properties: Mapping[str, str] | None = None, heap_mb: int = 256
     ) -> None:
-        self._java = find_java()
-        self._jars = fetch_jars()
-        self._heap_mb = heap_mb
+        self._java = java_command(heap_mb=heap_mb)
         self._overrides = dict(properties or {})
         self._scratch = tempfile.TemporaryDirectory(prefix="funnelwatch-kafka-")
         ports = free_ports(2 * brokers)
@@ -225,10 +242,6 @@ class KafkaCluster:
             self.kill_broker(i)
         self._scratch.cleanup()
 
-    def _command(self, *words: str | Path) -> list[str | Path]:
-        heap = f"-Xmx{self._heap_mb}m"
-        return [self._java, heap, *_JVM, "-cp", f"{self._jars}/*", *words]
-
     def _format(self) -> None:
         cluster_id = _new_cluster_id()
         formatting: list[Process] = []
@@ -236,7 +249,7 @@ class KafkaCluster:
             node.directory.mkdir()
             settings = node.directory / "server.properties"
             settings.write_text("".join(f"{k}={v}\n" for k, v in self._properties(node).items()))
-            tool = self._command("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", settings)
+            tool = [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", settings]
             formatting.append(Process(f"StorageTool {node.number}", tool, log=node.directory / "format.log"))
         for process in formatting:
             if process.wait(_FORMAT_TIMEOUT_S) != 0:
@@ -245,7 +258,7 @@ class KafkaCluster:
     def _launch(self, node: _Node) -> None:
         node.process = Process(
             f"Apache Kafka {kafka_version()} broker {node.number}",
-            self._command("kafka.Kafka", node.directory / "server.properties"),
+            [*self._java, "kafka.Kafka", node.directory / "server.properties"],
             log=node.directory / "kafka.log",
         )
 
@@ -254,11 +267,8 @@ class KafkaCluster:
         expected = {node.number for node in running}
         for node in running:
             assert node.process is not None
-            client = AdminClient(
-                {"bootstrap.servers": node.address, "log_level": 0, "reconnect.backoff.max.ms": 100}
-            )
             node.process.wait_until(
-                lambda client=client: _known_brokers(client) >= expected,  # type: ignore[misc]
+                lambda node=node: known_brokers(node.address).keys() >= expected,  # type: ignore[misc]
                 timeout=_READY_TIMEOUT_S,
                 what=f"metadata that names the brokers {sorted(expected)}",
             )
@@ -302,13 +312,6 @@ class KafkaCluster:
             "log.retention.check.interval.ms": str(24 * 3600 * 1000),
             **self._overrides,
         }
-
-
-def _known_brokers(client: AdminClient) -> set[int]:
-    try:
-        return set(client.list_topics(timeout=1).brokers)
-    except KafkaException:
-        return set()
 
 
 def _new_cluster_id() -> str:

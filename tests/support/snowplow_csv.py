@@ -54,7 +54,7 @@ def _event(row: dict[str, str]) -> dict[str, Any]:
     return event
 
 
-def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - JSON of any shape
+def _without_nulls(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_nulls(entry) for entry in value]
     if isinstance(value, dict):

@@ -95,6 +95,7 @@ def test_what_was_known_of_keys_that_are_gone_is_dropped() -> None:
     """The renderer remembers no more than it wrote last."""
     renderer = SnapshotRenderer()
     renderer.render(shop(), openmetrics=False)
+    assert renderer.remembered > 0
     empty = ExportSnapshot(keys=(), records={}, tracked={}, shown={})
     renderer.render(empty, openmetrics=False)
     assert renderer.remembered == 0

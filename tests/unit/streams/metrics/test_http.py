@@ -274,5 +274,6 @@ async def test_after_stop_nobody_listens() -> None:
     async with serving() as (server, client):
         url = f"http://127.0.0.1:{server.port}/livez"
         await server.stop()
+        assert server.port == 0
         with pytest.raises(aiohttp.ClientConnectionError):
             await client.get(url)

@@ -265,8 +265,68 @@ def test_a_clock_set_back_across_midnight_does_not_choose_twice() -> None:
     series.tick(MIDNIGHT_MS)
     series.tick(MIDNIGHT_MS - 5)
     series.tick(MIDNIGHT_MS + 5)
-    series.tick(MIDNIGHT_MS + 60_000)
-    assert keys(series.snapshot(MIDNIGHT_MS + 60_000)) == names(0, 8)
+    assert series.snapshot(MIDNIGHT_MS + 5).shown["sku"] == 8
+
+
+def test_a_key_shown_late_is_judged_by_its_whole_day() -> None:
+    """What it counted while it waited speaks for it at midnight."""
+    series = owner()
+    clicks(series, skus(20))
+    series.tick(NOON_MS)
+    series.tick(NOON_MS + 60_000)
+    series.tick(MIDNIGHT_MS)
+    assert {row.key for row in series.top_rows("sku", 20)} == names(12, 8)
+
+
+def test_a_new_day_begins_without_yesterdays_waiting_keys() -> None:
+    """A key of yesterday must not be in the way of those of today."""
+    series = owner()
+    clicks(series, skus(20))
+    series.tick(NOON_MS)
+    series.tick(NOON_MS + 60_000)
+    series.tick(MIDNIGHT_MS)
+    assert series.snapshot(MIDNIGHT_MS).tracked["sku"] == 8
+
+
+def test_a_shard_that_comes_back_another_day_brings_no_key_of_yesterday() -> None:
+    """A shown key stays for its day; on the next one it competes like any other."""
+    series = owner()
+    clicks(series, {"a": 5}, shard=0)
+    clicks(series, {"b": 5}, shard=1)
+    settled(series, NOON_MS)
+    series.tick(NOON_MS + 60_000)
+    series.own(frozenset({1}), NOON_MS + 61_000)
+    series.tick(NOON_MS + 100_000)
+    series.tick(MIDNIGHT_MS)
+    series.own(EVERY_SHARD, MIDNIGHT_MS + 1_000)
+    assert keys(series.snapshot(MIDNIGHT_MS + 1_000)) == {"b"}
+
+
+def test_a_shard_that_comes_back_brings_only_keys_for_which_there_are_places() -> None:
+    """The cap is the cap."""
+    series = owner(max_keys=4)
+    clicks(series, {"a": 5, "b": 5}, shard=0)
+    clicks(series, {"c": 5, "d": 5}, shard=1)
+    settled(series, NOON_MS)
+    series.own(frozenset({1, 2, 3}), NOON_MS + 61_000)
+    clicks(series, {"e": 5}, shard=1)
+    series.tick(NOON_MS + 61_000)
+    series.own(frozenset({0, 1}), NOON_MS + 62_000)
+    assert series.snapshot(NOON_MS + 62_000).shown["sku"] == 3
+    series.tick(NOON_MS + 90_000)
+    assert keys(series.snapshot(NOON_MS + 90_000)) == {"c", "d", "e"}
+
+
+def test_places_that_come_with_a_shard_are_open_at_once() -> None:
+    """A key of the new shard does not pass through (other) while there is room for it."""
+    series = owner()
+    series.own(frozenset({0, 1}), NOON_MS)
+    clicks(series, skus(4))
+    series.tick(NOON_MS)
+    series.own(EVERY_SHARD, NOON_MS + 500)
+    clicks(series, {"new": 5}, shard=2)
+    seen = values(settled(series, NOON_MS + 500))
+    assert (seen["sku", "new", "click"], seen[OTHER]) == (5, 0)
 
 
 def test_tracked_and_shown_keys_are_told() -> None:

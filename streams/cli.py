@@ -1,0 +1,194 @@
+"""The command ``funnelwatch``: parses, builds, runs. A composition root: no room imports it.
+
+Exit codes: 0 done, 1 it failed while running, 2 the settings or the arguments are wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streams.config import Settings, explain, load_settings
+from streams.errors import ConfigError, FunnelwatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Run = Callable[[argparse.Namespace], int]
+
+DEFAULT_CONFIG = Path("funnelwatch.yaml")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    arguments = build_parser().parse_args(argv)
+    run: Run = arguments.run
+    try:
+        return run(arguments)
+    except ConfigError as error:
+        print(explain(error), file=sys.stderr)
+        return 2
+    except FunnelwatchError as error:
+        print(f"funnelwatch: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every verb with its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="funnelwatch", description="Watches a shop's funnel live while a promotion runs."
+    )
+    verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_worker(verbs)
+    _add_topics(verbs)
+    _add_simulate(verbs)
+    _add_replay(verbs)
+    _add_demo(verbs)
+    check = _verb(verbs, "check", "say what is wrong with a configuration file", _check)
+    _config_argument(check)
+    health = _verb(verbs, "healthcheck", "ask a running worker whether it lives", _healthcheck)
+    health.add_argument("--url", default="http://127.0.0.1:8080/livez", help="default: %(default)s")
+    return parser
+
+
+def _verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, what: str, run: Run) -> argparse.ArgumentParser:  # fmt: skip
+    parser = verbs.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _config_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=None,
+        help=f"settings file (default: {DEFAULT_CONFIG} if it exists, else defaults)",
+    )
+
+
+def _add_worker(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    worker = _verb(verbs, "worker", "count events from Kafka and serve metrics", _worker)
+    _config_argument(worker)
+
+
+def _add_topics(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    topics = _verb(verbs, "topics", "create or verify the topics in Kafka", _topics)
+    topics.add_argument("action", choices=("create", "verify"))
+    _config_argument(topics)
+
+
+def _add_simulate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _verb(verbs, "simulate", "write a seeded shop's traffic to Kafka or to files", _simulate)
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--kafka", metavar="HOST:PORT", help="bootstrap servers")
+    target.add_argument("--out", type=Path, metavar="DIR", help="folder for clickstream.jsonl and orders.jsonl")
+    parser.add_argument("--rate", type=float, default=500.0, help="events per second (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="same seed, same bytes (default: %(default)s)")
+    parser.add_argument("--duration", type=float, metavar="SECONDS", help="of simulated time; default: endless")
+    parser.add_argument("--start-ms", type=int, help="first event time, ms since the epoch (default: now)")
+    parser.add_argument("--fast", action="store_true", help="to Kafka as fast as it takes it, not in real time")
+    for name, default in (("slots", 40), ("banners", 200), ("skus", 5000), ("visitors", 200_000)):
+        parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
+    _config_argument(parser)
+
+
+def _add_replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _verb(verbs, "replay", "count recorded events through the same core", _replay)
+    parser.add_argument("--clickstream", type=Path, metavar="FILE", help="JSON lines")
+    parser.add_argument("--orders", type=Path, metavar="FILE", help="JSON lines")
+    parser.add_argument("--kafka", metavar="HOST:PORT", help="read the topics from here instead of files")
+    parser.add_argument("--from-ms", type=int, default=0, help="with --kafka: first record timestamp")
+    parser.add_argument("--to-ms", type=int, help="with --kafka: first record timestamp not to read")
+    parser.add_argument("--format", help="input format of both files (default: as configured)")
+    parser.add_argument("--counts", type=Path, metavar="OUT", help="file for the counts (default: stdout)")
+    _config_argument(parser)
+
+
+def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _verb(verbs, "demo", "broker, shop, worker and live table in one process", _demo)
+    parser.add_argument("--rate", type=float, default=200.0, help="events per second (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the shop (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="of /metrics (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, help="stop by itself after so long")
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    path: Path | None = arguments.config
+    if path is None and DEFAULT_CONFIG.exists():
+        path = DEFAULT_CONFIG
+    return load_settings(path, os.environ)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    _settings(arguments)
+    print("configuration is fine")
+    return 0
+
+
+def _worker(arguments: argparse.Namespace) -> int:
+    from streams.logs import configure  # noqa: PLC0415  # the other verbs start faster without Faust
+    from streams.worker.entry import run_worker  # noqa: PLC0415  # likewise
+
+    settings = _settings(arguments)
+    configure(settings)
+    return run_worker(settings)
+
+
+def _topics(arguments: argparse.Namespace) -> int:
+    from streams.worker.entry import create_topics, verify_topics  # noqa: PLC0415  # see _worker
+
+    settings = _settings(arguments)
+    if arguments.action == "create":
+        found = asyncio.run(create_topics(settings))
+        for name in found.created:
+            print(f"created {name}")
+        for name in found.existing:
+            print(f"exists  {name}")
+    problems = asyncio.run(verify_topics(settings))
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    from streams.demo.run import simulate_to  # noqa: PLC0415  # needs what others do not
+
+    asyncio.run(simulate_to(arguments, _settings(arguments)))
+    return 0
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from streams.demo.recorded import replay_to  # noqa: PLC0415  # see _simulate
+
+    return replay_to(arguments, _settings(arguments))
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from streams.demo.run import run_demo  # noqa: PLC0415  # see _simulate
+
+    return asyncio.run(run_demo(arguments.rate, arguments.seed, arguments.port, arguments.seconds))
+
+
+def _healthcheck(arguments: argparse.Namespace) -> int:
+    from urllib.error import URLError  # noqa: PLC0415  # only here
+    from urllib.request import urlopen  # noqa: PLC0415  # only here
+
+    if not arguments.url.startswith(("http://", "https://")):
+        raise ConfigError("--url", "an http or https address")
+    try:
+        with urlopen(arguments.url, timeout=5) as answer:  # noqa: S310  # the scheme is checked above
+            print(answer.read().decode("utf-8", "replace"))
+            return 0
+    except (URLError, OSError) as error:
+        print(f"funnelwatch: {arguments.url}: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""The verb ``replay``: files or a range of topics through the counting core."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streams.core.settings import CountingSettings
+from streams.errors import ConfigError
+from streams.files import read_records
+from streams.replay import Counts, Replay
+from streams.worker.app import counting_settings, input_format
+from streams.worker.kafka import kafka_options
+from streams.worker.ranges import partitions_of, read_range
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Iterator
+
+    from streams.config import Settings
+    from streams.events import Record
+    from streams.formats.base import Format
+
+
+def replay_to(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Count what the arguments name, write the counts, print the outcomes."""
+    forms = (
+        input_format(settings, arguments.format or settings.formats.clickstream),
+        input_format(settings, arguments.format or settings.formats.orders),
+    )
+    if arguments.kafka:
+        counts = asyncio.run(_from_kafka(arguments, settings, forms))
+    elif arguments.clickstream or arguments.orders:
+        counts = _from_files(arguments, settings, forms)
+    else:
+        raise ConfigError("replay", "--clickstream, --orders or --kafka")
+    _write(counts, arguments.counts)
+    for (topic, outcome), records in sorted(counts.outcomes.items()):
+        print(f"{topic} {outcome} {records}", file=sys.stderr)
+    return 0
+
+
+def _from_files(arguments: argparse.Namespace, settings: Settings, forms: tuple[Format, Format]) -> Counts:
+    def records(path: Path | None, form: Format) -> Iterable[Record]:
+        if path is None:
+            return ()
+        if not path.is_file():
+            raise ConfigError("replay", f"a file that exists, not {path}")
+        return read_records(path, form)
+
+    replay = Replay(_counting(settings), funnel=settings.funnel_model(), formats=forms)
+    return replay.run(records(arguments.clickstream, forms[0]), records(arguments.orders, forms[1]))
+
+
+async def _from_kafka(
+    arguments: argparse.Namespace, settings: Settings, forms: tuple[Format, Format]
+) -> Counts:
+    options = kafka_options(settings.kafka) | {"bootstrap_servers": arguments.kafka}
+    topics = (settings.topics.clickstream, settings.topics.orders)
+    total = Counts()
+    for partition in await partitions_of(options, topics):
+        read: list[list[Record]] = [
+            await read_range(options, topic, partition, arguments.from_ms, arguments.to_ms)
+            for topic in topics
+        ]
+        replay = Replay(_counting(settings), funnel=settings.funnel_model(), formats=forms)
+        total.add(replay.run(*read))
+    return total
+
+
+def _counting(settings: Settings) -> CountingSettings:
+    return counting_settings(settings)
+
+
+def _write(counts: Counts, path: Path | None) -> None:
+    with ExitStack() as stack:
+        file = stack.enter_context(path.open("wb")) if path else sys.stdout.buffer
+        file.writelines(_ended(counts.lines()))
+        file.flush()
+
+
+def _ended(lines: Iterator[bytes]) -> Iterator[bytes]:
+    for line in lines:
+        yield line + b"\n"

@@ -1,0 +1,168 @@
+"""The one-command demo: broker, shop, worker and live table in one process; and ``simulate``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from streams.clock import SystemClock
+from streams.config import Http, Kafka, Logging, Metrics, Settings
+from streams.core.money import EXPONENTS
+from streams.demo.broker import EmbeddedBroker
+from streams.demo.live_table import Frame, KeyRow, LiveTable
+from streams.demo.shop import ShopSettings
+from streams.demo.simulator import TrafficSettings, simulate
+from streams.demo.sinks import JsonLinesSink, KafkaSink, at_once, deliver, in_real_time
+from streams.logs import configure
+from streams.worker.app import Worker
+from streams.worker.kafka import kafka_options
+
+if TYPE_CHECKING:
+    import argparse
+
+    from streams.metrics.key_series import TopRow
+
+_ROWS = 50
+_SHOP_VISITORS = 20_000
+_CURRENCY = "CNY"
+
+
+async def simulate_to(arguments: argparse.Namespace, settings: Settings) -> None:
+    """Write traffic where the arguments say."""
+    clock = SystemClock()
+    traffic = TrafficSettings(
+        start_ms=arguments.start_ms if arguments.start_ms is not None else clock.now_ms(),
+        rate=arguments.rate,
+        duration_ms=int(arguments.duration * 1000) if arguments.duration else None,
+        shop=ShopSettings(
+            seed=arguments.seed,
+            slots=arguments.slots,
+            banners=arguments.banners,
+            skus=arguments.skus,
+            visitors=arguments.visitors,
+        ),
+    )
+    records = simulate(traffic)
+    if arguments.out is not None:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        async with JsonLinesSink(arguments.out / "clickstream.jsonl", arguments.out / "orders.jsonl") as sink:
+            await deliver(at_once(records), sink)
+        return
+    topics = {"clickstream": settings.topics.clickstream, "orders": settings.topics.orders}
+    options = kafka_options(settings.kafka)
+    del options["bootstrap_servers"]
+    async with KafkaSink(arguments.kafka, topics=topics, options=options) as sink:
+        await deliver(at_once(records) if arguments.fast else in_real_time(records, clock), sink)
+
+
+async def run_demo(rate: float, seed: int, port: int, seconds: float | None) -> int:
+    """Run everything until Ctrl-C, or for so many seconds."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    if seconds is not None:
+        loop.call_later(seconds, stop.set)
+    with EmbeddedBroker() as broker:
+        settings = _demo_settings(broker.bootstrap_servers, port)
+        configure(settings)
+        topics = settings.topics
+        broker.create_topics(
+            topics.clickstream, topics.orders, topics.rollups, topics.deadletter, topics.state
+        )
+        await _run(settings, rate, seed, stop)
+    return 0
+
+
+def _demo_settings(servers: str, port: int) -> Settings:
+    return Settings(
+        kafka=Kafka(bootstrap_servers=(servers,)),
+        http=Http(port=port),
+        # Nobody scrapes a demo before its first look at /metrics, so counters need not wait at zero.
+        metrics=Metrics(zero_hold_ms=0),
+        logging=Logging(level="ERROR"),
+    )
+
+
+async def _run(settings: Settings, rate: float, seed: int, stop: asyncio.Event) -> None:
+    worker = Worker(settings)
+    table = LiveTable(_Screen(worker).frame, console=Console())
+    tasks = [
+        asyncio.create_task(worker.run(), name="worker"),
+        asyncio.create_task(_traffic(settings, rate, seed), name="shop"),
+        asyncio.create_task(table.run(stop), name="table"),
+    ]
+    ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    stop.set()
+    for task in tasks[:2]:
+        task.cancel()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    for task, outcome in zip(tasks, outcomes, strict=True):
+        if task in ended and isinstance(outcome, Exception):
+            raise outcome
+
+
+async def _traffic(settings: Settings, rate: float, seed: int) -> None:
+    clock = SystemClock()
+    shop = ShopSettings(seed=seed, visitors=_SHOP_VISITORS, skus=500, banners=60)
+    records = simulate(TrafficSettings(start_ms=clock.now_ms(), rate=rate, shop=shop))
+    async with KafkaSink(",".join(settings.kafka.bootstrap_servers)) as sink:
+        with contextlib.suppress(asyncio.CancelledError):
+            await deliver(in_real_time(records, clock), sink)
+
+
+class _Screen:
+    """Frames of the live table out of a worker's series."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._started_ms = worker.clock.now_ms()
+        self._last: tuple[int, int] | None = None
+
+    def frame(self) -> Frame:
+        now = self._worker.clock.now_ms()
+        snapshot = self._worker.series.snapshot(now)
+        outcomes: dict[str, int] = {}
+        for (_, outcome), records in snapshot.records.items():
+            outcomes[outcome] = outcomes.get(outcome, 0) + records
+        total = sum(outcomes.values())
+        before, then = self._last or (total, now - 1)
+        self._last = (total, now)
+        return Frame(
+            rows=[
+                _row(dimension, top)
+                for dimension in ("all", "slot", "banner", "sku")
+                for top in self._worker.series.top_rows(dimension, _ROWS)
+            ],
+            outcomes=outcomes,
+            records_per_s=(total - before) * 1000 / max(now - then, 1),
+            freshness_s=self._worker.merging.newest_age_s(),
+            running_s=(now - self._started_ms) / 1000,
+            notes=self._notes(),
+        )
+
+    def _notes(self) -> list[str]:
+        readiness = self._worker.readiness()
+        notes = [f"metrics  http://127.0.0.1:{self._worker.http.port}/metrics   Ctrl-C stops everything"]
+        return notes if readiness.ready else [*notes, f"not ready: {'; '.join(readiness.reasons)}"]
+
+
+def _row(dimension: str, top: TopRow) -> KeyRow:
+    return KeyRow(
+        dimension=dimension,
+        key=top.key,
+        exposures=top.events.get("exposure", 0),
+        clicks=top.events.get("click", 0),
+        visitors_click=top.visitors.get("click", 0),
+        visitors_paid=top.visitors.get("paid", 0),
+        orders=top.orders.get("paid", 0),
+        revenue_minor=top.revenue.get((_CURRENCY, "paid"), 0),
+        currency=_CURRENCY,
+        minor_digits=EXPONENTS[_CURRENCY],
+    )
+
+

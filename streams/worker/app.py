@@ -1,0 +1,326 @@
+"""The worker as a Faust app: two thin agents over the counting and the merging side.
+
+``create_app`` builds everything from settings and starts nothing; the returned :class:`Worker`
+holds the parts. Importing this module has no side effects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import faust
+from faust.types import TP
+from prometheus_client import CollectorRegistry
+
+from streams.clock import Clock, SystemClock
+from streams.core.settings import CountingSettings
+from streams.core.vocabulary import Vocabulary
+from streams.formats.columns import create_columns, key_objection
+from streams.formats.mapping import MappingPaths
+from streams.formats.registry import create_format
+from streams.metrics.exposition import Exposition
+from streams.metrics.http import HttpServer, Readiness
+from streams.metrics.key_series import KeySeries, KeySeriesSettings
+from streams.metrics.pipeline import PipelineMetrics
+from streams.worker.batching import BatchConsumer, BatchSchema, BatchTransport
+from streams.worker.counting import Counting, CountingTopics
+from streams.worker.handover import Handover
+from streams.worker.kafka import Producer, faust_credentials
+from streams.worker.merging import Merging
+from streams.worker.publishing import Outbox
+
+if TYPE_CHECKING:
+    from streams.config import Settings
+    from streams.formats.base import Format
+    from streams.worker.batching import Position
+
+_TICK_SECONDS = 0.1
+_BUFFERED_BATCHES = 8
+
+
+@dataclass(slots=True)
+class Heartbeat:
+    """When the event loop last came round, and what it is waiting for if it is not ready."""
+
+    beaten_at: float
+    waiting_for: str = "kafka: not connected yet"
+
+    def age(self) -> float:
+        """Seconds since the last beat."""
+        return time.monotonic() - self.beaten_at
+
+
+class Worker:
+    """One worker process: agents, state, metrics, HTTP.
+
+    Args:
+        settings: the whole tree.
+        clock: wall clock.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.registry = CollectorRegistry()
+        self.sources = (settings.topics.clickstream, settings.topics.orders)
+        self.metrics = PipelineMetrics(self.registry, topics=self.sources)
+        self.series = _key_series(settings, self.sources)
+        self.producer = Producer(settings.kafka)
+        self.outbox = Outbox(self.producer)
+        self.counting = self._counting()
+        self.merging = Merging(
+            source_topics=self.sources, series=self.series, clock=self.clock, metrics=self.metrics
+        )
+        self.handover = Handover(settings, self.counting, self.outbox)
+        self.heartbeat = Heartbeat(time.monotonic())
+        self.http = HttpServer(
+            settings.http.host,
+            settings.http.port,
+            page=Exposition(self.registry, lambda: self.series.snapshot(self.clock.now_ms())),
+            heartbeat_age=self.heartbeat.age,
+            readiness=self.readiness,
+        )
+        self._flushing = asyncio.Lock()
+        self._throttled: set[TP] = set()
+        self.app = _faust_app(settings)
+        _add_agents(self)
+
+    def _counting(self) -> Counting:
+        settings = self.settings
+        funnel = settings.funnel_model()
+        vocabulary = Vocabulary(
+            funnel,
+            key_objection,
+            max_keys=settings.counting.max_tracked_keys,
+            shards=settings.topics.rollup_shards,
+        )
+        forms = (
+            input_format(settings, settings.formats.clickstream),
+            input_format(settings, settings.formats.orders),
+        )
+        return Counting(
+            topics=CountingTopics(self.sources, settings.topics.rollups, settings.topics.deadletter),
+            decoders=[create_columns(form, vocabulary) for form in forms],
+            vocabulary=vocabulary,
+            settings=counting_settings(settings),
+            clock=self.clock,
+            outbox=self.outbox,
+            metrics=self.metrics,
+            idle_timeout_ms=settings.counting.idle_timeout_ms,
+            stop_after=settings.deadletter.stop_after,
+        )
+
+    @property
+    def crash_reason(self) -> BaseException | None:
+        """What ended the worker, if it was not asked to end."""
+        return self.app.crash_reason
+
+    @property
+    def consumer(self) -> BatchConsumer:
+        """The app's consumer, of the batch transport."""
+        consumer = self.app.consumer
+        if not isinstance(consumer, BatchConsumer):
+            raise TypeError("the app runs without the batch transport")
+        return consumer
+
+    def readiness(self) -> Readiness:
+        """Whether the worker counts, and if not, what it waits for."""
+        if self.heartbeat.waiting_for:
+            return Readiness(False, (self.heartbeat.waiting_for,))
+        if self.app.rebalancing:
+            return Readiness(False, ("rebalancing",))
+        if self.outbox.failing:
+            return Readiness(False, (f"kafka does not take messages: {len(self.outbox)} wait",))
+        return Readiness(True)
+
+    async def before_revoke(self, revoked: set[TP]) -> None:
+        """Hand counting state over before the partitions go; acknowledge all that it holds."""
+        numbers = {tp.partition for tp in revoked if tp.topic in self.sources}
+        async with self._flushing:
+            held = [self.counting.partitions[n] for n in sorted(numbers) if n in self.counting.partitions]
+            # From here on nothing is taken in: what is still queued is read again by the next owner.
+            for assigned in held:
+                self.counting.drop(assigned.number)
+            await self.handover.give(held)
+        for tp in revoked:
+            if tp.topic in self.sources:
+                self.metrics.forget_partition(tp.topic, tp.partition)
+                self.metrics.forget_watermark(tp.partition)
+
+    async def assigned(self, tps: set[TP]) -> None:
+        """Take up the state of the source partitions, and the shards of the rollups."""
+        self.metrics.rebalance()
+        for topic in (*self.sources, self.settings.topics.rollups):
+            self.metrics.set_assigned_partitions(topic, sum(tp.topic == topic for tp in tps))
+        self.merging.own(frozenset(tp.partition for tp in tps if tp.topic == self.settings.topics.rollups))
+        numbers = sorted({tp.partition for tp in tps if tp.topic in self.sources})
+        await self.handover.take(numbers)
+        self._throttled.clear()
+        self.heartbeat.waiting_for = ""
+
+    def position(self, topic: str, partition: int) -> Position:
+        """Where reading of a source topic-partition stands."""
+        return self.consumer.read_position(topic, partition)
+
+    async def tick(self) -> None:
+        """Count what is due; ten times a second."""
+        self.heartbeat.beaten_at = time.monotonic()
+        if self.app.rebalancing or self.app.consumer is None:
+            return
+        self.counting.tick(self.position)
+        self._throttle()
+
+    def _throttle(self) -> None:
+        """Hold back a topic that has run far ahead of its partner."""
+        ahead = set()
+        for assigned in self.counting.partitions.values():
+            which = self.counting.ahead(assigned)
+            if which is not None:
+                ahead.add(TP(self.sources[which], assigned.number))
+        if ahead - self._throttled:
+            self.consumer.throttle(ahead - self._throttled)
+        if self._throttled - ahead:
+            self.consumer.unthrottle(self._throttled - ahead)
+        self._throttled = ahead
+
+    async def flush(self) -> None:
+        """Send what changed; once per flush interval."""
+        if self.app.rebalancing:
+            return
+        async with self._flushing:
+            await self.counting.flush()
+        self.merging.tick()
+        for kind, size in self.counting.state_bytes().items():
+            self.metrics.set_state_bytes(kind, size)
+        self._observe_lag()
+
+    def _observe_lag(self) -> None:
+        for assigned in self.counting.partitions.values():
+            for which, topic in enumerate(self.sources):
+                end = self.position(topic, assigned.number).end_offset
+                taken = assigned.next_offset[which]
+                if end is not None and taken is not None:
+                    self.metrics.set_lag(topic, assigned.number, max(end - taken, 0))
+
+    async def run(self) -> None:
+        """Serve and count until the app is stopped."""
+        await self.http.start()
+        try:
+            await self.producer.connect(self._waiting_for)
+            self._waiting_for("joining the group")
+            self.consumer.before_revoke = self.before_revoke
+            self.consumer.after_assign = self.assigned
+            await self.app.start()
+            await self.app.wait_until_stopped()
+        finally:
+            await self.app.stop()
+            await self.producer.stop()
+            await self.http.stop()
+
+    def _waiting_for(self, what: str) -> None:
+        self.heartbeat.beaten_at = time.monotonic()
+        self.heartbeat.waiting_for = what
+
+
+
+def counting_settings(settings: Settings) -> CountingSettings:
+    """The counting contract's numbers."""
+    counting = settings.counting
+    return CountingSettings(
+        max_out_of_orderness_ms=counting.max_out_of_orderness_ms,
+        allowed_lateness_ms=counting.allowed_lateness_ms,
+        max_future_ms=counting.max_future_ms,
+        dedupe_horizon_ms=counting.dedupe_horizon_ms,
+        attribution_window_ms=counting.attribution_window_ms,
+        attribution=counting.attribution,
+        max_tracked_keys=counting.max_tracked_keys,
+        remembered_orders=counting.remembered_orders,
+    )
+
+
+def input_format(settings: Settings, name: str) -> Format:
+    """The input format of a topic by its name in the settings."""
+    funnel = settings.funnel_model()
+    extra = tuple(dimension.field for dimension in settings.dimensions)
+    formats = settings.formats
+    mapping = MappingPaths(**formats.mapping.model_dump())
+
+    def build(which: str, inner: Format | None = None) -> Format:
+        return create_format(
+            which, funnel=funnel, events=formats.events, mapping=mapping, inner=inner, extra_fields=extra
+        )
+
+    return build(name, build(formats.cloudevents_data) if name == "cloudevents" else None)
+
+
+def _key_series(settings: Settings, sources: tuple[str, str]) -> KeySeries:
+    return KeySeries(
+        KeySeriesSettings(
+            total_shards=settings.topics.rollup_shards,
+            topics=sources,
+            funnel=settings.funnel_model(),
+            max_keys=settings.metrics.max_keys,
+            zero_hold_ms=settings.metrics.zero_hold_ms,
+            vanish_hold_ms=settings.metrics.vanish_hold_ms,
+            zone=ZoneInfo(settings.metrics.time_zone),
+        )
+    )
+
+
+def _faust_app(settings: Settings) -> faust.App:
+    kafka = settings.kafka
+    seconds = 1000.0
+    app = faust.App(
+        kafka.group_id,
+        broker=[f"aiokafka://{server}" for server in kafka.bootstrap_servers],
+        broker_client_id=kafka.client_id,
+        broker_credentials=faust_credentials(kafka),
+        broker_session_timeout=kafka.session_timeout_ms / seconds,
+        broker_heartbeat_interval=kafka.heartbeat_interval_ms / seconds,
+        broker_rebalance_timeout=kafka.rebalance_timeout_ms / seconds,
+        consumer_group_instance_id=kafka.instance_id or "",
+        consumer_auto_offset_reset=kafka.auto_offset_reset,
+        consumer_max_fetch_size=kafka.max_partition_fetch_bytes,
+        # Nothing of Faust's own is stored, served or elected: its tables, web server and leader
+        # are left alone (they bind 0.0.0.0 and create topics).
+        store="memory://",
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=_BUFFERED_BATCHES,
+        worker_redirect_stdouts=False,
+        loghandlers=[],
+    )
+    app.transport = BatchTransport(app.conf.broker, app)
+    return app
+
+
+def _add_agents(worker: Worker) -> None:
+    app, counting, merging = worker.app, worker.counting, worker.merging
+    sources = app.topic(*worker.sources, schema=BatchSchema())
+    rollups = app.topic(worker.settings.topics.rollups, schema=BatchSchema())
+
+    @app.agent(sources, name="count")
+    async def count(stream: Any) -> None:
+        async for event in stream.noack().events():
+            message = event.message
+            if message.partition in counting.partitions:
+                counting.take(message.topic, message.partition, event.value, event.ack)
+
+    @app.agent(rollups, name="merge")
+    async def merge(stream: Any) -> None:
+        async for event in stream.events():
+            merging.take(event.message.partition, event.value)
+
+    @app.timer(_TICK_SECONDS)
+    async def tick() -> None:
+        await worker.tick()
+
+    @app.timer(worker.settings.counting.flush_interval_ms / 1000.0)
+    async def flush() -> None:
+        await worker.flush()

@@ -1,0 +1,64 @@
+"""Processes: a worker until a signal ends it, and the topics it needs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from typing import TYPE_CHECKING
+
+from streams.topics import topic_specs
+from streams.worker import topic_admin
+from streams.worker.app import Worker
+from streams.worker.kafka import kafka_options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.config import Settings
+    from streams.topics import TopicProblem, TopicSpec
+    from streams.worker.topic_admin import CreatedTopics
+
+_LOG = logging.getLogger(__name__)
+
+
+def run_worker(settings: Settings) -> int:
+    """Run one worker until SIGINT or SIGTERM; 0 after a clean stop, 1 after a crash."""
+    with contextlib.suppress(ImportError):
+        import uvloop  # noqa: PLC0415  # not on every platform
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    return asyncio.run(_until_signal(settings))
+
+
+async def _until_signal(settings: Settings) -> int:
+    worker = Worker(settings)
+    loop = asyncio.get_running_loop()
+    running = asyncio.create_task(worker.run())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, running.cancel)
+    try:
+        await running
+    except asyncio.CancelledError:
+        _LOG.info("worker stopped")
+        return 0
+    reason = worker.crash_reason
+    _LOG.error("worker ended", extra={"reason": str(reason)})
+    return 1
+
+
+def _specs(settings: Settings) -> tuple[TopicSpec, ...]:
+    return topic_specs(**settings.topics.model_dump())
+
+
+async def create_topics(settings: Settings) -> CreatedTopics:
+    """Create the topics that are missing."""
+    options = kafka_options(settings.kafka)
+    return await topic_admin.create_topics(options.pop("bootstrap_servers"), _specs(settings), **options)
+
+
+async def verify_topics(settings: Settings) -> Sequence[TopicProblem]:
+    """How the topics differ from what is wanted."""
+    options = kafka_options(settings.kafka)
+    return await topic_admin.verify_topics(options.pop("bootstrap_servers"), _specs(settings), **options)

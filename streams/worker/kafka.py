@@ -1,0 +1,126 @@
+"""Connections to Kafka: one place that turns settings into options, and a patient producer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from faust.auth import SASLCredentials, SSLCredentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from faust.auth import Credentials
+
+    from streams.config import Kafka
+
+_LOG = logging.getLogger(__name__)
+_FIRST_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 30.0
+MAX_REQUEST_BYTES = 4 << 20
+
+
+def kafka_options(kafka: Kafka) -> dict[str, Any]:
+    """Options that every aiokafka client takes."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": list(kafka.bootstrap_servers),
+        "client_id": kafka.client_id,
+        "security_protocol": kafka.security_protocol,
+    }
+    context = _ssl_context(kafka)
+    if context is not None:
+        options["ssl_context"] = context
+    if kafka.security_protocol.startswith("SASL"):
+        options["sasl_mechanism"] = kafka.sasl_mechanism
+        options["sasl_plain_username"] = kafka.sasl_username
+        options["sasl_plain_password"] = _password(kafka)
+    return options
+
+
+def faust_credentials(kafka: Kafka) -> Credentials | None:
+    """The same for Faust."""
+    context = _ssl_context(kafka)
+    if kafka.security_protocol.startswith("SASL"):
+        return SASLCredentials(
+            username=kafka.sasl_username,
+            password=_password(kafka),
+            mechanism=kafka.sasl_mechanism,
+            ssl_context=context,
+        )
+    return SSLCredentials(context) if context is not None else None
+
+
+def _ssl_context(kafka: Kafka) -> ssl.SSLContext | None:
+    if "SSL" not in kafka.security_protocol:
+        return None
+    return ssl.create_default_context(cafile=str(kafka.ssl_cafile) if kafka.ssl_cafile else None)
+
+
+def _password(kafka: Kafka) -> str | None:
+    return kafka.sasl_password.get_secret_value() if kafka.sasl_password else None
+
+
+class Producer:
+    """An idempotent producer that waits for Kafka as long as it takes.
+
+    Args:
+        kafka: how to reach it.
+    """
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
+        self._producer: AIOKafkaProducer | None = None
+
+    async def connect(self, waiting_for: Callable[[str], None]) -> None:
+        """Connect, trying again with growing pauses; ``waiting_for`` is told why it takes long."""
+        pause = _FIRST_PAUSE_SECONDS
+        while self._producer is None:
+            # aiokafka stops itself after a failed start and cannot be started again.
+            producer = AIOKafkaProducer(
+                **kafka_options(self._kafka),
+                enable_idempotence=True,
+                acks="all",
+                compression_type="lz4",
+                linger_ms=5,
+                max_request_size=MAX_REQUEST_BYTES,
+            )
+            try:
+                await producer.start()
+                self._producer = producer
+            except (KafkaError, OSError) as error:
+                await producer.stop()
+                servers = ",".join(self._kafka.bootstrap_servers)
+                waiting_for(f"kafka unreachable: {servers}: {type(error).__name__}")
+                _LOG.warning(
+                    "kafka unreachable, trying again",
+                    extra={"servers": servers, "error": type(error).__name__, "seconds": pause},
+                )
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def send(
+        self,
+        topic: str,
+        *,
+        value: bytes | None,
+        key: bytes | None,
+        partition: int | None,
+        headers: Sequence[tuple[str, bytes]],
+    ) -> asyncio.Future[Any]:
+        """Hand one message over; the future is done when the broker has it."""
+        if self._producer is None:
+            raise KafkaError("not connected")
+        future: asyncio.Future[Any] = await self._producer.send(
+            topic, value=value, key=key, partition=partition, headers=list(headers)
+        )
+        return future
+
+    async def stop(self) -> None:
+        """Send what is under way and disconnect."""
+        if self._producer is not None:
+            await self._producer.stop()
+            self._producer = None
