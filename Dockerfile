@@ -26,6 +26,6 @@ USER 10001:10001
 WORKDIR /var/lib/funnelwatch
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=6 CMD ["funnelwatch", "healthcheck", "--url", "http://127.0.0.1:8080/readyz"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s --retries=6 CMD ["funnelwatch", "healthcheck", "--url", "http://127.0.0.1:8080/livez"]
 ENTRYPOINT ["funnelwatch"]
 CMD ["worker"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import orjson
 
+from streams.core.buckets import VISITORS
 from streams.core.merge import ShardMerge, Totals, column_of
 from streams.core.pipeline import CLICKSTREAM, ORDERS, SourcePartition
 from streams.core.settings import CountingSettings
@@ -25,7 +26,7 @@ from streams.funnel import Funnel
 from streams.results import RollupSource, build_rollups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from streams.formats.base import Format
 
@@ -163,18 +164,25 @@ class Replay:
             self._totals.add(increment)
 
     def _counts(self) -> Counts:
-        counts = Counts(reasons=self._reasons)
         stages = self._vocabulary.stages
-        for (bucket, dimension, key), cells in self._totals.cells.items():
-            for node in {column_of(cell)[0] for cell in cells}:
-                if node < stages.nodes:
-                    visitors = cells[16 + node]
-                    counts.cells[dimension, key, stages.names[node], bucket] = (cells[node], visitors)
-        for (bucket, money), amounts in self._totals.money.items():
-            counts.money[money.dimension, money.key, money.currency, money.kind, bucket] = amounts
-        for (topic, outcome), records in self._totals.outcomes.items():
-            counts.outcomes[TOPICS[topic], str(Outcome(outcome))] = records
+        counts = counts_of(self._totals, stages.names, stages.nodes)
+        counts.reasons = self._reasons
         return counts
+
+
+def counts_of(totals: Totals, stages: Sequence[str], nodes: int) -> Counts:
+    """Merged totals under the names of their stages, of which the first ``nodes`` are nodes."""
+    counts = Counts()
+    for (bucket, dimension, key), cells in totals.cells.items():
+        for node in {column_of(cell)[0] for cell in cells}:
+            if node < nodes:
+                pair = (cells[node], cells[VISITORS + node])
+                counts.cells[dimension, key, stages[node], bucket] = pair
+    for (bucket, money), amounts in totals.money.items():
+        counts.money[money.dimension, money.key, money.currency, money.kind, bucket] = amounts
+    for (topic, outcome), records in totals.outcomes.items():
+        counts.outcomes[TOPICS[topic], str(Outcome(outcome))] = records
+    return counts
 
 
 def count_records(

@@ -95,7 +95,8 @@ def topic_specs(  # noqa: PLR0913 - one argument per setting
 
 # Kept by the time of arrival: by that of the events, a back-fill of last week would be deleted at once.
 _OWN: Final = {"message.timestamp.type": "LogAppendTime"}
-_LARGE_BATCHES: Final = {"max.message.bytes": str(2 * _ONE_MIB)}
+# One flush is one message; as large as the producers of streams.worker send at most.
+_LARGE_BATCHES: Final = {"max.message.bytes": str(4 * _ONE_MIB)}
 # Heads of values with the reason and where they came from; the limit is one of whole batches.
 _HEADS: Final = {"max.message.bytes": str(max(_ONE_MIB, 4 * MAX_DEADLETTER_VALUE_BYTES))}
 # Small segments, compacted early: what a restart has to read stays near what is alive.

@@ -139,7 +139,7 @@ class Scenario(Protocol):
     """
 
     def traffic(self, time_ms: int) -> float:
-        """Multiplier of the arrival of visitors."""
+        """Multiplier of the arrival of visitors; asked every 1 to 10 s, first some seconds before the start."""
         ...
 
     def chance(self, step: str, at: Circumstances) -> Floats | float:

@@ -83,10 +83,11 @@ async def in_real_time(
     """
     if not speed > 0:
         raise ConfigError("simulate.speed", "a number above 0")
+    # Before the first record is asked for: a simulation takes a moment to begin.
+    begin_ms = clock.now_ms()
     pending = next(records, None)
     if pending is None:
         return
-    begin_ms = clock.now_ms()
     zero_ms = pending.arrival_ms if origin_ms is None else origin_ms
     while pending is not None:
         now_ms = clock.now_ms()

@@ -130,13 +130,18 @@ async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> Non
     new = [NewTopic(s.name, s.partitions, s.replication_factor, topic_configs=dict(s.config)) for s in specs]
     answer = await admin.create_topics(new, timeout_ms=_REQUEST_TIMEOUT_MS)
     # Somebody else may have been quicker: then it is there, which is what was asked for.
-    refused = [
-        f"{name}: {message or for_code(code).__name__}"
-        for name, code, message in answer.topic_errors
-        if code not in {0, TopicAlreadyExistsError.errno}
-    ]
+    refused = [error for error in answer.topic_errors if error[1] not in {0, TopicAlreadyExistsError.errno}]
+    _raise_if_passing(code for _, code, _ in refused)
     if refused:
-        raise TopicError("Kafka did not create " + "; ".join(refused))
+        said = "; ".join(f"{name}: {message or for_code(code).__name__}" for name, code, message in refused)
+        raise TopicError(f"Kafka did not create {said}")
+
+
+def _raise_if_passing(codes: Iterable[int]) -> None:
+    """An error that Kafka calls passing is raised as it is, so that all is tried again."""
+    for code in codes:
+        if code and for_code(code).retriable:
+            raise for_code(code)
 
 
 async def _require_controller(admin: AIOKafkaAdminClient) -> None:
@@ -186,8 +191,10 @@ async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str
         return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     answers = await admin.describe_configs(resources)
+    described = [resource for answer in answers for resource in answer.resources]
+    _raise_if_passing(resource[0] for resource in described)
     configs: dict[str, dict[str, str]] = {}
-    for code, message, _, name, entries in (one for answer in answers for one in answer.resources):
+    for code, message, _, name, entries in described:
         if code:
             raise TopicError(f"Kafka does not describe {name}: {message or for_code(code).__name__}")
         configs[name] = {entry[0]: entry[1] for entry in entries}

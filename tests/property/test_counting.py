@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from streams.core.settings import CountingSettings
 from streams.funnel import Funnel
-from streams.replay import count_records
+from streams.replay import Counts, count_records
 from tests.support import oracle
 from tests.support.oracle import OracleResult, OracleSettings
 from tests.support.traffic import (
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from streams.events import Record
 
+BUSY = Shape(visitors=300, skus=40, slots=8, orders=400, gap_share=0.01)
 WITH_CHANNEL = OracleSettings(
     max_out_of_orderness_ms=3_000,
     allowed_lateness_ms=20_000,
@@ -43,9 +44,7 @@ WITH_CHANNEL = OracleSettings(
 )
 
 
-def _core(
-    partition: Partition, settings: OracleSettings, fetch: Callable[[], int] | None = None
-) -> OracleResult:
+def _count(partition: Partition, settings: OracleSettings, fetch: Callable[[], int] | None = None) -> Counts:
     counting = CountingSettings(
         max_out_of_orderness_ms=settings.max_out_of_orderness_ms,
         allowed_lateness_ms=settings.allowed_lateness_ms,
@@ -55,9 +54,14 @@ def _core(
         remembered_orders=settings.remembered_orders,
     )
     funnel = Funnel(nodes=settings.nodes, extra_dimensions=settings.extra_dimensions)
-    counts = count_records(
-        iter(partition.clickstream), iter(partition.orders), counting, funnel=funnel, fetch=fetch
-    )
+    topics = (iter(partition.clickstream), iter(partition.orders))
+    return count_records(*topics, counting, funnel=funnel, fetch=fetch)
+
+
+def _core(
+    partition: Partition, settings: OracleSettings, fetch: Callable[[], int] | None = None
+) -> OracleResult:
+    counts = _count(partition, settings, fetch)
     return OracleResult(dict(counts.cells), dict(counts.money), dict(counts.outcomes), dict(counts.reasons))
 
 
@@ -92,27 +96,35 @@ def test_core_equals_oracle(data: st.DataObject, settings: OracleSettings) -> No
     "settings", [SMALL_SETTINGS, OracleSettings(), WITH_CHANNEL], ids=["small", "default", "extra"]
 )
 def test_core_equals_oracle_on_many_short_streams(settings: OracleSettings) -> None:
-    """Seeded streams of a hundred records, fetched in small batches."""
-    for seed in range(60):
+    """Seeded streams of a hundred records each, fetched in small batches."""
+    for seed in range(30):
         partition = traffic(seed, 100, settings)
         core = _core(partition, settings, _fetching(seed, 20))
         _assert_equal(core, _oracle(partition, settings))
 
 
 @pytest.mark.parametrize(
-    ("seed", "settings", "shape"),
+    ("records", "settings", "shape"),
     [
-        (1, SMALL_SETTINGS, Shape()),
-        (2, OracleSettings(), Shape(visitors=300, skus=40, slots=8, orders=400, gap_share=0.01)),
-        (3, WITH_CHANNEL, Shape(visitors=30, skus=10, slots=4, orders=30, rejected_share=0.02)),
+        (8_000, SMALL_SETTINGS, Shape()),
+        (8_000, WITH_CHANNEL, Shape(visitors=30, skus=10, slots=4, orders=30, rejected_share=0.02)),
+        (20_000, OracleSettings(), BUSY),
+        pytest.param(100_000, OracleSettings(), BUSY, marks=pytest.mark.slow),
     ],
-    ids=["crowded", "default", "extra"],
+    ids=["crowded", "extra", "default", "longest"],
 )
-def test_core_equals_oracle_on_a_long_stream(seed: int, settings: OracleSettings, shape: Shape) -> None:
-    """Twenty thousand records: state is forgotten as time passes, and never too early."""
-    partition = traffic(seed, 20_000, settings, shape)
-    core = _core(partition, settings, _fetching(seed, 1_000))
+def test_core_equals_oracle_on_a_long_stream(records: int, settings: OracleSettings, shape: Shape) -> None:
+    """Thousands of records: state is forgotten as time passes, and never too early."""
+    partition = traffic(records, records, settings, shape)
+    core = _core(partition, settings, _fetching(records, 1_000))
     _assert_equal(core, _oracle(partition, settings))
+
+
+def test_the_written_lines_are_the_oracles() -> None:
+    """What ``replay --counts`` writes: the same JSON lines, byte for byte and in the same order."""
+    partition = traffic(4, 500, WITH_CHANNEL)
+    lines = [line.decode() for line in _count(partition, WITH_CHANNEL).lines()]
+    assert lines == oracle.count_lines(_oracle(partition, WITH_CHANNEL))
 
 
 # --- what must not matter ------------------------------------------------------------------------

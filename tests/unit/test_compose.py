@@ -9,6 +9,7 @@ import functools
 import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ import pytest
 import yaml
 
 from streams.config import Settings, load_settings
+from streams.errors import ConfigError
 from tests.support.apache_kafka import kafka_version
 
 ROOT = Path(__file__).parents[2]
@@ -76,18 +78,24 @@ def test_commands_exist(name: str) -> None:
     """Each command of our image is one that the command line takes, with these flags."""
     from streams.cli import build_parser  # noqa: PLC0415 - the composition root is only needed here
 
-    assert build_parser().parse_args(_own()[name]["command"])
+    assert callable(build_parser().parse_args(_own()[name]["command"]).run)
 
 
 def test_health_checks_exist() -> None:
-    """What Docker asks to learn of the worker's health is a command that the command line takes."""
+    """Docker asks by a command that the command line takes, for pages that the worker serves.
+
+    The image asks whether the worker lives, since others kill what is unhealthy; compose, which does
+    not, asks whether it is ready.
+    """
     from streams.cli import build_parser  # noqa: PLC0415
 
-    of_compose = _services()["worker"]["healthcheck"]["test"]
+    served = (ROOT / "streams" / "metrics" / "http.py").read_text()
+    of_compose = _services()["worker"]["healthcheck"]["test"][1:]
     of_image = json.loads(_final_stage()["HEALTHCHECK"].partition("CMD ")[2])
-    for check in (of_compose[1:], of_image):
-        assert check[0] == "funnelwatch"
-        assert build_parser().parse_args(check[1:])
+    for (program, *words), page in ((of_compose, "/readyz"), (of_image, "/livez")):
+        assert program == "funnelwatch"
+        assert urlsplit(build_parser().parse_args(words).url).path == page
+        assert f'"{page}"' in served
 
 
 @_each(_own())
@@ -102,8 +110,6 @@ def test_environment_is_understood(name: str) -> None:
 
 def test_an_unknown_variable_would_be_noticed() -> None:
     """The check above can fail: a variable that names no setting is refused."""
-    from streams.errors import ConfigError  # noqa: PLC0415
-
     with pytest.raises(ConfigError):
         load_settings(None, {f"{PREFIX}KAFKA__BOOTSTRAP": "kafka:19092"})
 
@@ -165,8 +171,6 @@ def test_grafana_asks_prometheus() -> None:
 
 def test_versions_agree() -> None:
     """The image carries the version of the package."""
-    import tomllib  # noqa: PLC0415
-
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert {service["image"] for service in _own().values()} == {f"funnelwatch:{version}"}
 

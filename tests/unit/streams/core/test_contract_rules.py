@@ -717,6 +717,22 @@ def test_a_visitor_counts_once_for_an_event_with_a_repeated_key(count: Count) ->
     assert (counted.events("view", "slot"), counted.visitors("view", "slot")) == ({"A": 1}, {"A": 1})
 
 
+# --- bounded keys: not part of the oracle, which never forgets -----------------------------------
+
+
+def test_keys_beyond_the_limit_are_other() -> None:
+    """The first keys keep their names, all others share (other); all and other dimensions are exact."""
+    settings = CountingSettings(max_tracked_keys=2)
+    clickstream = stream([click(t=t, sku=f"S{t}", slot="A") for t in range(6)])
+    orders = stream([paid("v1", 9, *(line(f"S{number}") for number in range(6)))])
+    counted = Counted(count_records(clickstream, orders, settings))
+    assert counted.events("click", "sku") == {"S0": 1, "S1": 1, "(other)": 4}
+    assert counted.events("click", "slot") == {"A": 6}
+    assert counted.events("click") == {"all": 6}
+    assert counted.amounts("paid", "sku") == {"S0": (1, 100), "S1": (1, 100), "(other)": (1, 400)}
+    assert counted.amounts("paid", "all") == {"all": (1, 600)}
+
+
 # --- time may jump: what is still needed is not forgotten -----------------------------------------
 
 # One fetch holds events from before and after a jump of time longer than any memory.

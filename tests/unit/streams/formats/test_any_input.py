@@ -92,19 +92,22 @@ def keeps_its_promises(event: Event) -> bool:
     )
 
 
-def check(form: Format, record: Record) -> None:
-    """Decode twice: the same answer, and one that keeps its promises."""
+def answer(form: Format, record: Record) -> tuple[Event, ...] | tuple[str, str, str]:
+    """The events, or why there are none; any other exception fails the test."""
     try:
-        events = form.decode(record)
+        return form.decode(record)
     except RejectedRecord as error:
-        assert error.outcome in (Outcome.INVALID, Outcome.UNMAPPED)
-        with pytest.raises(RejectedRecord, match="") as again:
-            form.decode(record)
-        assert str(again.value) == str(error)
-        return
-    assert events
-    assert all(keeps_its_promises(event) for event in events)
-    assert form.decode(record) == events
+        return error.outcome, error.reason, error.field
+
+
+def check(form: Format, record: Record) -> None:
+    """The answer keeps its promises, and is the same when asked again."""
+    first = answer(form, record)
+    assert first
+    assert first[0] in (Outcome.INVALID, Outcome.UNMAPPED) or all(
+        isinstance(event, Event) and keeps_its_promises(event) for event in first
+    )
+    assert answer(form, record) == first
 
 
 @pytest.mark.parametrize("name", FORMAT_NAMES)

@@ -1,0 +1,192 @@
+"""Real workers as processes, and the truth about what they counted.
+
+A :class:`WorkerProcess` runs the command ``funnelwatch worker`` on a Kafka cluster; the counts are
+read back from the rollups topic and merged, so nothing of a worker's own bookkeeping is believed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.codec import decode_rollup
+from streams.config import Settings
+from streams.core.merge import ShardMerge, Totals
+from streams.events import Record
+from streams.replay import Counts, counts_of
+from tests.support.processes import Process, free_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Self
+
+
+@dataclass
+class Deployment:
+    """One Funnelwatch on one Kafka: topic names, group and settings all workers share."""
+
+    bootstrap_servers: str
+    prefix: str
+    folder: Path
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def clickstream(self) -> str:
+        return f"{self.prefix}.clickstream"
+
+    @property
+    def orders(self) -> str:
+        return f"{self.prefix}.orders"
+
+    @property
+    def rollups(self) -> str:
+        return f"{self.prefix}.rollups"
+
+    @property
+    def deadletter(self) -> str:
+        return f"{self.prefix}.deadletter"
+
+    def environment(self) -> dict[str, str]:
+        """What a worker of this deployment finds in its environment."""
+        settings = {
+            "KAFKA__BOOTSTRAP_SERVERS": self.bootstrap_servers,
+            "KAFKA__GROUP_ID": f"{self.prefix}.group",
+            "KAFKA__SESSION_TIMEOUT": "10s",
+            "TOPICS__CLICKSTREAM": self.clickstream,
+            "TOPICS__ORDERS": self.orders,
+            "TOPICS__ROLLUPS": self.rollups,
+            "TOPICS__DEADLETTER": self.deadletter,
+            "TOPICS__STATE": f"{self.prefix}.state",
+            "LOGGING__JSON": "on",
+            **self.overrides,
+        }
+        return {f"FUNNELWATCH__{key}": value for key, value in settings.items()}
+
+    def settings(self) -> Settings:
+        """The same as a settings tree."""
+        from streams.config import load_settings  # noqa: PLC0415  # only here
+
+        return load_settings(None, self.environment())
+
+
+class WorkerProcess:
+    """``funnelwatch worker`` as a process of its own; a context manager."""
+
+    def __init__(self, deployment: Deployment, name: str) -> None:
+        (self.port,) = free_ports(1)
+        self.name = name
+        environment = deployment.environment() | {"FUNNELWATCH__HTTP__PORT": str(self.port)}
+        self._process = Process(
+            f"worker {name}",
+            [sys.executable, "-m", "streams.cli", "worker"],
+            log=deployment.folder / f"{name}.log",
+            env=environment,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.running:
+            self._process.terminate()
+
+    @property
+    def process(self) -> Process:
+        """The process itself."""
+        return self._process
+
+    @property
+    def address(self) -> str:
+        """Where it serves HTTP."""
+        return f"127.0.0.1:{self.port}"
+
+    def ready(self) -> bool:
+        """Whether ``/readyz`` says so."""
+        try:
+            with urllib.request.urlopen(f"http://{self.address}/readyz", timeout=2) as answer:  # noqa: S310  # loopback
+                return bool(answer.status == 200)  # noqa: PLR2004  # HTTP's OK
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def metrics(self) -> str:
+        """The page ``/metrics``."""
+        with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=5) as answer:  # noqa: S310  # loopback
+            return str(answer.read().decode())
+
+    def stop(self) -> None:
+        """SIGTERM, and wait until it is gone."""
+        self._process.terminate()
+
+
+async def read_topic(bootstrap_servers: str, topic: str) -> dict[int, list[Record]]:
+    """All records of a topic by partition, up to its present end."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        await consumer.topics()
+        numbers = consumer.partitions_for_topic(topic) or set()
+        found: dict[int, list[Record]] = {}
+        for number in sorted(numbers):
+            tp = TopicPartition(topic, number)
+            consumer.assign([tp])
+            end = (await consumer.end_offsets([tp]))[tp]
+            await consumer.seek_to_beginning(tp)
+            found[number] = []
+            while await consumer.position(tp) < end:
+                fetched = await consumer.getmany(tp, timeout_ms=200)
+                found[number] += [
+                    Record(item.offset, item.timestamp, item.value, item.key, tuple(item.headers))
+                    for item in fetched.get(tp, ())
+                ]
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def merged_counts(deployment: Deployment) -> Counts:
+    """What all rollups written so far add up to."""
+    totals = Totals()
+    stages: tuple[str, ...] = ()
+    nodes = 0
+    for records in (await read_topic(deployment.bootstrap_servers, deployment.rollups)).values():
+        merge = ShardMerge()
+        for record in records:
+            rollup = decode_rollup(record.value)
+            stages, nodes = rollup.stages, rollup.nodes
+            totals.add(merge.apply(rollup)[1])
+    return counts_of(totals, stages, nodes)
+
+
+async def until(condition: Any, *, seconds: float, what: str) -> None:
+    """Wait until a condition, plain or asynchronous, holds; an AssertionError names it if it does not."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        held = condition()
+        if asyncio.iscoroutine(held):
+            held = await held
+        if held:
+            return
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        await asyncio.sleep(0.1)
+
+
+def problem_lines(log: Path) -> list[str]:
+    """Lines of a worker's JSON log that report an error."""
+    lines = []
+    for line in log.read_text("utf-8", "replace").splitlines():
+        try:
+            level = json.loads(line).get("level", "")
+        except (ValueError, AttributeError):
+            level = "unreadable"
+        if str(level).upper() not in {"INFO", "DEBUG", "WARNING"}:
+            lines.append(line)
+    return lines
