@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from streams.errors import CodecError
-from streams.results import VERSION, Rollup
+from streams.results import VERSION, KeyCounts, Rollup
 
 _MAGIC = b"FWR"
 _HEAD = len(_MAGIC) + 1
+_TOPICS = (0, 1)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Rollup)
 
@@ -24,7 +25,7 @@ def decode_rollup(data: bytes | None) -> Rollup:
     Raises:
         CodecError: not a rollup, another version, or damaged.
     """
-    if data is None or data[: len(_MAGIC)] != _MAGIC:
+    if data is None or len(data) < _HEAD or not data.startswith(_MAGIC):
         raise CodecError("not a rollup")
     if data[_HEAD - 1] != VERSION:
         raise CodecError(f"rollup version {data[_HEAD - 1]}, this build reads version {VERSION}")
@@ -37,9 +38,24 @@ def decode_rollup(data: bytes | None) -> Rollup:
 
 
 def _check(rollup: Rollup) -> None:
+    """Refuse what no writer writes, so that merging need not look."""
+    if rollup.nodes > len(rollup.stages):
+        raise ValueError("more nodes than stages")
     for counts in rollup.counts:
-        index, column, value, previous = counts.cells()
-        if not index.size == column.size == value.size == previous.size:
-            raise ValueError("columns differ in length")
-        if index.size and int(index.max()) >= len(counts.keys):
-            raise ValueError("index beyond keys")
+        _check_counts(counts)
+    for money in rollup.money:
+        if money.orders < money.previous_orders or money.amount_minor < money.previous_amount_minor:
+            raise ValueError("money went down")
+    for outcome in rollup.outcomes:
+        if outcome.topic not in _TOPICS or outcome.records < outcome.previous:
+            raise ValueError("no such topic, or records went down")
+
+
+def _check_counts(counts: KeyCounts) -> None:
+    index, column, value, previous = counts.cells()
+    if not index.size == column.size == value.size == previous.size:
+        raise ValueError("columns differ in length")
+    if index.size and int(index.max()) >= len(counts.keys):
+        raise ValueError("index beyond keys")
+    if (value < previous).any():
+        raise ValueError("a count went down")

@@ -17,7 +17,6 @@ import orjson
 from streams.core.buckets import VISITORS
 from streams.core.merge import ShardMerge, Totals, column_of
 from streams.core.pipeline import CLICKSTREAM, ORDERS, SourcePartition
-from streams.core.settings import CountingSettings
 from streams.core.vocabulary import Vocabulary
 from streams.events import Outcome, Record, RecordBatch
 from streams.formats.columns import BatchDecoder, create_columns, key_objection
@@ -28,6 +27,7 @@ from streams.results import RollupSource, build_rollups
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from streams.core.settings import CountingSettings
     from streams.formats.base import Format
 
 _Key = TypeVar("_Key")

@@ -173,17 +173,13 @@ def _add_counts(
             rollup.counts.append(_key_counts(dimension, [c[mine] for c in columns], vocabulary))
 
 
-def _owners(
-    dimension: int, codes: NDArray[np.int64], vocabulary: Vocabulary
-) -> NDArray[np.uint8]:
+def _owners(dimension: int, codes: NDArray[np.int64], vocabulary: Vocabulary) -> NDArray[np.uint16]:
     if dimension == 0:
-        return np.full(codes.size, vocabulary.all_shard, dtype=np.uint8)
+        return np.full(codes.size, vocabulary.all_shard, dtype=np.uint16)
     return vocabulary.tables[dimension - 1].shards[codes]
 
 
-def _key_counts(
-    dimension: int, columns: Sequence[NDArray[np.int64]], vocabulary: Vocabulary
-) -> KeyCounts:
+def _key_counts(dimension: int, columns: Sequence[NDArray[np.int64]], vocabulary: Vocabulary) -> KeyCounts:
     cells, values, previous = columns
     codes, index = np.unique(cells >> COLUMN_BITS, return_inverse=True)
     return KeyCounts(
@@ -204,11 +200,7 @@ def _add_money(
     shards: dict[int, Rollup], change: BucketChange, vocabulary: Vocabulary, source: RollupSource
 ) -> None:
     for (dimension, code, currency, kind), *amounts in change.money:
-        shard = (
-            vocabulary.all_shard
-            if dimension == 0
-            else int(vocabulary.tables[dimension - 1].shards[code])
-        )
+        shard = vocabulary.all_shard if dimension == 0 else int(vocabulary.tables[dimension - 1].shards[code])
         _rollup(shards, shard, change, vocabulary, source).money.append(
             MoneyCounts(
                 vocabulary.funnel.dimensions[dimension],

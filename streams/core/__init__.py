@@ -7,6 +7,7 @@ The rooms, in the order in which an event passes them:
 - ``ordering``    lateness, future, event-time order across the two source topics
 - ``recent``      "was this key seen within that time": dedupe and visitor marks
 - ``attribution`` the newest click of a visitor, and what a later event owes to it
+- ``nodes``       events and visitors per node
 - ``orders``      money, and the keys an order was paid under
 - ``buckets``     ten-second counts, cumulative, with what changed since the last flush
 - ``pipeline``    one source partition: all of the above in the contract's order

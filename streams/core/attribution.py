@@ -14,6 +14,8 @@ import numpy as np
 from streams.core.slots import TimedSlots
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     U64 = NDArray[np.uint64]
@@ -34,7 +36,9 @@ class Clicks(NamedTuple):
 
     def take(self, where: I64) -> Clicks:
         """The clicks an index array names."""
-        return Clicks(*(column[where] for column in self))
+        return Clicks(
+            self.keys[where], self.place[where], self.time[where], self.slot[where], self.banner[where]
+        )
 
 
 class NewestClicks:
@@ -162,3 +166,9 @@ class Attribution:
         """Take in a batch's clicks, by visitor and by visitor and SKU."""
         self.by_visitor.remember(clicks[0], cutoff_ms)
         self.by_sku.remember(clicks[1], cutoff_ms)
+
+    def renumber(self, codes: Callable[[int, I32], I32]) -> None:
+        """Give all clicks new key codes: ``codes`` maps those of slots (0) and of banners (1)."""
+        for newest in (self.by_visitor, self.by_sku):
+            for table, column in enumerate(newest.slots.payload):
+                column[:] = codes(table, column)

@@ -45,6 +45,11 @@ class BucketChange(NamedTuple):
     outcomes: list[tuple[OutcomeKey, int, int]]
 
 
+def bucket_of(time_ms: int) -> int:
+    """Start of the bucket that a time lies in."""
+    return time_ms // BUCKET_MS * BUCKET_MS
+
+
 class _Bucket:
     __slots__ = ("changed", "money", "money_before", "outcomes", "outcomes_before", "part", "totals")
 
@@ -118,8 +123,7 @@ class OpenBuckets:
 
 def _change(start: int, bucket: _Bucket) -> BucketChange | None:
     cells = [
-        _accumulate(total, changed)
-        for total, changed in zip(bucket.totals, bucket.changed, strict=True)
+        _accumulate(total, changed) for total, changed in zip(bucket.totals, bucket.changed, strict=True)
     ]
     money = [(key, *bucket.money[key], *before) for key, before in bucket.money_before.items()]
     outcomes = [(key, bucket.outcomes[key], before) for key, before in bucket.outcomes_before.items()]

@@ -31,8 +31,6 @@ class Applied(StrEnum):
     STALE = "stale"
 
 
-
-
 class MoneyKey(NamedTuple):
     """One sum of money."""
 

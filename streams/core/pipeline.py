@@ -12,23 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streams.core.attribution import Attribution, Clicks
-from streams.core.buckets import COLUMN_BITS, VISITORS, BucketChange, OpenBuckets
+from streams.core.buckets import BucketChange, OpenBuckets, bucket_of
 from streams.core.hashing import combine
 from streams.core.lines import Lines, open_lines
-from streams.core.orders import NO_CURRENCY, PaidOrder, PaidOrders, amounts, reversed_lines
+from streams.core.nodes import NodeCounts
 from streams.core.ordering import UNREAD, Waiting, classify
+from streams.core.orders import OrderBook, PaidOrder
 from streams.core.recent import RecentKeys
-from streams.core.rows import Line, Rejected
+from streams.core.rows import Rejected
 from streams.core.settings import BUCKET_MS, CountingSettings
-from streams.core.snapshot import (
-    VERSION,
-    PartitionState,
-    Renumbering,
-    decode_state,
-    encode_state,
-    rows_from_bytes,
-    rows_to_bytes,
-)
+from streams.core.snapshot import PartitionState, Renumbering, decode_state, encode_state, rows_to_bytes
 from streams.core.vocabulary import OTHER_CODE
 from streams.errors import CodecError
 from streams.events import Outcome
@@ -62,9 +55,7 @@ class SourcePartition:
         first_part: number for the first bucket part; must grow from life to life.
     """
 
-    def __init__(
-        self, vocabulary: Vocabulary, settings: CountingSettings, *, first_part: int = 0
-    ) -> None:
+    def __init__(self, vocabulary: Vocabulary, settings: CountingSettings, *, first_part: int = 0) -> None:
         self._vocabulary = vocabulary
         self._stages = vocabulary.stages
         self._settings = settings
@@ -75,10 +66,10 @@ class SourcePartition:
         self._limit = UNREAD
         self._counted_until = UNREAD
         self._seen_ids = RecentKeys(settings.dedupe_horizon_ms, both_ways=True)
-        self._visitors = RecentKeys(settings.attribution_window_ms, both_ways=False)
         self._attribution = Attribution(settings.attribution_window_ms)
-        self._paid = PaidOrders(settings.remembered_orders)
         self._buckets = OpenBuckets(len(vocabulary.funnel.dimensions), first_part)
+        self._nodes = NodeCounts(vocabulary, self._buckets, settings.attribution_window_ms)
+        self._book = OrderBook(vocabulary.stages, self._buckets, settings.remembered_orders)
 
     @property
     def newest(self) -> tuple[int, int]:
@@ -98,7 +89,6 @@ class SourcePartition:
         """Everything but the buckets, which must have been flushed with ``close_all``."""
         return encode_state(
             PartitionState(
-                VERSION,
                 self._stages.names,
                 self._vocabulary.funnel.dimensions,
                 [table.names for table in self._vocabulary.tables],
@@ -109,7 +99,7 @@ class SourcePartition:
                 [[rows_to_bytes(rows) for rows in self._waiting.blocks(topic)] for topic in (0, 1)],
                 list(self._details.items()),
                 {name: table.state() for name, table in self._tables().items()},
-                self._paid.items(),
+                self._book.paid.items(),
             )
         )
 
@@ -126,26 +116,21 @@ class SourcePartition:
         self._newest = list(state.newest)
         self._limit, self._counted_until = state.limit_ms, state.counted_until_ms
         self._serial = state.serial
-        tables = len(self._vocabulary.tables)
         for topic, blocks in enumerate(state.waiting):
             for columns in blocks:
-                self._waiting.add(topic, renumber.rows(rows_from_bytes(columns, tables)))
+                self._waiting.add(topic, renumber.rows(columns))
         for serial, detail in state.details:
-            lines = tuple(renumber.line(line) for line in detail.lines)
-            self._details[serial] = detail._replace(lines=lines)
+            self._details[serial] = detail._replace(lines=renumber.lines(detail.lines))
         for name, table in self._tables().items():
             table.restore(state.tables[name])
-        for table in (self._attribution.by_visitor.slots, self._attribution.by_sku.slots):
-            for column in (0, 1):
-                table.payload[column] = renumber.codes(column, table.payload[column])
+        self._attribution.renumber(renumber.codes)
         for order, paid in state.paid:
-            lines = tuple(renumber.line(line) for line in paid.lines)
-            self._paid.remember(order, PaidOrder(paid.currency, lines))
+            self._book.paid.remember(order, PaidOrder(paid.currency, renumber.lines(paid.lines)))
 
     def _tables(self) -> dict[str, TimedSlots]:
         return {
             "dedupe": self._seen_ids.slots,
-            "visitors": self._visitors.slots,
+            "visitors": self._nodes.visitors.slots,
             "clicks": self._attribution.by_visitor.slots,
             "clicks_by_sku": self._attribution.by_sku.slots,
         }
@@ -154,7 +139,7 @@ class SourcePartition:
         """Bytes of state by kind."""
         return {
             "dedupe": self._seen_ids.nbytes,
-            "visitors": self._visitors.nbytes,
+            "visitors": self._nodes.visitors.nbytes,
             "clicks": self._attribution.nbytes,
         }
 
@@ -213,7 +198,7 @@ class SourcePartition:
         newest = self._newest[topic]
         clock = newest if newest != UNREAD else int(timestamps[0])
         for outcome, records in Counter(item.outcome for item in rejected).items():
-            self._buckets.add_outcome(_bucket(clock), (topic, outcome), records)
+            self._buckets.add_outcome(bucket_of(clock), (topic, outcome), records)
 
     def process(self, limit_ms: int) -> int:
         """Count all waiting events whose ordering time is below the limit; their number."""
@@ -238,15 +223,17 @@ class SourcePartition:
         yield from self._within_horizon(rows.take(slice(middle, None)))
 
     def _process(self, rows: Rows) -> None:
-        admitted = self._seen_ids.admit(rows.event, rows.time, self._cutoff(rows, self._settings.dedupe_horizon_ms))
+        admitted = self._seen_ids.admit(
+            rows.event, rows.time, self._cutoff(rows, self._settings.dedupe_horizon_ms)
+        )
         self._count_outcomes(rows, admitted)
         dropped = rows.detail[~admitted]
         rows = rows.take(admitted)
         lines = open_lines(rows, self._details)
         if len(rows):
             self._attribute(rows, lines)
-            self._count_nodes(rows, lines)
-            self._count_money(rows, lines)
+            self._nodes.count(rows, lines, self._cutoff(rows, self._settings.attribution_window_ms))
+            self._book.count(rows, lines, self._details)
         self._forget(rows.detail)
         self._forget(dropped)
 
@@ -264,7 +251,9 @@ class SourcePartition:
     def _count_outcomes(self, rows: Rows, admitted: Bools) -> None:
         verdict = np.where(admitted, np.where(rows.late, 1, 2), 0)
         code = (rows.order_time // BUCKET_MS * 6 + rows.topic * 3 + verdict)[rows.first]
-        for packed, records in zip(*(part.tolist() for part in np.unique(code, return_counts=True)), strict=True):
+        for packed, records in zip(
+            *(part.tolist() for part in np.unique(code, return_counts=True)), strict=True
+        ):
             bucket, rest = divmod(packed, 6)
             topic, which = divmod(rest, 3)
             outcome = (Outcome.DUPLICATE, Outcome.LATE, Outcome.ACCEPTED)[which]
@@ -277,9 +266,7 @@ class SourcePartition:
         sku = lines.keys[2]
         by_sku = combine(visitor, self._vocabulary.sku.prints[sku])
         clicks = self._clicks(rows, lines, node, by_sku)
-        asks = np.flatnonzero(
-            (node > self._stages.click) & ((lines.keys[0] == 0) | (lines.keys[1] == 0))
-        )
+        asks = np.flatnonzero((node > self._stages.click) & ((lines.keys[0] == 0) | (lines.keys[1] == 0)))
         if asks.size:
             # A line without a SKU of its own asks under a key that no click answers to.
             own = np.where(sku[asks] > OTHER_CODE, by_sku[asks], ~visitor[asks])
@@ -305,81 +292,6 @@ class SourcePartition:
         row = lines.row[at]
         return Clicks(keys, row, rows.time[row], lines.keys[0, at], lines.keys[1, at])
 
-    def _count_nodes(self, rows: Rows, lines: Lines) -> None:
-        bucket = rows.time // BUCKET_MS * BUCKET_MS
-        counted = rows.node < self._stages.first_reversal
-        visited = (rows.node >= self._stages.click) & (rows.node < self._stages.nodes)
-        marks: list[tuple[int, I64, I32, NDArray[np.uint64]]] = []
-        for dimension in range(len(self._vocabulary.funnel.dimensions)):
-            row, key = self._pairs(dimension, rows, lines, counted)
-            self._buckets.count(dimension, bucket[row], _cells(key, rows.node[row]))
-            seen = visited[row]
-            row, key = row[seen], key[seen]
-            marks.append((dimension, row, key, self._mark_prints(dimension, key, rows.node[row])))
-        self._count_visitors(rows, bucket, marks)
-
-    def _pairs(self, dimension: int, rows: Rows, lines: Lines, keep: Bools) -> tuple[I64, I32]:
-        """Distinct (row, key code) pairs of one dimension, rows ascending."""
-        if 1 <= dimension <= 3:  # noqa: PLR2004 - slot, banner, sku
-            return lines.pairs(dimension - 1, keep)
-        row = np.flatnonzero(keep)
-        if dimension == 0:
-            return row, np.zeros(row.size, dtype=np.int32)
-        return row, rows.keys[dimension - 1, row]
-
-    def _mark_prints(self, dimension: int, key: I32, node: NDArray[np.int16]) -> NDArray[np.uint64]:
-        if dimension == 0:
-            return node.astype(np.uint64)
-        return combine(self._vocabulary.tables[dimension - 1].prints[key], node.astype(np.uint64))
-
-    def _count_visitors(
-        self, rows: Rows, bucket: I64, marks: list[tuple[int, I64, I32, NDArray[np.uint64]]]
-    ) -> None:
-        row = np.concatenate([mark[1] for mark in marks])
-        prints = np.concatenate([mark[3] for mark in marks])
-        admitted = self._visitors.admit(
-            combine(rows.visitor[row], prints),
-            rows.time[row],
-            self._cutoff(rows, self._settings.attribution_window_ms),
-        )
-        start = 0
-        for dimension, rows_of, key, _ in marks:
-            new = admitted[start : start + rows_of.size]
-            start += rows_of.size
-            at = rows_of[new]
-            self._buckets.count(dimension, bucket[at], _cells(key[new], rows.node[at] + VISITORS))
-
-    def _count_money(self, rows: Rows, lines: Lines) -> None:
-        stages = self._stages
-        moving = np.flatnonzero((rows.node == stages.paid) | (rows.node >= stages.first_reversal))
-        for at in moving.tolist():
-            serial = int(rows.detail[at])
-            if serial < 0:
-                continue
-            kind = stages.names[rows.node[at]]
-            self._book(int(rows.time[at]), kind, self._details[serial], self._credited(at, serial, lines))
-
-    def _credited(self, at: int, serial: int, lines: Lines) -> tuple[Line, ...]:
-        """The lines of a row with slot and banner as attributed."""
-        start, end = np.searchsorted(lines.row, (at, at + 1))
-        slots, banners = lines.keys[0, start:end].tolist(), lines.keys[1, start:end].tolist()
-        return tuple(
-            Line(line.sku, slot, banner, line.amount_minor)
-            for line, slot, banner in zip(self._details[serial].lines, slots, banners, strict=True)
-        )
-
-    def _book(self, time_ms: int, kind: str, detail: Detail, credited: tuple[Line, ...]) -> None:
-        paid = None
-        if kind == "paid":
-            if detail.order is not None:
-                self._paid.remember(detail.order, PaidOrder(detail.currency or NO_CURRENCY, credited))
-        else:
-            paid = self._paid.get(detail.order)
-            credited = reversed_lines(detail.lines if detail.priced else (), credited, paid)
-        currency = detail.currency or (paid.currency if paid else NO_CURRENCY)
-        for dimension, code, amount in amounts(credited):
-            self._buckets.add_money(_bucket(time_ms), (dimension, code, currency, kind), amount)
-
     def flush(self, *, close_all: bool = False) -> list[BucketChange]:
         """Bucket changes since the last flush.
 
@@ -402,11 +314,3 @@ class SourcePartition:
     def counted_until(self) -> int:
         """Newest event time counted so far, ms; ``ordering.UNREAD`` before the first."""
         return self._counted_until
-
-
-def _bucket(time_ms: int) -> int:
-    return time_ms // BUCKET_MS * BUCKET_MS
-
-
-def _cells(key: I32, column: NDArray[np.int16]) -> I64:
-    return (key.astype(np.int64) << COLUMN_BITS) | column

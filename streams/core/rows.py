@@ -43,7 +43,8 @@ class Detail(NamedTuple):
     currency: str | None = None
 
 
-class Rejected(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rejected:
     """A record that cannot be counted; ``index`` is its place in the batch."""
 
     index: int

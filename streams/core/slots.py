@@ -1,18 +1,20 @@
 """A hash table of fingerprints with a time each, worked on in whole batches.
 
 Eight slots a bucket, two candidate buckets a key (Azar et al., "Balanced Allocations", 1994):
-about three quarters of the slots fill before anything has to grow. A slot whose time is older than the
-caller's cutoff counts as free, so expiry costs nothing. Twelve bytes a slot and no Python
-objects: ten million ids take about 160 MB and the garbage collector never sees them.
+about three fifths of the slots fill before anything has to grow. A slot whose time is older than
+the caller's cutoff counts as free, so expiry costs nothing. Twelve bytes a slot and no Python
+objects: ten million ids take 200 to 400 MB and the garbage collector never sees them. Ids made up
+to crowd into few buckets are spread anew under another salt.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
-from streams.core.snapshot import TableState
+from streams.core.hashing import combine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +40,15 @@ _CHUNK = 1 << 16
 _NO_CUTOFF = -(1 << 62)
 
 
+class TableState(msgspec.Struct, array_like=True):
+    """A table's entries as bytes of columns; times are ms above ``base_ms``."""
+
+    base_ms: int | None
+    keys: bytes
+    times: bytes
+    payload: list[bytes]
+
+
 class TimedSlots:
     """Fingerprint -> (time, payload columns). Grows as needed, never shrinks below its minimum.
 
@@ -47,6 +58,7 @@ class TimedSlots:
 
     def __init__(self, payload: int = 0) -> None:
         self._base: int | None = None
+        self._salt = 0
         self._allocate(_MIN_BUCKETS, payload)
 
     def _allocate(self, buckets: int, payload: int) -> None:
@@ -119,6 +131,8 @@ class TimedSlots:
         return _bytes_of(self._times[buckets] < cutoff)
 
     def _candidates(self, keys: U64) -> tuple[I64, I64]:
+        if self._salt:
+            keys = combine(keys, np.uint64(self._salt))
         buckets = np.uint64(self._buckets)
         first = ((keys >> _SHIFT) * buckets) >> _SHIFT
         second = ((keys & _LOW) * buckets) >> _SHIFT
@@ -133,9 +147,8 @@ class TimedSlots:
         """Set the times of slots; where a slot is named twice the last one stays."""
         if times_ms.size == 0:
             return
-        self._rebase(int(times_ms.max()))
-        assert self._base is not None  # noqa: S101 - set by _rebase
-        relative = np.clip(times_ms - self._base, 1, _FRESH - 1)
+        base = self._rebase(int(times_ms.max()))
+        relative = np.clip(times_ms - base, 1, _FRESH - 1)
         self._times.reshape(-1)[slots] = relative.astype(np.uint32)
 
     def _relative_cutoff(self, cutoff_ms: int) -> int:
@@ -143,23 +156,27 @@ class TimedSlots:
             return 1
         return min(max(cutoff_ms - self._base, 1), _FRESH)
 
-    def _rebase(self, newest_ms: int) -> None:
+    def _rebase(self, newest_ms: int) -> int:
+        """The base, moved up if the newest time would not fit above it; old times stop at its start."""
         if self._base is None:
             self._base = newest_ms - _HALF
         if newest_ms - self._base < _FRESH - 1:
-            return
+            return self._base
         shift = newest_ms - _HALF - self._base
         old = self._times.astype(np.int64)
         moved = np.where((old == 0) | (old == _FRESH), old, np.maximum(old - shift, 1))
         self._times = moved.astype(np.uint32)
         self._base += shift
+        return self._base
 
     def _grow(self, cutoff_ms: int) -> None:
         keys, times, payload = self.live(cutoff_ms)
-        crowded = keys.size > self._buckets * WAYS * _CROWDED
-        # At least one more: another size spreads the keys anew, so the one without room finds some.
-        buckets = self._buckets * 2 if crowded else self._buckets + 1
-        self._allocate(buckets, self.payload.shape[0])
+        if keys.size > self._buckets * WAYS * _CROWDED:
+            self._buckets *= 2
+        else:
+            # Keys that share both buckets, made so on purpose perhaps: spread them all anew.
+            self._salt += 1
+        self._allocate(self._buckets, self.payload.shape[0])
         for start in range(0, keys.size, _CHUNK):
             part = slice(start, start + _CHUNK)
             slots = self.resolve(keys[part], cutoff_ms)
@@ -171,7 +188,6 @@ class TimedSlots:
         times = self._times.reshape(-1)
         where = np.flatnonzero(times >= self._relative_cutoff(cutoff_ms))
         return self._keys.reshape(-1)[where], times[where], self.payload[:, where]
-
 
     def state(self) -> TableState:
         """All entries, for a snapshot."""

@@ -2,7 +2,8 @@
 
 Keys travel by name and are numbered anew by the reader's vocabulary, so a snapshot can be taken
 up by any process. Open bucket parts are not in it: they are flushed before, and the next owner
-opens parts of its own, which add up.
+opens parts of its own, which add up. A checksum over everything refuses what was damaged on the
+way, so that nobody counts on from a state that only looks like one.
 """
 
 from __future__ import annotations
@@ -11,48 +12,43 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from xxhash import xxh3_64_digest
 
 from streams.core.orders import PaidOrder
 from streams.core.rows import Detail, Line, Rows
+from streams.core.slots import TableState
 from streams.errors import CodecError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from streams.core.vocabulary import Vocabulary
 
 VERSION = 1
+_MAGIC = b"FWS"
+_CHECKSUM_AT = len(_MAGIC) + 1
+_BODY_AT = _CHECKSUM_AT + 8
 
-_ROW_COLUMNS = (
-    ("record", np.int32),
-    ("topic", np.int8),
-    ("time", np.int64),
-    ("order_time", np.int64),
-    ("node", np.int16),
-    ("event", np.uint64),
-    ("visitor", np.uint64),
-    ("keys", np.int32),
-    ("detail", np.int64),
-    ("first", np.bool_),
-    ("late", np.bool_),
-)
-
-
-class TableState(msgspec.Struct, array_like=True):
-    """A :class:`streams.core.slots.TimedSlots`: live entries, times relative to ``base_ms``."""
-
-    base_ms: int | None
-    keys: bytes
-    times: bytes
-    payload: list[bytes]
+_ROW_COLUMNS = {
+    "record": "<i4",
+    "topic": "<i1",
+    "time": "<i8",
+    "order_time": "<i8",
+    "node": "<i2",
+    "event": "<u8",
+    "visitor": "<u8",
+    "keys": "<i4",
+    "detail": "<i8",
+    "first": "?",
+    "late": "?",
+}
 
 
 class PartitionState(msgspec.Struct, array_like=True):
     """Everything a :class:`streams.core.pipeline.SourcePartition` remembers."""
 
-    version: int
     stages: tuple[str, ...]
     dimensions: tuple[str, ...]
     names: list[list[str]]
@@ -71,23 +67,28 @@ _decoder = msgspec.msgpack.Decoder(PartitionState)
 
 
 def encode_state(state: PartitionState) -> bytes:
-    """Bytes of a state."""
-    return _encoder.encode(state)
+    """Bytes of a state: a magic, a version, a checksum, then MessagePack."""
+    body = _encoder.encode(state)
+    return b"".join((_MAGIC, bytes((VERSION,)), xxh3_64_digest(body), body))
 
 
 def decode_state(data: bytes) -> PartitionState:
     """A state from its bytes.
 
     Raises:
-        CodecError: another version, or damaged.
+        CodecError: not a state, another version, or damaged.
     """
+    if len(data) < _BODY_AT or not data.startswith(_MAGIC):
+        raise CodecError("not a state")
+    if data[len(_MAGIC)] != VERSION:
+        raise CodecError(f"state version {data[len(_MAGIC)]}, this build reads version {VERSION}")
+    body = data[_BODY_AT:]
+    if data[_CHECKSUM_AT:_BODY_AT] != xxh3_64_digest(body):
+        raise CodecError("damaged state")
     try:
-        head = msgspec.msgpack.decode(data, type=list[Any])
-        if not head or head[0] != VERSION:
-            raise CodecError(f"state version {head[0] if head else '?'}, this build reads {VERSION}")
-        return _decoder.decode(data)
+        return _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CodecError("damaged state") from error
+        raise CodecError("state of another layout") from error
 
 
 class Renumbering:
@@ -103,25 +104,27 @@ class Renumbering:
         """Codes of one dimension's table (0 slot, 1 banner, 2 sku, ...)."""
         return self._codes[table][codes]
 
-    def line(self, line: Line) -> Line:
-        """A line under this process's codes."""
-        slot, banner, sku = self._codes[0][line.slot], self._codes[1][line.banner], self._codes[2][line.sku]
-        return Line(int(sku), int(slot), int(banner), line.amount_minor)
+    def lines(self, lines: Iterable[Line]) -> tuple[Line, ...]:
+        """Lines under this process's codes."""
+        slots, banners, skus = self._codes[:3]
+        return tuple(
+            Line(int(skus[sku]), int(slots[slot]), int(banners[banner]), amount)
+            for sku, slot, banner, amount in lines
+        )
 
-    def rows(self, rows: Rows) -> Rows:
-        """Rows under this process's codes, in place."""
-        for table in range(len(self._codes)):
-            rows.keys[table] = self.codes(table, rows.keys[table])
-        return rows
+    def rows(self, columns: dict[str, bytes]) -> Rows:
+        """Rows from :func:`rows_to_bytes`, under this process's codes."""
+        arrays: dict[str, NDArray[Any]] = {
+            name: np.frombuffer(columns[name], dtype).copy() for name, dtype in _ROW_COLUMNS.items()
+        }
+        keys = arrays["keys"].reshape(len(self._codes), -1)
+        arrays["keys"] = np.stack([self.codes(table, codes) for table, codes in enumerate(keys)])
+        return Rows(**arrays)
 
 
 def rows_to_bytes(rows: Rows) -> dict[str, bytes]:
     """Columns by name, each in its fixed type, little-endian."""
-    return {name: np.ascontiguousarray(getattr(rows, name), dtype).tobytes() for name, dtype in _ROW_COLUMNS}
-
-
-def rows_from_bytes(columns: dict[str, bytes], tables: int) -> Rows:
-    """The reverse of :func:`rows_to_bytes`; ``tables`` is the number of keyed dimensions."""
-    arrays = {name: np.frombuffer(columns[name], dtype).copy() for name, dtype in _ROW_COLUMNS}
-    arrays["keys"] = arrays["keys"].reshape(tables, -1)
-    return Rows(**arrays)
+    return {
+        name: np.ascontiguousarray(getattr(rows, name), dtype).tobytes()
+        for name, dtype in _ROW_COLUMNS.items()
+    }

@@ -60,7 +60,7 @@ class KeyTable(dict["str | tuple[str, ...] | None", int]):
         self.dimension = dimension
         self.names = [NONE, OTHER]
         self._prints = Column(np.uint64)
-        self._shards = Column(np.uint8)
+        self._shards = Column(np.uint16)
         self._check = check
         self._max_keys = max_keys
         self._shard_count = shards
@@ -97,7 +97,7 @@ class KeyTable(dict["str | tuple[str, ...] | None", int]):
         return self._prints.values()
 
     @property
-    def shards(self) -> NDArray[np.uint8]:
+    def shards(self) -> NDArray[np.uint16]:
         """Owning shard of each key by its code."""
         return self._shards.values()
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _ROWS = 50
 _SHOP_VISITORS = 20_000
 _CURRENCY = "CNY"
+_PAST_MS = 15 * 60_000
 
 
 async def simulate_to(arguments: argparse.Namespace, settings: Settings) -> None:
@@ -83,7 +84,7 @@ def _demo_settings(servers: str, port: int) -> Settings:
         kafka=Kafka(bootstrap_servers=(servers,)),
         http=Http(port=port),
         # Nobody scrapes a demo before its first look at /metrics, so counters need not wait at zero.
-        metrics=Metrics(zero_hold_ms=0),
+        metrics=Metrics(zero_hold_ms=0, vanish_hold_ms=0),
         logging=Logging(level="ERROR"),
     )
 
@@ -109,10 +110,12 @@ async def _run(settings: Settings, rate: float, seed: int, stop: asyncio.Event) 
 async def _traffic(settings: Settings, rate: float, seed: int) -> None:
     clock = SystemClock()
     shop = ShopSettings(seed=seed, visitors=_SHOP_VISITORS, skus=500, banners=60)
-    records = simulate(TrafficSettings(start_ms=clock.now_ms(), rate=rate, shop=shop))
+    # The shop has been open for a while, so that there are orders from the first look on.
+    now = clock.now_ms()
+    records = simulate(TrafficSettings(start_ms=now - _PAST_MS, rate=rate, shop=shop))
     async with KafkaSink(",".join(settings.kafka.bootstrap_servers)) as sink:
         with contextlib.suppress(asyncio.CancelledError):
-            await deliver(in_real_time(records, clock), sink)
+            await deliver(in_real_time(records, clock, origin_ms=now), sink)
 
 
 class _Screen:
@@ -125,9 +128,8 @@ class _Screen:
 
     def frame(self) -> Frame:
         now = self._worker.clock.now_ms()
-        snapshot = self._worker.series.snapshot(now)
         outcomes: dict[str, int] = {}
-        for (_, outcome), records in snapshot.records.items():
+        for (_, outcome), records in self._worker.series.record_totals().items():
             outcomes[outcome] = outcomes.get(outcome, 0) + records
         total = sum(outcomes.values())
         before, then = self._last or (total, now - 1)

@@ -17,9 +17,10 @@ from streams.core.hashing import fingerprint, fingerprints
 from streams.core.rows import NO_DETAIL, Decoded, Detail, Line, Rejected, Rows
 from streams.core.vocabulary import FIRST_REJECTED, SEVERAL, UNMAPPED_STAGE
 from streams.errors import RejectedRecord
-from streams.formats.documents import MAX_NESTING
-from streams.formats.keys import check_key
 from streams.events import MAX_FIELD_BYTES, MAX_RECORD_BYTES, MAX_TIME_MS, MIN_TIME_MS, Outcome
+from streams.formats.documents import MAX_NESTING
+from streams.formats.keys import key_objection
+from streams.formats.native import NativeFormat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streams.core.vocabulary import KeyTable, Vocabulary
-    from streams.events import Event, Reason, RecordBatch
+    from streams.events import Event, RecordBatch
     from streams.formats.base import Format
-    from streams.formats.native import NativeEvent, NativeFormat
+    from streams.formats.native import NativeEvent
+
+__all__ = ["BatchDecoder", "EventColumns", "NativeColumns", "create_columns", "key_objection", "row_keys"]
 
 # A text of this many characters may exceed MAX_FIELD_BYTES in UTF-8; a shorter one cannot.
 _MAYBE_LONG = MAX_FIELD_BYTES // 4
@@ -238,9 +241,7 @@ class NativeColumns:
             late=np.zeros(count, dtype=np.bool_),
         )
 
-    def _several(
-        self, docs: Sequence[NativeEvent], rows: Rows, odd: NDArray[np.bool_]
-    ) -> dict[int, Detail]:
+    def _several(self, docs: Sequence[NativeEvent], rows: Rows, odd: NDArray[np.bool_]) -> dict[int, Detail]:
         """Details of the events that have a list of SKUs."""
         details: dict[int, Detail] = {}
         sku = self._vocabulary.sku
@@ -283,20 +284,11 @@ class NativeColumns:
 def _times(docs: Sequence[NativeEvent], odd: NDArray[np.bool_]) -> NDArray[np.int64]:
     values = [doc.event_time for doc in docs]
     try:
-        return np.array(array("q", values), dtype=np.int64)  # type: ignore[arg-type] - a text raises
+        return np.array(array("q", values), dtype=np.int64)  # type: ignore[type-var]  # a text raises
     except (TypeError, OverflowError):
         odd |= np.array([type(value) is not int for value in values])
         fits = [value if type(value) is int and abs(value) <= MAX_TIME_MS else 0 for value in values]
         return np.array(fits, dtype=np.int64)
-
-
-def key_objection(key: str) -> Reason | None:
-    """Why a text may not stand as a key, or None if it may."""
-    try:
-        check_key(key, "")
-    except RejectedRecord as error:
-        return error.reason
-    return None
 
 
 def _is_utf8(value: bytes) -> bool:
@@ -309,10 +301,6 @@ def _is_utf8(value: bytes) -> bool:
 
 def create_columns(form: Format, vocabulary: Vocabulary) -> BatchDecoder:
     """The fastest batch decoder there is for a format."""
-    from streams.formats.native import NativeFormat  # noqa: PLC0415 - native builds on this module's types
-
     if isinstance(form, NativeFormat):
         return NativeColumns(form, vocabulary)
     return EventColumns(form, vocabulary)
-
-

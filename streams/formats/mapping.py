@@ -92,7 +92,13 @@ class Path:
 
     def find(self, document: object, under: str = "") -> tuple[object, str]:
         """Return the value at the path, None if there is none, and where it stands."""
-        return next(self._walk(document, under, 0), (None, _join(under, self.dotted)))
+        value: Any = document
+        for step in self._steps:
+            if not isinstance(value, dict):
+                # Lists, absent parts and mistakes; what most paths never meet.
+                return next(self._walk(document, under, 0), (None, _join(under, self.dotted)))
+            value = value.get(step)
+        return value, _join(under, self.dotted)
 
     def find_all(self, document: object) -> Iterator[tuple[object, str]]:
         """Return every value at the path, each with where it stands; lists at its end count as ``*``."""

@@ -10,7 +10,7 @@ from streams.formats.ga4 import Ga4Format
 from streams.formats.mapping import MappingFormat, MappingPaths
 from streams.formats.native import NativeFormat
 from streams.formats.segment import SegmentFormat
-from streams.formats.sensorsdata import SensorsDataFormat
+from streams.formats.sensorsdata import SensorsDataFormat, SensorsFields
 from streams.formats.snowplow import SnowplowFormat
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from streams.formats.base import Format
     from streams.funnel import Funnel
 
-_PRESETS: Final[Mapping[str, type[Ga4Format | SegmentFormat | SnowplowFormat | SensorsDataFormat]]] = {
+_FIXED: Final[Mapping[str, type[NativeFormat | Ga4Format | SegmentFormat | SnowplowFormat]]] = {
+    "native": NativeFormat,
     "ga4": Ga4Format,
     "segment": SegmentFormat,
     "snowplow": SnowplowFormat,
-    "sensorsdata": SensorsDataFormat,
 }
-FORMAT_NAMES: Final = ("native", *_PRESETS, "cloudevents", "mapping")
+FORMAT_NAMES: Final = (*_FIXED, "sensorsdata", "cloudevents", "mapping")
 
 
 def create_format(
@@ -36,6 +36,7 @@ def create_format(
     mapping: MappingPaths | None = None,
     inner: Format | None = None,
     extra_fields: tuple[str, ...] = (),
+    sensors: SensorsFields | None = None,
 ) -> Format:
     """Build a format.
 
@@ -46,21 +47,20 @@ def create_format(
         mapping: where fields stand, for ``mapping``; its defaults if not given.
         inner: the format of the data in a ``cloudevents`` envelope; ``native`` if not given.
         extra_fields: dotted paths of the extra dimensions, in their order.
+        sensors: names of properties, for ``sensorsdata``; its defaults if not given.
 
     Raises:
         ConfigError: there is no such format, or a setting does not fit it.
     """
-    if name == "native":
-        return NativeFormat(funnel=funnel, events=events, extra_fields=extra_fields)
+    if name in _FIXED:
+        return _FIXED[name](funnel=funnel, events=events, extra_fields=extra_fields)
+    if name == "sensorsdata":
+        return SensorsDataFormat(funnel=funnel, events=events, extra_fields=extra_fields, fields=sensors)
     if name == "mapping":
         paths = mapping or MappingPaths()
         return MappingFormat(funnel=funnel, paths=paths, events=events, extra_fields=extra_fields)
-    if name == "cloudevents":
-        if isinstance(inner, CloudEventsFormat):
-            raise ConfigError("formats.cloudevents_data", "a format other than cloudevents")
-        native = NativeFormat(funnel=funnel, events=events, extra_fields=extra_fields)
-        return CloudEventsFormat(inner or native)
-    preset = _PRESETS.get(name)
-    if preset is None:
+    if name != "cloudevents":
         raise ConfigError("formats", f"one of {', '.join(FORMAT_NAMES)}")
-    return preset(funnel=funnel, events=events, extra_fields=extra_fields)
+    if isinstance(inner, CloudEventsFormat):
+        raise ConfigError("formats.cloudevents_data", "a format other than cloudevents")
+    return CloudEventsFormat(inner or NativeFormat(funnel=funnel, events=events, extra_fields=extra_fields))

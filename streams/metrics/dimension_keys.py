@@ -167,6 +167,11 @@ class DimensionKeys:
         while len(self._retired) > self._limits.retired_keys:
             del self._retired[next(iter(self._retired))]
 
+    @property
+    def holding(self) -> bool:
+        """Whether an export now would show less than what is counted."""
+        return any(counters.holding for keys in (self.live, self._frozen) for counters in keys.values())
+
     def export(self, now_ms: int, hold_ms: int) -> Iterator[tuple[str, Cells]]:
         """Every exported key with its values at ``now_ms``, copied."""
         for key, counters in self.shown_items():

@@ -186,7 +186,10 @@ class KeySeries:
             keys.settle()
 
     def snapshot(self, now_ms: int) -> ExportSnapshot:
-        """Copies what a scrape at ``now_ms`` shows. The first one starts the holds of new series."""
+        """Copies what a scrape at ``now_ms`` shows. The first one starts the holds of new series.
+
+        For scrapes only: a reader who is not Prometheus would let the holds run out unseen.
+        """
         elapsed_ms, hold_ms = self._advance(now_ms), self._settings.zero_hold_ms
         for keys in self._dimensions.values():
             keys.settle_if_all_fit()
@@ -202,6 +205,11 @@ class KeySeries:
             shown={name: keys.shown for name, keys in capped.items()},
         )
 
+    @property
+    def holding(self) -> bool:
+        """Whether a scrape now would show less than what is counted."""
+        return self._records.holding or any(keys.holding for keys in self._dimensions.values())
+
     def top_rows(self, dimension: str, n: int) -> list[TopRow]:
         """The ``n`` shown keys with most events in the life of the process, without ``(other)``."""
         items = ((key, c) for key, c in self._dimensions[dimension].shown_items() if key != OTHER)
@@ -209,6 +217,10 @@ class KeySeries:
             _top_row(key, counters)
             for key, counters in heapq.nsmallest(n, items, key=lambda item: (-item[1].traffic, item[0]))
         ]
+
+    def record_totals(self) -> dict[Labels, int]:
+        """The true counts by (topic, outcome), for a live table; starts no hold, unlike a snapshot."""
+        return self._records.cells[0].copy()
 
     def _advance(self, now_ms: int) -> int:
         """Time that has passed here; it stands still while the system's clock is set back."""

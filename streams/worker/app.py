@@ -24,7 +24,7 @@ from streams.formats.mapping import MappingPaths
 from streams.formats.registry import create_format
 from streams.metrics.exposition import Exposition
 from streams.metrics.http import HttpServer, Readiness
-from streams.metrics.key_series import KeySeries, KeySeriesSettings
+from streams.metrics.key_series import ExportSnapshot, KeySeries, KeySeriesSettings
 from streams.metrics.pipeline import PipelineMetrics
 from streams.worker.batching import BatchConsumer, BatchSchema, BatchTransport
 from streams.worker.counting import Counting, CountingTopics
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _TICK_SECONDS = 0.1
 _BUFFERED_BATCHES = 8
+_SCRAPED_LATELY = 3
 
 
 @dataclass(slots=True)
@@ -80,10 +81,11 @@ class Worker:
         self.http = HttpServer(
             settings.http.host,
             settings.http.port,
-            page=Exposition(self.registry, lambda: self.series.snapshot(self.clock.now_ms())),
+            page=Exposition(self.registry, self._scrape),
             heartbeat_age=self.heartbeat.age,
             readiness=self.readiness,
         )
+        self._scraped_at: float | None = None
         self._flushing = asyncio.Lock()
         self._throttled: set[TP] = set()
         self.app = _faust_app(settings)
@@ -113,6 +115,19 @@ class Worker:
             idle_timeout_ms=settings.counting.idle_timeout_ms,
             stop_after=settings.deadletter.stop_after,
         )
+
+    def _scrape(self) -> ExportSnapshot:
+        self._scraped_at = time.monotonic()
+        return self.series.snapshot(self.clock.now_ms())
+
+    async def _be_scraped(self) -> None:
+        """Wait until whoever scrapes has seen the last counts; they are lost to him otherwise."""
+        hold = (self.settings.metrics.zero_hold_ms + self.settings.metrics.vanish_hold_ms) / 1000
+        asked = time.monotonic()
+        if self._scraped_at is None or asked - self._scraped_at > _SCRAPED_LATELY * hold:
+            return
+        while time.monotonic() - asked < hold and (self.series.holding or self._scraped_at <= asked):
+            await asyncio.sleep(_TICK_SECONDS)
 
     @property
     def crash_reason(self) -> BaseException | None:
@@ -217,9 +232,12 @@ class Worker:
             await self.app.start()
             await self.app.wait_until_stopped()
         finally:
-            await self.app.stop()
-            await self.producer.stop()
-            await self.http.stop()
+            try:
+                await self.app.stop()
+                await self.producer.stop()
+                await self._be_scraped()
+            finally:
+                await self.http.stop()
 
     def _waiting_for(self, what: str) -> None:
         self.heartbeat.beaten_at = time.monotonic()
@@ -282,7 +300,8 @@ def _faust_app(settings: Settings) -> faust.App:
         broker_session_timeout=kafka.session_timeout_ms / seconds,
         broker_heartbeat_interval=kafka.heartbeat_interval_ms / seconds,
         broker_rebalance_timeout=kafka.rebalance_timeout_ms / seconds,
-        consumer_group_instance_id=kafka.instance_id or "",
+        # An empty id would be an id like any other: two workers would fence each other out.
+        **({"consumer_group_instance_id": kafka.instance_id} if kafka.instance_id else {}),
         consumer_auto_offset_reset=kafka.auto_offset_reset,
         consumer_max_fetch_size=kafka.max_partition_fetch_bytes,
         # Nothing of Faust's own is stored, served or elected: its tables, web server and leader

@@ -6,8 +6,9 @@ fetched record list of one partition travels as *one* message whose value is a
 stay Faust's: a batch is acknowledged as a whole, and the offset committed is that behind the
 last batch of an unbroken run of acknowledged ones.
 
-Built against aiokafka 0.14 and faust-streaming 0.15: it takes records from aiokafka's fetched
-results one Kafka batch at a time, without a ``ConsumerRecord`` for each.
+Promises, per partition and assignment: batches in offset order, none twice, none left out; an
+acknowledgement counts for the very batch it is of, so one of a batch from before a rebalance does
+nothing. What cannot go on ends the app: an error in a hook, in the group or in a fetch.
 """
 
 from __future__ import annotations
@@ -15,33 +16,40 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict, deque
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import faust
-from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import TopicPartition
-from faust.transport.drivers.aiokafka import (
-    AIOKafkaConsumerThread,
-    Consumer,
-    ConsumerStoppedError,
-    Transport,
-)
-from faust.types.tuples import ConsumerMessage
+from faust.transport.drivers.aiokafka import Consumer, Transport
+from faust.types.tuples import ConsumerMessage, ack_lock
+from mode.utils.futures import notify
 
 from streams.events import RecordBatch
+from streams.worker.fetching import MAX_BATCH_RECORDS, BatchConsumerThread, GroupListener
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 
-    import aiokafka
     from faust.types import TP, AppT, Message
+
+# How often to look whether reading may begin again.
+_PAUSE_SECONDS = 0.02
+# How long to wait for Kafka to take a last commit, before leaving without it.
+_LAST_COMMIT_SECONDS = 10.0
+# Faust gives up silently on a seek longer than `broker_request_timeout` (90 s); we, loudly, before.
+_SEEK_SECONDS = 60.0
+# Beyond its longest wait for news, a broker that has not answered for this long is not heard any more.
+_UNHEARD_SECONDS = 5.0
 
 
 class Position(NamedTuple):
     """How far a topic-partition is read: next offset to fetch, its end, and the end of what agents got.
 
-    None where it is not known (yet).
+    ``next_offset`` and ``end_offset`` are None where they are not known: not read yet, something is
+    on its way from the consumer thread, or the broker does not answer. ``end_offset`` is the end of
+    what may be read: that of a transaction still open is not.
     """
 
     next_offset: int | None
@@ -49,8 +57,7 @@ class Position(NamedTuple):
     handed_out: int | None
 
 
-# A batch this large keeps numpy busy and the event loop responsive.
-MAX_BATCH_RECORDS = 8192
+_UNKNOWN = Position(None, None, None)
 
 
 class BatchSchema(faust.Schema):
@@ -60,226 +67,87 @@ class BatchSchema(faust.Schema):
         """Return the function that makes an event of a message."""
         create_event = app.create_event
 
-        async def decode(message: Message, *, propagate: bool = False) -> Any:  # noqa: ARG001
-            return create_event(None, message.value, None, message)
+        async def decode(message: Message, *, propagate: bool = False) -> Any:  # noqa: ARG001  # Faust's signature
+            batch, message.value = message.value, None
+            return create_event(None, batch, None, message)
 
         return decode
 
 
-def take_batch(result: FetchResult, limit: int) -> RecordBatch | None:
-    """Take up to about ``limit`` records out of a fetch result; None if it holds none.
+class BatchMessage(ConsumerMessage):
+    """One batch on its way to an agent; ``behind`` is the offset behind its last record."""
 
-    Whole Kafka batches are taken, so one more batch than the limit asks for may come along.
+    __slots__ = ("behind",)
 
-    Raises:
-        CorruptRecordException: a batch fails its checksum.
-    """
-    source = result._partition_records  # noqa: SLF001 - aiokafka has no public way
-    if source._isolation_level == READ_COMMITTED:  # noqa: SLF001
-        return _columns(result.getall(limit))
-    records: list[Any] = []
-    fetched = source._records  # noqa: SLF001
-    while fetched.has_next() and len(records) < limit:
-        batch = fetched.next_batch()
-        if source._check_crcs and not batch.validate_crc():  # noqa: SLF001
-            raise CorruptRecordException(f"Invalid CRC - {source._tp}")  # noqa: SLF001
-        if not batch.is_control_batch:
-            part = list(batch)
-            if part and part[0].offset < source.next_fetch_offset:
-                part = [record for record in part if record.offset >= source.next_fetch_offset]
-            records += part
-        source.next_fetch_offset = max(source.next_fetch_offset, batch.next_offset)
-    result._update_position()  # noqa: SLF001
-    if not fetched.has_next():
-        result._partition_records = None  # noqa: SLF001
-    return _columns(records)
-
-
-def _columns(records: list[Any]) -> RecordBatch | None:
-    if not records:
-        return None
-    first, last = records[0].offset, records[-1].offset
-    whole = last - first + 1 == len(records)
-    return RecordBatch(
-        range(first, last + 1) if whole else [record.offset for record in records],
-        [record.timestamp for record in records],
-        [record.value for record in records],
-        records,
-    )
-
-
-class BatchConsumerThread(AIOKafkaConsumerThread):
-    """Fetches batches where the base class fetches records."""
-
-    async def _fetch_records(
-        self,
-        consumer: aiokafka.AIOKafkaConsumer,
-        active_partitions: set[TP],
-        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
-        max_records: int | None = None,
-    ) -> Any:
-        if not self.consumer.flow_active:
-            return {}
-        fetcher = consumer._fetcher  # noqa: SLF001
-        if consumer._closed or fetcher._closed:  # noqa: SLF001
-            raise ConsumerStoppedError
-        with fetcher._subscriptions.fetch_context():  # noqa: SLF001
-            return await _fetched_batches(fetcher, active_partitions, timeout or 0.0)
-
-
-async def _fetched_batches(
-    fetcher: Any, partitions: set[TP], timeout: float  # noqa: ASYNC109 - Faust's signature
-) -> dict[TP, list[RecordBatch]]:
-    """The batched twin of aiokafka's ``Fetcher.fetched_records``."""
-    deadline = time.monotonic() + timeout
-    while True:
-        if fetcher._subscriptions.reassignment_in_progress:  # noqa: SLF001
-            await fetcher._subscriptions.wait_for_assignment()  # noqa: SLF001
-        drained = _drain(fetcher, partitions)
-        left = deadline - time.monotonic()
-        if drained or left <= 0:
-            return drained
-        waiter = fetcher._create_fetch_waiter()  # noqa: SLF001
-        done, pending = await asyncio.wait([waiter], timeout=left)
-        for late in pending:
-            late.cancel()
-        if not done or fetcher._closed:  # noqa: SLF001
-            return {}
-        waiter.result()  # an authorisation error comes out here
-
-
-def _drain(fetcher: Any, partitions: set[TP]) -> dict[TP, list[RecordBatch]]:
-    drained: dict[TP, list[RecordBatch]] = {}
-    for tp, result in list(fetcher._records.items()):  # noqa: SLF001
-        if tp not in partitions:
-            if not fetcher._subscriptions.is_assigned(tp):  # noqa: SLF001
-                del fetcher._records[tp]  # noqa: SLF001
-            continue
-        if type(result) is not FetchResult:
-            if drained:
-                return drained  # its error is raised at the next call
-            _release(fetcher, tp)
-            result.check_raise()
-            continue
-        batch = take_batch(result, MAX_BATCH_RECORDS) if _ready(result, tp) else None
-        if not result.has_more():
-            _release(fetcher, tp)
-        if batch is not None:
-            drained[tp] = [batch]
-    return drained
-
-
-def _ready(result: FetchResult, tp: TP) -> bool:
-    return bool(result.check_assignment(tp) and result.has_more())
-
-
-def _release(fetcher: Any, tp: TP) -> None:
-    """Let aiokafka ask for more of this partition."""
-    del fetcher._records[tp]  # noqa: SLF001
-    fetcher._notify(fetcher._wait_consume_future)  # noqa: SLF001
+    def __init__(self, tp: TP, batch: RecordBatch, generation: int) -> None:
+        first = batch.offsets[0]
+        seconds = batch.timestamps[-1] / 1000.0
+        super().__init__(
+            tp.topic, tp.partition, first, seconds, 0, None, None, None, None, -1, -1, tp, generation_id=generation
+        )
+        self.value = cast("bytes", batch)
+        self.behind = batch.offsets[-1] + 1
 
 
 class BatchConsumer(Consumer):
     """Faust's consumer, one message per batch.
 
     ``before_revoke`` is awaited with the partitions that are about to go, while this worker is
-    still a member of the group: what it acknowledges is committed before they move.
+    still a member of the group (unless its session has ended): agents get nothing more, and what it
+    acknowledges is committed before they move. Likewise when the app stops.
     ``after_assign`` is awaited with all partitions of the worker before any of them is read.
+    An error in either ends the app.
     """
+
+    RebalanceListener = GroupListener
+    _thread: BatchConsumerThread
 
     before_revoke: Callable[[set[TP]], Awaitable[None]] | None = None
     after_assign: Callable[[set[TP]], Awaitable[None]] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Batches handed out per partition, oldest first: (first offset, offset behind the last).
-        self._spans: dict[TP, deque[tuple[int, int]]] = defaultdict(deque)
+        # Batches handed out per partition, oldest first, from the first that is not committed.
+        self._spans: dict[TP, deque[BatchMessage]] = defaultdict(deque)
         self._handed_out: dict[TP, int] = {}
+        self._heard: dict[TP, tuple[int | None, float]] = {}
+        # Counts assignments and revocations: what was fetched in one is worth nothing in the next.
+        self.epoch = 0
+        self._ready_epoch = -1
+        self._failed = False
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109
-        """Yield one message per partition with anything new."""
-        records, active = await self._wait_next_records(timeout)
-        generation = self.app.consumer_generation_id
-        if records is None or self.should_stop:
+    # ------------------------------------------------------------------ reading
+
+    def reads(self, epoch: int) -> bool:
+        """Whether records may be taken for this epoch. Also called from the consumer thread."""
+        return self.flow_active and epoch == self.epoch == self._ready_epoch
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109  # Faust's
+        """Yield messages for each partition with anything new."""
+        epoch, active = self.epoch, self._get_active_partitions()
+        if not active or not self.reads(epoch):
+            await self.sleep(_PAUSE_SECONDS)
             return
-        for tp, batches in cast("dict[TP, list[RecordBatch]]", records).items():
-            if not self.flow_active or self.app.consumer_generation_id != generation:
-                # Taken but not handed out: read again from what is committed.
-                return
-            if active is not None and tp not in active and tp not in self._buffered_partitions:
-                continue
-            for batch in batches:
-                self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-                yield tp, self._to_batch_message(tp, batch)
+        try:
+            fetched = cast("Mapping[TP, RecordBatch]", await self._getmany(active, timeout))
+            for tp, part in chain.from_iterable(_parts(tp, batch) for tp, batch in fetched.items()):
+                if self.should_stop or not self.reads(epoch):
+                    return  # read again by whoever has the partition next
+                yield tp, self._hand_out(tp, part)
+        finally:
+            self._thread.taken.clear()
 
-    def _to_batch_message(self, tp: TP, batch: RecordBatch) -> ConsumerMessage:
-        behind = batch.offsets[-1] + 1
-        self._spans[tp].append((batch.offsets[0], behind))
-        self._handed_out[tp] = behind
-        message = ConsumerMessage(
-            tp.topic,
-            tp.partition,
-            batch.offsets[0],
-            batch.timestamps[-1] / 1000.0,
-            0,
-            None,
-            None,
-            None,
-            None,
-            -1,
-            -1,
-            tp,
-            generation_id=self.app.consumer_generation_id,
-        )
-        message.value = cast("bytes", batch)
+    def _hand_out(self, tp: TP, batch: RecordBatch) -> BatchMessage:
+        message = BatchMessage(tp, batch, self.app.consumer_generation_id)
+        self._spans[tp].append(message)
+        self._handed_out[tp] = message.behind
+        self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+        # Faust would drop what lies below the offset read last, and look for gaps; here order is certain.
+        self._read_offset[tp] = None
         return message
-
-    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Nothing to do: batches know where they end, so offsets between them are no gaps."""
-
-    def _new_offset(self, tp: TP) -> int | None:
-        """Return the offset behind the unbroken run of acknowledged batches, if it moved."""
-        spans, acked = self._spans[tp], self._acked_index[tp]
-        behind = None
-        while spans and spans[0][0] in acked:
-            first, behind = spans.popleft()
-            acked.discard(first)
-        self._acked[tp][:] = sorted(acked)
-        return behind
-
-    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Let the worker finish what it holds, commit it, then let go."""
-        if self.before_revoke is not None and revoked:
-            self.stop_flow()
-            await self.before_revoke(revoked)
-            await self.commit(start_new_transaction=False)
-        await super().on_partitions_revoked(revoked)
-        for tp in revoked:
-            self._spans.pop(tp, None)
-            self._handed_out.pop(tp, None)
-
-    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Let the worker get ready, then begin to read."""
-        if self.after_assign is not None:
-            await self.after_assign(assigned)
-        await super().on_partitions_assigned(assigned, generation_id)
-
-    async def on_stop(self) -> None:
-        """Let the worker finish what it holds, commit it, then leave the group."""
-        if self.before_revoke is not None:
-            await self.before_revoke(set(self.assignment()))
-        await super().on_stop()
-
-    async def perform_seek(self) -> None:
-        """Read on from what is committed; batches handed out but not committed come again."""
-        self._spans.clear()
-        self._handed_out.clear()
-        self._acked.clear()
-        self._acked_index.clear()
-        await super().perform_seek()
 
     def read_position(self, topic: str, partition: int) -> Position:
         """Where reading of a topic-partition stands, as the last fetch response left it."""
@@ -287,11 +155,24 @@ class BatchConsumer(Consumer):
         consumer = self._thread._consumer
         subscription = consumer._subscription.subscription if consumer is not None else None
         assignment = subscription.assignment if subscription is not None else None
-        if assignment is None or tp not in assignment.tps:
-            return Position(None, None, None)
+        if assignment is None or tp not in assignment.tps or not self.reads(self.epoch):
+            return _UNKNOWN
         state = assignment.state_value(tp)
-        position = state._position if state.has_valid_position else None
-        return Position(position, state.highwater, self._handed_out.get(tp))
+        # In this order: the thread notes what it takes before it moves the position.
+        position, end, handed_out = state._position, state.lso, self._handed_out.get(tp)
+        unheard = self._unheard_seconds(tp, state.timestamp) - consumer._fetch_max_wait_ms / 1000
+        if position is None or end is None or tp in self._thread.taken or unheard > _UNHEARD_SECONDS:
+            return Position(None, None, handed_out)
+        return Position(position, end, handed_out)
+
+    def _unheard_seconds(self, tp: TP, answered_at: int | None) -> float:
+        """Seconds since this was first seen as the time of the last fetch response."""
+        seen, since = self._heard.get(tp, (None, 0.0))
+        now = time.monotonic()
+        if seen is None or seen != answered_at:
+            self._heard[tp] = (answered_at, now)
+            return 0.0
+        return now - since
 
     def throttle(self, tps: Iterable[TP]) -> None:
         """Stop reading these partitions until :meth:`unthrottle`."""
@@ -302,8 +183,154 @@ class BatchConsumer(Consumer):
         assigned = self.assignment()
         self.resume_partitions({tp for tp in tps if tp in assigned})
 
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """Read again, unless the agent's queue is full of them."""
+        super().resume_partitions(tps)
+        self._get_active_partitions().difference_update(self._buffered_partitions)
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """The agent has caught up with this partition: read it again, unless it is throttled."""
+        super().on_buffer_drop(tp)
+        if tp in self._paused_partitions:
+            self._get_active_partitions().discard(tp)
+
+    # ------------------------------------------------------------------ acknowledging
+
+    def ack(self, message: Message) -> bool:
+        """Take note that a batch is done with."""
+        with ack_lock:
+            if message.acked:
+                return False
+            message.acked = True
+            self._unacked_messages.discard(message)
+            self._n_acked += 1
+            notify(self._waiting_for_ack)
+            return True
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return (tp for tp in list(self._spans) if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """Return the offset behind the unbroken run of acknowledged batches, if it moved."""
+        spans, behind = self._spans[tp], None
+        while spans and spans[0].acked:
+            behind = spans.popleft().behind
+        return behind
+
+    def _should_commit(self, tp: TP, offset: int) -> bool:
+        """Also backwards: a topic made anew begins at 0."""
+        return offset != self._committed_offset[tp]
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Nothing to do: batches know where they end, so offsets between them are no gaps."""
+
+    async def commit_and_end_transactions(self) -> None:
+        """Commit what is acknowledged by now, also if an earlier commit is still under way."""
+        if self._thread.broken:
+            return
+        try:
+            async with asyncio.timeout(_LAST_COMMIT_SECONDS):
+                while self._commit_fut is not None:
+                    await self.maybe_wait_for_commit_to_finish()
+                await self.commit(start_new_transaction=False)
+        except TimeoutError:
+            self.log.warning("kafka did not take the last commit: what it covers is read again")
+
+    # ------------------------------------------------------------------ coming and going
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Let the worker finish what it holds, commit it, then let go."""
+        self.epoch += 1
+        if revoked:
+            await self._let_go(revoked)
+        await super().on_partitions_revoked(revoked)
+        self._forget()
+
+    async def _let_go(self, tps: set[TP]) -> None:
+        self._halt()
+        if self.before_revoke is None or self._failed:
+            return
+        try:
+            await self.before_revoke(tps)
+            await self.commit_and_end_transactions()
+        except Exception as error:  # noqa: BLE001  # the edge: Kafka's group protocol would swallow it
+            await self.fail(error)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Let the worker get ready, then begin to read."""
+        self.epoch += 1
+        try:
+            if self.after_assign is not None:
+                await self.after_assign(assigned)
+        except Exception as error:  # noqa: BLE001  # the edge: Kafka's group protocol would swallow it
+            await self.fail(error)
+            return
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def on_task_error(self, exc: BaseException) -> None:
+        """An agent failed: Faust would start it anew behind the batch that it failed on."""
+        await self.fail(exc)
+
+    async def fail(self, error: BaseException) -> None:
+        """End the app: agents get nothing more, nothing more is acknowledged, hooks are not asked again."""
+        self._failed = True
+        self._halt()
+        await self.crash(error)
+
+    def _crash(self, reason: BaseException) -> None:
+        """Not the thread and the queue by which it calls us: both are needed to leave in order."""
+        self._crashed.set()
+        self.crash_reason = reason
+
+    def _halt(self) -> None:
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        self.app.flow_control.clear()
+
+    async def perform_seek(self) -> None:
+        """Read on from what is committed; batches handed out but not committed come again."""
+        epoch = self.epoch
+        self._forget()
+        try:
+            async with asyncio.timeout(_SEEK_SECONDS):
+                await super().perform_seek()
+        except TimeoutError:
+            raise KafkaConnectionError(f"kafka did not tell committed offsets in {_SEEK_SECONDS:g} s") from None
+        self._ready_epoch = epoch
+
+    def _forget(self) -> None:
+        self._spans.clear()
+        self._handed_out.clear()
+        self._heard.clear()
+        self._buffered_partitions.clear()
+        self._thread.taken.clear()
+
+    async def on_stop(self) -> None:
+        """Let the worker finish what it holds, commit it, then leave the group."""
+        if self._thread._consumer is not None and not self._thread.broken and self.assignment():
+            await self._let_go(self.assignment())
+        await super().on_stop()
+
+
+def _parts(tp: TP, batch: RecordBatch) -> Iterator[tuple[TP, RecordBatch]]:
+    """A batch in parts of bearable size: one Kafka batch may hold any number of records."""
+    if len(batch.offsets) <= 2 * MAX_BATCH_RECORDS:
+        yield tp, batch
+        return
+    for start in range(0, len(batch.offsets), MAX_BATCH_RECORDS):
+        yield tp, RecordBatch(*(column[start : start + MAX_BATCH_RECORDS] for column in batch))
+
 
 class BatchTransport(Transport):
-    """Faust's aiokafka transport with the batch consumer."""
+    """Faust's aiokafka transport with the batch consumer.
+
+    Attributes:
+        fetch_options: options of aiokafka's consumer that Faust does not pass on, by name:
+            ``fetch_min_bytes``, ``fetch_max_bytes``, ``fetch_max_wait_ms``.
+    """
 
     Consumer = BatchConsumer
+
+    def __init__(self, *args: Any, fetch_options: Mapping[str, int] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fetch_options = dict(fetch_options or {})

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _REQUEST_TIMEOUT_MS: Final = 8_000
-_ATTEMPTS: Final = 6
+# Longer than a broker that died stays in the cluster's metadata: 9 s unless configured otherwise.
+_PATIENCE_S: Final = 30.0
 _PAUSE_S: Final = 0.2
 _VISIBLE_TIMEOUT_S: Final = 15.0
 
@@ -55,7 +56,8 @@ async def create_topics(
         TopicError: Kafka cannot be reached or turned a topic down; others may have been created.
     """
     wanted = tuple(specs)
-    return await _administer(bootstrap_servers, security, lambda admin: _create_missing(admin, wanted))
+    made: set[str] = set()
+    return await _administer(bootstrap_servers, security, lambda admin: _create_missing(admin, wanted, made))
 
 
 async def verify_topics(
@@ -90,13 +92,13 @@ async def _administer(
     only a new one asks who is there.
     """
     servers = bootstrap_servers if isinstance(bootstrap_servers, str) else ",".join(bootstrap_servers)
-    left = _ATTEMPTS
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _PATIENCE_S
     while True:
-        left -= 1
         try:
             return await _operate_once(servers, security, operate)
         except (KafkaError, TimeoutError) as error:
-            if not left or not getattr(error, "retriable", True):
+            if loop.time() > deadline or not getattr(error, "retriable", True):
                 raise TopicError(f"Kafka at {servers}: {type(error).__name__}") from error
             await asyncio.sleep(_PAUSE_S)
 
@@ -115,14 +117,21 @@ async def _operate_once(
         await admin.close()
 
 
-async def _create_missing(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> CreatedTopics:
+async def _create_missing(
+    admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec], made: set[str]
+) -> CreatedTopics:
+    """``made`` has the names of what an earlier attempt made, and gets those of this one."""
     partitions = {name: len(found) for name, found in (await _placements(admin)).items()}
-    missing = [spec for spec in aligned(specs, partitions) if spec.name not in partitions]
+    missing = [spec for spec in aligned(specs, partitions) if spec.name not in made | partitions.keys()]
     if missing:
         await _create(admin, missing)
-        await _until_visible(admin, missing)
-    existing = tuple(spec.name for spec in specs if spec.name in partitions)
-    return CreatedTopics(tuple(spec.name for spec in missing), existing)
+        made.update(spec.name for spec in missing)
+    if made:
+        await _until_visible(admin, made)
+    names = [spec.name for spec in specs]
+    return CreatedTopics(
+        tuple(name for name in names if name in made), tuple(name for name in names if name not in made)
+    )
 
 
 async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
@@ -154,9 +163,8 @@ async def _require_controller(admin: AIOKafkaAdminClient) -> None:
         )
 
 
-async def _until_visible(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
+async def _until_visible(admin: AIOKafkaAdminClient, wanted: set[str]) -> None:
     """Brokers learn of a new topic a moment after the controller has made it."""
-    wanted = {spec.name for spec in specs}
     visible: set[str] = set()
     async with asyncio.timeout(_VISIBLE_TIMEOUT_S):
         while not wanted <= visible:

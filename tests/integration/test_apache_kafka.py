@@ -137,7 +137,7 @@ sys.stdin.read()
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_no_broker_outlives_its_starter(kafka: KafkaCluster, how: signal.Signals) -> None:
+def test_no_broker_outlives_its_starter(kafka: KafkaCluster, how: signal.Signals, tmp_path: Path) -> None:
     """Whoever kills the test run ends its brokers too."""
     root = Path(__file__).parents[2]
     with subprocess.Popen(
@@ -146,6 +146,7 @@ def test_no_broker_outlives_its_starter(kafka: KafkaCluster, how: signal.Signals
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=root,
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # a killed starter leaves its data
     ) as starter:
         assert starter.stdout is not None
         broker = int(starter.stdout.readline())

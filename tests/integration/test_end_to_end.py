@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streams.clock import SystemClock
 from streams.demo.shop import ShopSettings
 from streams.demo.simulator import TrafficSettings, simulate
 from streams.demo.sinks import KafkaSink
@@ -26,15 +27,18 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
-START_MS = 1_762_689_600_000
 RATE = 1_000
 
 
 def shop_traffic(seed: int, seconds: int) -> list[SimulatedRecord]:
-    """A small shop, so that visitors come back and keys collide."""
+    """A small shop, so that visitors come back and keys collide.
+
+    It is open now: Kafka deletes records older than a topic's retention, whenever they came.
+    """
+    start_ms = SystemClock().now_ms() - seconds * 1000
     shop = ShopSettings(seed=seed, slots=12, banners=10, skus=60, visitors=3_000)
     return list(
-        simulate(TrafficSettings(start_ms=START_MS, rate=RATE, duration_ms=seconds * 1000, shop=shop))
+        simulate(TrafficSettings(start_ms=start_ms, rate=RATE, duration_ms=seconds * 1000, shop=shop))
     )
 
 
@@ -75,6 +79,7 @@ def differences(counts: Counts, expected: oracle.OracleResult) -> list[str]:
 async def assert_exact(deployment: Deployment) -> None:
     """Wait until everything is counted, then compare to the unit."""
     expected = await truth(deployment)
+    assert expected.cells
     await until(lambda: all_counted(deployment, expected), seconds=60, what="every record has an outcome")
     assert differences(await merged_counts(deployment), expected) == []
 

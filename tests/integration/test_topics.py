@@ -18,7 +18,7 @@ from streams.worker.topic_admin import CreatedTopics, create_topics, verify_topi
 from tests.support.processes import free_ports
 
 if TYPE_CHECKING:
-    from streams.topics import TopicSpec
+    from streams.topics import TopicProblem, TopicSpec
     from tests.integration.conftest import TopicNames
     from tests.support.apache_kafka import KafkaCluster
 
@@ -100,7 +100,10 @@ async def test_partitions_added_to_one_source_are_noticed(
         await admin.create_partitions({topic_names("clickstream"): NewPartitions(6)})
     finally:
         await admin.close()
-    problems = await verify_topics(kafka.bootstrap_servers, specs)
+    problems: list[TopicProblem] = []
+    async with asyncio.timeout(20):  # brokers learn of new partitions a moment after the controller
+        while not problems:
+            problems = await verify_topics(kafka.bootstrap_servers, specs)
     assert [(p.topic, p.found) for p in problems] == [
         (topic_names("orders"), "4"),
         (topic_names("state"), "4"),

@@ -1,7 +1,8 @@
-"""How hard the properties search: ``pytest tests/property --hypothesis-profile=nightly`` for more.
+"""How hard the properties search.
 
-The default finds the same examples every time, so that a red run is red again; nightly looks
-elsewhere each night and prints how to repeat what it found.
+The default finds the same examples every time, so that a red run is red again. For more,
+``pytest tests/property --hypothesis-profile=nightly --timeout=900`` looks elsewhere each night and
+prints how to repeat what it found.
 """
 
 from __future__ import annotations
@@ -17,6 +18,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.register_profile(
-    "nightly", parent=settings.get_profile("quick"), max_examples=3_000, derandomize=False, print_blob=True
+    "nightly", parent=settings.get_profile("quick"), max_examples=1_000, derandomize=False, print_blob=True
 )
 settings.load_profile("quick")

@@ -45,7 +45,7 @@ _CODES = {
     " GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL"
     " MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR"
     " PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP"
-    " TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XCD YER ZAR ZMW",
+    " TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG",
     3: "BHD IQD JOD KWD LYD OMR TND",
     4: "CLF UYW",
 }
@@ -157,8 +157,13 @@ def _document(value: bytes | None) -> dict[str, object]:
     except UnicodeDecodeError:
         _invalid(Reason.NOT_UTF8)
     try:
-        # NaN and Infinity are Python's own; JSON has no such words.
-        document = json.loads(text, parse_constant=lambda _: _invalid(Reason.NOT_JSON))
+        # NaN and Infinity are Python's own; JSON has no such words. It knows no limit to a number's
+        # digits either, but Python does; cut off, the number is still far too large.
+        document = json.loads(
+            text,
+            parse_constant=lambda _: _invalid(Reason.NOT_JSON),
+            parse_int=lambda digits: int(digits[:MAX_FIELD_BYTES]),
+        )
     except RecursionError:
         _invalid(Reason.NESTING_TOO_DEEP)
     except ValueError:
@@ -183,7 +188,7 @@ def _text(value: object) -> str:
 
 
 def _required(document: dict[str, object], name: str) -> str:
-    if document.get(name) is None:
+    if name not in document:
         _invalid(Reason.MISSING_FIELD)
     return _text(document[name])
 
@@ -217,9 +222,9 @@ def _skus(document: dict[str, object]) -> list[str]:
 
 
 def _time(document: dict[str, object]) -> int:
-    value = document.get("event_time")
-    if value is None:
+    if "event_time" not in document:
         _invalid(Reason.MISSING_FIELD)
+    value = document["event_time"]
     if isinstance(value, str):
         return _rfc_3339(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -238,7 +243,8 @@ def _rfc_3339(text: str) -> int:
         moment = datetime.fromisoformat(text.upper())
     except ValueError:
         _invalid(Reason.BAD_TIME)
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    time = (moment - _EPOCH) // timedelta(milliseconds=1)
+    return time if MIN_TIME_MS <= time <= MAX_TIME_MS else _invalid(Reason.BAD_TIME)
 
 
 def _currency(document: dict[str, object]) -> str | None:
@@ -285,13 +291,11 @@ def _line(value: object, currency: str) -> _Line:
 
 def _lines(document: dict[str, object], currency: str | None, *, required: bool) -> list[_Line]:
     items = document.get("items")
-    if items is None and not required:
-        return []
-    if items is None or currency is None:
-        _invalid(Reason.MISSING_FIELD)
-    if not isinstance(items, list):
+    if items is not None and not isinstance(items, list):
         _invalid(Reason.WRONG_TYPE)
-    if required and not items:
+    if not items and not required:
+        return []
+    if not items or currency is None:
         _invalid(Reason.MISSING_FIELD)
     if len(items) > MAX_LINES:
         _invalid(Reason.TOO_MANY_ITEMS)
@@ -313,6 +317,8 @@ def read_event(value: bytes | None, settings: OracleSettings) -> _Event:
     order_id = named(document, "order_id") if carries_order else None
     currency = _currency(document) if carries_order else None
     lines = _lines(document, currency, required=is_order) if carries_order else []
+    if carries_order:
+        _optional(document, "payment_method")
     return _Event(event_id, time, name, visitor, slot, banner, skus, extra, order_id, currency, lines)
 
 

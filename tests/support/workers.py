@@ -14,7 +14,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 from streams.codec import decode_rollup
 from streams.config import Settings
@@ -128,25 +128,26 @@ class WorkerProcess:
 
 async def read_topic(bootstrap_servers: str, topic: str) -> dict[int, list[Record]]:
     """All records of a topic by partition, up to its present end."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
+    # Without a group a consumer is assigned every partition of its topic.
+    consumer = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=bootstrap_servers,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
     await consumer.start()
     try:
-        await consumer.topics()
-        numbers = consumer.partitions_for_topic(topic) or set()
-        found: dict[int, list[Record]] = {}
-        for number in sorted(numbers):
-            tp = TopicPartition(topic, number)
-            consumer.assign([tp])
-            end = (await consumer.end_offsets([tp]))[tp]
-            await consumer.seek_to_beginning(tp)
-            found[number] = []
-            while await consumer.position(tp) < end:
-                fetched = await consumer.getmany(tp, timeout_ms=200)
-                found[number] += [
+        found: dict[int, list[Record]] = {tp.partition: [] for tp in consumer.assignment()}
+        if not found:
+            raise AssertionError(f"{topic} has no partitions")
+        ends = await consumer.end_offsets(consumer.assignment())
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+            for tp, records in (await consumer.getmany(timeout_ms=200)).items():
+                found[tp.partition] += [
                     Record(item.offset, item.timestamp, item.value, item.key, tuple(item.headers))
-                    for item in fetched.get(tp, ())
+                    for item in records
                 ]
-        return found
+        return dict(sorted(found.items()))
     finally:
         await consumer.stop()
 

@@ -253,6 +253,17 @@ def test_top_rows_are_the_busiest_keys_with_their_true_totals() -> None:
     )
 
 
+def test_record_totals_are_true_and_start_no_hold() -> None:
+    """Looking at a live table must not use up the zero that Prometheus has to see."""
+    series = owner()
+    series.add_records(0, "orders", "accepted", 4)
+    clicks(series, {"a": 5})
+    assert series.record_totals()["orders", "accepted"] == 4
+    series.top_rows("sku", 5)
+    snapshot = series.snapshot(NOON_MS + 60_000)
+    assert (snapshot.records["orders", "accepted"], values(snapshot)[CLICK]) == (0, 0)
+
+
 def test_extra_dimensions_are_counted_like_the_others() -> None:
     """Dimensions come from the funnel."""
     series = owner(funnel=Funnel(extra_dimensions=("channel",)))

@@ -1,0 +1,231 @@
+"""Taking whole batches out of aiokafka's fetcher: the part of the transport in the consumer thread.
+
+Promises: records of a partition leave in offset order, each once per position read; control batches
+and records of aborted transactions never leave; a batch that fails its checksum is never skipped.
+It reaches into aiokafka 0.14, which has no public way to records without a ``ConsumerRecord`` for
+each; tests/integration/test_batching.py pins what it relies on.
+"""
+# ruff: noqa: SLF001  # see above: private names of aiokafka throughout
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
+from aiokafka.errors import CorruptRecordException
+from faust.transport.drivers.aiokafka import (
+    AIOKafkaConsumerThread,
+    ConsumerRebalanceListener,
+    ConsumerStoppedError,
+)
+from mode import Service
+
+from streams.events import RecordBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import aiokafka
+    from aiokafka.structs import TopicPartition
+    from faust.types import TP
+
+# A batch this large keeps numpy busy and the event loop responsive.
+MAX_BATCH_RECORDS = 8192
+_WATCH_SECONDS = 1.0
+
+
+def take_batch(result: FetchResult, limit: int) -> RecordBatch | None:
+    """Take about ``limit`` records out of a fetch result; None if it holds none that may be seen.
+
+    Whole Kafka batches are taken, so up to one more of those than the limit asks for.
+
+    Raises:
+        CorruptRecordException: a batch fails its checksum; the result is of no use any more.
+    """
+    source = result._partition_records
+    fetched = source._records
+    records: list[Any] = []
+    while fetched.has_next() and len(records) < limit:
+        batch = fetched.next_batch()
+        if source._check_crcs and not batch.validate_crc():
+            raise CorruptRecordException(f"{source._tp}: checksum wrong behind offset {source.next_fetch_offset}")
+        if not _is_hidden(source, batch):
+            records += _not_yet_read(batch, source.next_fetch_offset)
+        # Also over what compaction and transactions left out, or it would be fetched for ever.
+        source.next_fetch_offset = max(source.next_fetch_offset, batch.next_offset)
+    result._update_position()
+    if not fetched.has_next():
+        result._partition_records = None
+    return _columns(records)
+
+
+def _is_hidden(source: Any, batch: Any) -> bool:
+    """Whether a Kafka batch is none of a reader's business: a marker, or rolled back."""
+    if source._isolation_level == READ_COMMITTED and batch.producer_id is not None:
+        source._consume_aborted_up_to(batch.base_offset)
+        if batch.is_control_batch and source._contains_abort_marker(batch):
+            source._aborted_producers.discard(batch.producer_id)
+        elif batch.is_transactional and batch.producer_id in source._aborted_producers:
+            return True
+    return bool(batch.is_control_batch)
+
+
+def _not_yet_read(batch: Iterable[Any], position: int) -> list[Any]:
+    """Kafka sends whole batches, also where only the end of one was asked for."""
+    records = list(batch)
+    if records and records[0].offset < position:
+        return [record for record in records if record.offset >= position]
+    return records
+
+
+def _columns(records: list[Any]) -> RecordBatch | None:
+    if not records:
+        return None
+    first, last = records[0].offset, records[-1].offset
+    whole = last - first + 1 == len(records)
+    return RecordBatch(
+        range(first, last + 1) if whole else [record.offset for record in records],
+        [record.timestamp for record in records],
+        [record.value for record in records],
+        records,
+    )
+
+
+class GroupListener(ConsumerRebalanceListener):
+    """What the group's protocol tells a member."""
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Send heartbeats from now on: aiokafka begins only when this call is over.
+
+        Reading large states back may take longer than a session lasts.
+        """
+        self._thread._ensure_consumer()._coordinator._start_heartbeat_task()
+        await super().on_partitions_assigned(assigned)
+
+
+class BatchConsumerThread(AIOKafkaConsumerThread):
+    """Fetches batches where the base class fetches records."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # Partitions of which something is taken and not handed out: the main thread clears it.
+        self.taken: set[TopicPartition] = set()
+        self.broken = False
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # What its producer has rolled back was never there. Faust ties this to its transactions.
+        consumer._isolation_level = "read_committed"
+        for name, value in transport.fetch_options.items():
+            setattr(consumer, f"_{name}", value)
+        return consumer
+
+    async def crash(self, reason: BaseException) -> None:
+        """End the app for something that happened in this thread, which ends at once."""
+        self.broken = True
+        await super().crash(reason)
+
+    def _crash(self, reason: BaseException) -> None:
+        """Whatever else went wrong in the app: this thread lives on until the last commit is done."""
+        if self.broken:
+            super()._crash(reason)
+
+    def _stopped_set(self) -> None:
+        with contextlib.suppress(RuntimeError):  # a broken thread has closed its loop by itself
+            super()._stopped_set()
+
+    def close(self) -> None:
+        """Nothing: the base class closes parts of the client in the wrong event loop.
+
+        Faust calls this for a rebalance that comes while the app stops. Stopping closes all.
+        """
+
+    async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109  # Faust's
+        """Fetch at most one batch per partition, as long as the consumer's epoch is the present one."""
+        return await self.call_thread(
+            self._fetch_batches,
+            self._ensure_consumer()._fetcher,
+            active_partitions,
+            time.monotonic() + timeout,
+            self.consumer.epoch,
+        )
+
+    async def _fetch_batches(
+        self, fetcher: Any, partitions: set[TP], deadline: float, epoch: int
+    ) -> dict[TopicPartition, RecordBatch]:
+        """The batched twin of aiokafka's ``Fetcher.fetched_records``."""
+        with fetcher._subscriptions.fetch_context():
+            while self.consumer.reads(epoch):
+                if fetcher._closed:
+                    raise ConsumerStoppedError
+                moving = fetcher._subscriptions.reassignment_in_progress
+                drained = {} if moving else self._drain(fetcher, partitions)
+                left = deadline - time.monotonic()
+                if drained or left <= 0:
+                    return drained
+                subscriptions = fetcher._subscriptions
+                await _wait(
+                    subscriptions.wait_for_assignment() if moving else fetcher._create_fetch_waiter(), left
+                )
+            return {}
+
+    def _drain(self, fetcher: Any, partitions: set[TP]) -> dict[TopicPartition, RecordBatch]:
+        drained: dict[TopicPartition, RecordBatch] = {}
+        for tp, result in list(fetcher._records.items()):
+            if tp not in partitions:
+                if not fetcher._subscriptions.is_assigned(tp):
+                    del fetcher._records[tp]
+            elif type(result) is FetchResult:
+                self._drain_one(fetcher, tp, result, drained)
+            elif drained:
+                break  # its error is raised by the next call
+            else:
+                _release(fetcher, tp)
+                result.check_raise()
+        return drained
+
+    def _drain_one(
+        self, fetcher: Any, tp: TopicPartition, result: FetchResult, drained: dict[TopicPartition, RecordBatch]
+    ) -> None:
+        self.taken.add(tp)
+        try:
+            batch = take_batch(result, MAX_BATCH_RECORDS) if result.check_assignment(tp) else None
+        except CorruptRecordException:
+            # Read on in it and the bad batch is skipped. Fetched again, it is raised again.
+            _release(fetcher, tp)
+            if drained:
+                return
+            raise
+        if not result.has_more():
+            _release(fetcher, tp)
+        if batch is not None:
+            drained[tp] = batch
+
+    @Service.task
+    async def _watch(self) -> None:
+        """End the app on what nobody else would see: the group refuses us, or the fetcher died."""
+        while not self.should_stop:
+            await self.sleep(_WATCH_SECONDS)
+            consumer = self._consumer
+            if consumer is not None and not consumer._closed:
+                consumer._coordinator.check_errors()
+                if consumer._fetcher._fetch_task.done():
+                    consumer._fetcher._fetch_task.result()
+
+
+async def _wait(future: asyncio.Future[Any], seconds: float) -> None:
+    """Wait for a future of aiokafka, at most for a time; an error of the group comes out here."""
+    done, _ = await asyncio.wait([future], timeout=seconds)
+    if done:
+        future.result()
+    else:
+        future.cancel()
+
+
+def _release(fetcher: Any, tp: TopicPartition) -> None:
+    """Let aiokafka ask for more of this partition."""
+    del fetcher._records[tp]
+    fetcher._notify(fetcher._wait_consume_future)

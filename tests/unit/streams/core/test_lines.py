@@ -1,0 +1,91 @@
+"""Rows opened into lines, and the distinct keys of each row."""
+
+from __future__ import annotations
+
+from streams.core.lines import Lines, open_lines
+from streams.core.rows import Detail, Line
+from tests.support.columns import mask, rows
+
+SLOT, BANNER, SKU = 0, 1, 2
+DETAILS = {
+    70: Detail((Line(5, 1, 2), Line(6, 3, 4), Line(5, 1, 4))),
+    71: Detail((Line(8, 0, 9),)),
+}
+
+
+def opened() -> Lines:
+    """Four rows: plain, three lines, plain, one line."""
+    keys = [(11, 12, 13), (9, 9, 0), (21, 22, 23), (9, 9, 0)]
+    return open_lines(rows(4, keys, detail=[-1, 70, -1, 71]), DETAILS)
+
+
+def test_a_plain_row_is_its_own_line() -> None:
+    """Without details every row is one line under the row's keys."""
+    lines = open_lines(rows(2, [(1, 2, 3), (4, 5, 6)]), {})
+    assert lines.row.tolist() == [0, 1]
+    assert lines.keys.tolist() == [[1, 4], [2, 5], [3, 6]]
+    assert lines.several.tolist() == [False, False]
+
+
+def test_lines_take_the_place_of_the_row_that_names_them() -> None:
+    """In the order of the rows, each line under its own keys."""
+    lines = opened()
+    assert lines.row.tolist() == [0, 1, 1, 1, 2, 3]
+    assert lines.keys.T.tolist() == [[11, 12, 13], [1, 2, 5], [3, 4, 6], [1, 4, 5], [21, 22, 23], [0, 9, 8]]
+
+
+def test_several_marks_rows_of_more_than_one_line() -> None:
+    """A row with a single line of its own is as good as a plain one."""
+    assert opened().several.tolist() == [False, True, True, True, False, False]
+
+
+def test_extra_dimensions_stay_with_the_row() -> None:
+    """Lines carry slot, banner and SKU; the extras are the event's."""
+    assert open_lines(rows(1, [(1, 2, 3, 4)]), {}).keys.shape == (3, 1)
+
+
+def test_the_rows_keys_are_not_shared() -> None:
+    """Attribution fills lines in; the rows stay as they were read."""
+    some = rows(1, [(1, 2, 3)])
+    open_lines(some, {}).keys[0, 0] = 99
+    assert some.keys[0, 0] == 1
+
+
+def test_each_key_of_a_row_counts_once() -> None:
+    """Two lines of one SKU are one pair, two SKUs are two; rows ascend."""
+    everyone = mask(1, 1, 1, 1)
+    row, key = opened().pairs(SKU, everyone)
+    assert row.tolist() == [0, 1, 1, 2, 3]
+    assert sorted(key.tolist()[1:3]) == [5, 6]
+    assert key.tolist()[0:1] + key.tolist()[3:] == [13, 23, 8]
+
+
+def test_pairs_are_of_one_dimension() -> None:
+    """What is distinct in one dimension may be one key in another."""
+    pairs = {
+        dimension: list(
+            zip(*(column.tolist() for column in opened().pairs(dimension, mask(0, 1, 0, 0))), strict=True)
+        )
+        for dimension in (SLOT, BANNER, SKU)
+    }
+    assert pairs == {SLOT: [(1, 1), (1, 3)], BANNER: [(1, 2), (1, 4)], SKU: [(1, 5), (1, 6)]}
+
+
+def test_no_key_is_a_key() -> None:
+    """A line without a slot counts under (none), code 0."""
+    row, key = opened().pairs(SLOT, mask(0, 0, 0, 1))
+    assert (row.tolist(), key.tolist()) == ([3], [0])
+
+
+def test_rows_that_are_not_kept_have_no_pairs() -> None:
+    """The mask is over rows, and all lines of a row go with it."""
+    row, _ = opened().pairs(SKU, mask(1, 0, 1, 0))
+    assert row.tolist() == [0, 2]
+    assert opened().pairs(SKU, mask(0, 0, 0, 0))[0].size == 0
+
+
+def test_the_largest_codes_do_not_meet() -> None:
+    """Row and key are packed into one number to be sorted; neither spills into the other."""
+    details = {0: Detail((Line(2**31 - 1, 0, 0), Line(0, 0, 0))), 1: Detail((Line(0, 0, 0), Line(1, 0, 0)))}
+    row, key = open_lines(rows(2, detail=[0, 1]), details).pairs(SKU, mask(1, 1))
+    assert sorted(zip(row.tolist(), key.tolist(), strict=True)) == [(0, 0), (0, 2**31 - 1), (1, 0), (1, 1)]

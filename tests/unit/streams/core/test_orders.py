@@ -1,0 +1,231 @@
+"""Money: paid orders and what reverses them, per key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from streams.core.buckets import OpenBuckets
+from streams.core.lines import open_lines
+from streams.core.orders import NO_CURRENCY, OrderBook, PaidOrder, PaidOrders, amounts, reversed_lines
+from streams.core.rows import NO_DETAIL, Detail, Line
+from streams.core.vocabulary import Stages
+from streams.funnel import Funnel
+from tests.support.columns import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STAGES = Stages.of(Funnel())
+T0 = 1_762_689_600_000
+X, Y, Z = 10, 11, 12  # SKUs
+ORDER = 77
+
+
+def paid_order(number: int = 0) -> PaidOrder:
+    """An order that can be told from others by its amount."""
+    return PaidOrder("CNY", (Line(X, 1, 2, number),))
+
+
+# --- which orders are remembered -----------------------------------------------------------------
+
+
+def test_beyond_the_limit_the_order_paid_longest_ago_is_forgotten() -> None:
+    """Memory is bounded by a number of orders."""
+    paid = PaidOrders(3)
+    for number in range(1_000):
+        paid.remember(number, paid_order(number))
+    assert [order for order, _ in paid.items()] == [997, 998, 999]
+    assert len(paid) == 3
+
+
+def test_an_order_paid_again_is_new() -> None:
+    """It takes the place of the first payment and is forgotten last."""
+    paid = PaidOrders(2)
+    for number, order in enumerate((1, 2, 1, 3)):
+        paid.remember(order, paid_order(number))
+    assert paid.items() == [(1, paid_order(2)), (3, paid_order(3))]
+
+
+def test_an_unknown_order_is_none() -> None:
+    """As is an event that names no order."""
+    paid = PaidOrders(1)
+    paid.remember(ORDER, paid_order())
+    assert paid.get(ORDER) == paid_order()
+    assert paid.get(1) is None
+    assert paid.get(None) is None
+
+
+def test_nothing_may_be_remembered() -> None:
+    """A limit of none keeps none."""
+    paid = PaidOrders(0)
+    paid.remember(ORDER, paid_order())
+    assert len(paid) == 0
+
+
+# --- under which keys ----------------------------------------------------------------------------
+
+PAID = PaidOrder("CNY", (Line(X, 1, 2, 100), Line(Y, 3, 4, 200), Line(X, 5, 6, 300)))
+
+
+def test_an_unknown_order_is_reversed_under_its_own_attribution() -> None:
+    """What is not remembered cannot say where it was paid."""
+    credited = (Line(X, 7, 8, 50),)
+    assert reversed_lines(credited, credited, None) == credited
+
+
+def test_without_lines_the_whole_order_is_reversed() -> None:
+    """Under the keys and amounts it was paid under."""
+    assert reversed_lines((), (Line(0, 7, 8, 0),), PAID) == PAID.lines
+
+
+def test_own_lines_take_the_keys_of_the_paid_ones() -> None:
+    """By SKU; amounts are the event's own, and of two paid lines of one SKU the first has the keys."""
+    own = (Line(Y, 0, 0, 20), Line(X, 9, 9, 10))
+    credited = (Line(Y, 7, 8, 20), Line(X, 9, 9, 10))
+    assert reversed_lines(own, credited, PAID) == (Line(Y, 3, 4, 20), Line(X, 1, 2, 10))
+
+
+def test_a_line_that_was_not_paid_keeps_its_attribution() -> None:
+    """A SKU the order never had."""
+    line = Line(Z, 7, 8, 5)
+    assert reversed_lines((line,), (line,), PAID) == (line,)
+
+
+# --- how much per key ----------------------------------------------------------------------------
+
+
+def test_lines_that_share_a_key_are_one_order_for_it() -> None:
+    """Every key once with the sum of its lines; all has the sum of all."""
+    lines = [Line(X, 1, 2, 100), Line(Y, 1, 3, 20), Line(X, 0, 3, 3)]
+    assert sorted(amounts(lines)) == [
+        (0, 0, 123),
+        (1, 0, 3),
+        (1, 1, 120),
+        (2, 2, 100),
+        (2, 3, 23),
+        (3, X, 103),
+        (3, Y, 20),
+    ]
+
+
+def test_a_free_order_is_an_order() -> None:
+    """An amount of zero is counted under its keys."""
+    assert sorted(amounts([Line(X, 1, 2, 0)])) == [(0, 0, 0), (1, 1, 0), (2, 2, 0), (3, X, 0)]
+
+
+# --- booking -------------------------------------------------------------------------------------
+
+
+def book(kinds: Sequence[str], details: Sequence[Detail | None], remembered: int = 9) -> dict[Any, tuple[int, int]]:
+    """(kind, currency, dimension, code) -> (orders, amount), of events with a detail each."""
+    buckets = OpenBuckets(4)
+    orders = OrderBook(STAGES, buckets, remembered)
+    serials = [NO_DETAIL if detail is None else at for at, detail in enumerate(details)]
+    known = {at: detail for at, detail in enumerate(details) if detail is not None}
+    some = rows(len(kinds), node=[STAGES.codes[kind] for kind in kinds], detail=serials, time=T0)
+    orders.count(some, open_lines(some, known), known)
+    return {
+        (kind, currency, dimension, code): (number, amount)
+        for change in buckets.flush(0)
+        for (dimension, code, currency, kind), number, amount, _, _ in change.money
+    }
+
+
+def test_a_paid_order_brings_money_under_each_key() -> None:
+    """One order, and the amount of the lines that carry the key."""
+    booked = book(["paid"], [Detail((Line(X, 1, 2, 100), Line(Y, 1, 4, 20)), True, ORDER, "CNY")])
+    assert booked == {
+        ("paid", "CNY", 0, 0): (1, 120),
+        ("paid", "CNY", 1, 1): (1, 120),
+        ("paid", "CNY", 2, 2): (1, 100),
+        ("paid", "CNY", 2, 4): (1, 20),
+        ("paid", "CNY", 3, X): (1, 100),
+        ("paid", "CNY", 3, Y): (1, 20),
+    }
+
+
+@pytest.mark.parametrize("kind", ["refunded", "cancelled"])
+def test_a_reversal_is_counted_on_its_own(kind: str) -> None:
+    """It takes nothing from what was paid, and has keys, amount and currency of the paid order."""
+    paid = Detail((Line(X, 1, 2, 100),), True, ORDER, "CNY")
+    booked = book(["paid", kind], [paid, Detail((Line(0, 0, 0),), False, ORDER)])
+    assert booked["paid", "CNY", 0, 0] == (1, 100)
+    assert {key[2:]: value for key, value in booked.items() if key[0] == kind} == {
+        (0, 0): (1, 100),
+        (1, 1): (1, 100),
+        (2, 2): (1, 100),
+        (3, X): (1, 100),
+    }
+
+
+def test_a_reversals_own_currency_wins() -> None:
+    """Only without one it is the paid order's."""
+    paid = Detail((Line(X, 1, 2, 100),), True, ORDER, "CNY")
+    booked = book(["paid", "refunded"], [paid, Detail((Line(X, 0, 0, 7),), True, ORDER, "USD")])
+    assert booked["refunded", "USD", 0, 0] == (1, 7)
+
+
+def test_an_unknown_order_has_no_currency() -> None:
+    """ISO 4217's XXX, amount zero, under the event's own keys."""
+    booked = book(["refunded"], [Detail((Line(X, 1, 2),), False, ORDER)])
+    assert booked["refunded", NO_CURRENCY, 3, X] == (1, 0)
+    assert booked["refunded", NO_CURRENCY, 1, 1] == (1, 0)
+
+
+def test_a_forgotten_order_is_unknown() -> None:
+    """Beyond the number of remembered orders a refund stands on its own."""
+    paid = [Detail((Line(X, 1, 2, 100),), True, order, "CNY") for order in (1, 2)]
+    refund = Detail((Line(0, 0, 0),), False, 1)
+    assert book(["paid", "paid", "refunded"], [*paid, refund])["refunded", "CNY", 0, 0] == (1, 100)
+    forgotten = book(["paid", "paid", "refunded"], [*paid, refund], remembered=1)
+    assert forgotten["refunded", NO_CURRENCY, 0, 0] == (1, 0)
+
+
+def test_a_refund_before_its_payment_does_not_know_it() -> None:
+    """Rows are booked in processing order."""
+    paid = Detail((Line(X, 1, 2, 100),), True, ORDER, "CNY")
+    booked = book(["refunded", "paid"], [Detail((Line(0, 0, 0),), False, ORDER), paid])
+    assert booked["refunded", NO_CURRENCY, 0, 0] == (1, 0)
+
+
+def test_an_order_without_an_id_is_counted_but_not_remembered() -> None:
+    """Nobody could refund it by name."""
+    paid = Detail((Line(X, 1, 2, 100),), True, None, "CNY")
+    booked = book(["paid", "refunded"], [paid, Detail((Line(X, 0, 0),), False, None)])
+    assert booked["paid", "CNY", 0, 0] == (1, 100)
+    assert booked["refunded", NO_CURRENCY, 0, 0] == (1, 0)
+
+
+@pytest.mark.parametrize("kind", ["exposure", "click", "checkout", "order", "payment_attempt", "payment_failed"])
+def test_other_stages_move_no_money(kind: str) -> None:
+    """An order that is placed but not paid brings nothing."""
+    assert book([kind], [Detail((Line(X, 1, 2, 100),), True, ORDER, "CNY")]) == {}
+
+
+def test_a_row_without_detail_moves_no_money() -> None:
+    """A reversal that says nothing about its order is no sum of money."""
+    assert book(["refunded"], [None]) == {}
+
+
+def test_money_goes_to_the_keys_as_attributed() -> None:
+    """Slot and banner are taken from the attributed lines, SKU and amount from the order's."""
+    buckets = OpenBuckets(4)
+    details = {0: Detail((Line(X, 0, 0, 100), Line(Y, 0, 0, 20)), True, ORDER, "CNY")}
+    some = rows(2, [(0, 0, 0)] * 2, node=[STAGES.click, STAGES.paid], detail=[NO_DETAIL, 0], time=T0)
+    lines = open_lines(some, details)
+    lines.keys[0] = (9, 1, 3)
+    lines.keys[1] = (9, 2, 4)
+    OrderBook(STAGES, buckets, 9).count(some, lines, details)
+    (change,) = buckets.flush(0)
+    assert {(key[0], key[1]): amount for key, _, amount, *_ in change.money} == {
+        (0, 0): 120,
+        (1, 1): 100,
+        (1, 3): 20,
+        (2, 2): 100,
+        (2, 4): 20,
+        (3, X): 100,
+        (3, Y): 20,
+    }
+    assert change.bucket_ms == T0

@@ -1,0 +1,138 @@
+"""Bytes of the rollups topic: what comes back, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+
+from streams.codec import decode_rollup, encode_rollup
+from streams.errors import CodecError
+from streams.results import VERSION, MoneyCounts, OutcomeCounts, Rollup
+from tests.support.rollups import key_counts, rollup
+
+GOOD = rollup(
+    {("all", "all"): {0: (9, 4)}, ("slot", "坑位"): {1: (5, 0), 17: (2**63, 1)}},
+    {("sku", "A", "CNY", "paid"): (2, 7980, 1, 3990)},
+    {(0, "accepted"): (12, 3), (1, "too_late"): (1, 0)},
+    partition=3,
+    generation=1_762_689_600_000,
+    part=7,
+    open_from=6,
+    until=12_345,
+)
+
+
+def damaged(**fields: Any) -> bytes:
+    """A rollup with other fields, encoded as if all were well."""
+    return encode_rollup(msgspec.structs.replace(GOOD, **fields))
+
+
+def test_a_rollup_comes_back_as_it_was() -> None:
+    """Every field, counts as bytes of columns."""
+    assert decode_rollup(encode_rollup(GOOD)) == GOOD
+
+
+def test_an_empty_rollup_comes_back() -> None:
+    """Nothing changed is a rollup too."""
+    assert decode_rollup(encode_rollup(rollup())) == rollup()
+
+
+def test_the_head_says_what_it_is() -> None:
+    """Three letters and the version; a reader can tell without decoding."""
+    assert encode_rollup(GOOD)[:4] == b"FWR" + bytes([VERSION])
+
+
+@pytest.mark.parametrize("data", [None, b"", b"F", b"FWS\x01rest", b'{"version":1}'])
+def test_other_bytes_are_no_rollup(data: bytes | None) -> None:
+    """A tombstone, nothing, or somebody else's message."""
+    with pytest.raises(CodecError, match="^not a rollup$"):
+        decode_rollup(data)
+
+
+@pytest.mark.parametrize("version", [0, VERSION + 1, 255])
+def test_another_version_is_named(version: int) -> None:
+    """The error says which version came and which is read."""
+    data = encode_rollup(GOOD)
+    with pytest.raises(CodecError, match=f"version {version}, this build reads version {VERSION}"):
+        decode_rollup(data[:3] + bytes([version]) + data[4:])
+
+
+def test_every_truncation_is_refused() -> None:
+    """Cut anywhere, down to the bare head, it is damaged or no rollup, and nothing else is raised."""
+    data = encode_rollup(GOOD)
+    for end in range(len(data)):
+        with pytest.raises(CodecError):
+            decode_rollup(data[:end])
+
+
+def test_something_behind_the_end_is_refused() -> None:
+    """Two rollups in one message are none."""
+    data = encode_rollup(GOOD)
+    with pytest.raises(CodecError, match="^damaged rollup$"):
+        decode_rollup(data + data[4:])
+
+
+def test_columns_of_unequal_length_are_refused() -> None:
+    """Index, column, value and previous belong together."""
+    good = key_counts("slot", {"A": {1: (5, 0)}})
+    for name in ("index", "column", "value", "previous"):
+        counts = msgspec.structs.replace(good, **{name: getattr(good, name) * 2})
+        with pytest.raises(CodecError, match="^damaged rollup$"):
+            decode_rollup(damaged(counts=[counts]))
+
+
+def test_half_a_number_is_refused() -> None:
+    """A column whose bytes are no whole numbers."""
+    counts = msgspec.structs.replace(key_counts("slot", {"A": {1: (5, 0)}}), value=b"\0" * 7)
+    with pytest.raises(CodecError, match="^damaged rollup$"):
+        decode_rollup(damaged(counts=[counts]))
+
+
+def test_an_index_beyond_the_keys_is_refused() -> None:
+    """Every count is some key's."""
+    counts = msgspec.structs.replace(key_counts("slot", {"A": {1: (5, 0)}}), keys=[])
+    with pytest.raises(CodecError, match="^damaged rollup$"):
+        decode_rollup(damaged(counts=[counts]))
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """Fields that contradict each other."""
+
+    name: str
+    fields: dict[str, Any]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Wrong("a count went down", {"counts": [key_counts("slot", {"A": {1: (4, 5)}})]}),
+        Wrong("orders went down", {"money": [MoneyCounts("sku", "A", "CNY", "paid", 1, 9, 2, 9)]}),
+        Wrong("an amount went down", {"money": [MoneyCounts("sku", "A", "CNY", "paid", 2, 8, 1, 9)]}),
+        Wrong("records went down", {"outcomes": [OutcomeCounts(0, "late", 1, 2)]}),
+        Wrong("a third topic", {"outcomes": [OutcomeCounts(2, "late", 1, 0)]}),
+        Wrong("a topic before the first", {"outcomes": [OutcomeCounts(-1, "late", 1, 0)]}),
+        Wrong("more nodes than stages", {"nodes": len(GOOD.stages) + 1}),
+    ],
+    ids=lambda wrong: wrong.name,
+)
+def test_what_cannot_be_is_refused(wrong: Wrong) -> None:
+    """Values of a part only grow, topics are two, nodes are stages: else the bytes are damaged."""
+    with pytest.raises(CodecError, match="^damaged rollup$"):
+        decode_rollup(damaged(**wrong.fields))
+
+
+def test_the_reason_of_an_error_holds_no_payload() -> None:
+    """Keys may be secret; the message names none."""
+    data = encode_rollup(GOOD).replace("坑位".encode(), b"\xff" * 6)
+    with pytest.raises(CodecError) as raised:
+        decode_rollup(data)
+    assert str(raised.value) == "damaged rollup"
+
+
+def test_decoded_rollups_are_rollups() -> None:
+    """The type is the contract's."""
+    assert type(decode_rollup(encode_rollup(GOOD))) is Rollup
