@@ -1,17 +1,17 @@
 """Recorded topics as files: JSON lines in, records out.
 
 A line is a record's value. The record's timestamp is the field ``kafka_timestamp`` (ms) where a
-line has one, else the event's own time; offsets are line numbers, from 0.
+line has one that a clock can show, else the event's own time; offsets are line numbers, from 0.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from streams.errors import RejectedRecord
-from streams.events import Record
+from streams.events import MAX_TIME_MS, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _Stamped(msgspec.Struct):
-    kafka_timestamp: int | None = None
+    kafka_timestamp: Annotated[int, msgspec.Meta(ge=0, le=MAX_TIME_MS)] | None = None
 
 
 _read_stamp = msgspec.json.Decoder(_Stamped).decode

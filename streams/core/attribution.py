@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streams.core.slots import TimedSlots
+from streams.core.sorting import stable_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,20 +81,15 @@ class NewestClicks:
         """Take in a batch's clicks. Those from before the cutoff may be forgotten."""
         if not clicks.keys.size:
             return
-        order = np.lexsort((clicks.place, clicks.time, clicks.keys))
-        last = order[_ends(clicks.keys[order])]
-        newest = clicks.take(last)
-        slots = self.slots.resolve(newest.keys, cutoff_ms)
+        slots = self.slots.resolve(clicks.keys, cutoff_ms)
         stored, fresh = self.slots.times(slots)
-        wins = fresh | (newest.time >= stored)
-        self.slots.payload[0, slots[wins]] = newest.slot[wins]
-        self.slots.payload[1, slots[wins]] = newest.banner[wins]
-        self.slots.write_times(slots[wins], newest.time[wins])
-
-
-def _ends(sorted_keys: U64) -> I64:
-    """Index of the last row of each run of equal keys."""
-    return np.flatnonzero(np.append(sorted_keys[1:] != sorted_keys[:-1], True))
+        newer = np.flatnonzero(fresh | (clicks.time >= stored))
+        # In order of time and place: where a slot is written twice, what is written last stays.
+        order = newer[stable_order(clicks.time[newer])]
+        slots = slots[order]
+        self.slots.payload[0, slots] = clicks.slot[order]
+        self.slots.payload[1, slots] = clicks.banner[order]
+        self.slots.write_times(slots, clicks.time[order])
 
 
 def _newest_in_batch(clicks: Clicks, keys: U64, place: I64) -> Clicks | None:
@@ -105,7 +101,7 @@ def _newest_in_batch(clicks: Clicks, keys: U64, place: I64) -> Clicks | None:
     count = clicks.keys.size
     # Rank clicks by (time, place): of two at the same time the later processed is the newer.
     rank = np.empty(count, dtype=np.int64)
-    rank[np.lexsort((clicks.place, clicks.time))] = np.arange(1, count + 1)
+    rank[stable_order(clicks.time)] = np.arange(1, count + 1)
     all_keys = np.concatenate((clicks.keys, keys))
     order = np.lexsort((np.concatenate((clicks.place, place)), all_keys))
     ranks = np.concatenate((rank, np.zeros(keys.size, dtype=np.int64)))[order]

@@ -28,8 +28,7 @@ _SHIFT = np.uint64(33)
 
 def fingerprints(texts: Sequence[str]) -> U64:
     """One fingerprint per text, shape (n,)."""
-    digest = xxh3_64_digest
-    joined = b"".join([digest(text.encode()) for text in texts])
+    joined = b"".join(map(xxh3_64_digest, map(str.encode, texts)))
     # xxHash's canonical digest is big-endian.
     return np.frombuffer(joined, dtype=">u8").astype(np.uint64)
 

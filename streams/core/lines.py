@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streams.core.sorting import stable_order
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -51,7 +53,7 @@ class Lines:
         composite = np.unique((self.row[many] << 32) | self.keys[dimension, many].astype(np.int64))
         rows = np.concatenate((row, composite >> 32))
         keys = np.concatenate((key, (composite & 0xFFFFFFFF).astype(np.int32)))
-        order = np.argsort(rows, kind="stable")
+        order = stable_order(rows)
         return rows[order], keys[order]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streams.core.sorting import stable_order
 from streams.core.rows import Rows, concatenate
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 UNREAD = -(1 << 62)
+_BLOCK_ROWS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +78,42 @@ def release_limit(
 
 
 class Waiting:
-    """Rows read but not yet due, per topic in blocks that are sorted by ordering time."""
+    """Rows read but not yet due, per topic in blocks that are sorted by ordering time.
+
+    What comes in small pieces is gathered first: every release looks at every block.
+    """
 
     def __init__(self) -> None:
         self._blocks: tuple[list[Rows], list[Rows]] = ([], [])
+        self._pieces: tuple[list[Rows], list[Rows]] = ([], [])
+        self._gathered = [0, 0]
         self.size = 0
 
     def add(self, topic: int, rows: Rows) -> None:
         """Take in rows of one topic, in offset order, later than all before them."""
         if not len(rows):
             return
+        self._pieces[topic].append(rows)
+        self._gathered[topic] += len(rows)
+        self.size += len(rows)
+        if self._gathered[topic] >= _BLOCK_ROWS:
+            self._seal(topic)
+
+    def _seal(self, topic: int) -> None:
+        """Make one sorted block of what was gathered."""
+        if not self._pieces[topic]:
+            return
+        rows = concatenate(self._pieces[topic])
+        self._pieces[topic].clear()
+        self._gathered[topic] = 0
         times = rows.order_time
         if (times[1:] < times[:-1]).any():
-            rows = rows.take(np.argsort(times, kind="stable"))
+            rows = rows.take(stable_order(times))
         self._blocks[topic].append(rows)
-        self.size += len(rows)
 
     def blocks(self, topic: int) -> list[Rows]:
-        """What waits of one topic, as it was taken in."""
+        """What waits of one topic, in the order in which it was taken in."""
+        self._seal(topic)
         return self._blocks[topic]
 
     def release(self, limit_ms: int) -> Rows | None:
@@ -104,14 +124,16 @@ class Waiting:
         # Clickstream blocks first and each in offset order: a stable sort keeps the tie rule.
         rows = concatenate(due)
         self.size -= len(rows)
-        return rows.take(np.argsort(rows.order_time, kind="stable"))
+        return rows.take(stable_order(rows.order_time))
 
     def _cut(self, topic: int, limit_ms: int) -> list[Rows]:
         due, kept = [], []
-        for block in self._blocks[topic]:
+        for block in self.blocks(topic):
+            if block.order_time[0] >= limit_ms:
+                kept.append(block)
+                continue
             cut = int(np.searchsorted(block.order_time, limit_ms, side="left"))
-            if cut:
-                due.append(block.take(slice(0, cut)))
+            due.append(block.take(slice(0, cut)))
             if cut < len(block):
                 kept.append(block.take(slice(cut, None)))
         self._blocks[topic][:] = kept

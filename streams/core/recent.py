@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streams.core.slots import TimedSlots
+from streams.core.sorting import first_of_each
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +43,8 @@ class RecentKeys:
     def admit(self, keys: U64, times_ms: I64, cutoff_ms: int) -> Bools:
         """Let keys through, row by row in the given order; True where a row is let through.
 
-        The rows' times must lie within one window of each other when ``both_ways`` is set.
+        The rows' times must lie within one window of each other when ``both_ways`` is set, and
+        within the 24 days that :class:`TimedSlots` tells apart in any case.
         Keys remembered from before ``cutoff_ms`` may be forgotten.
         """
         admitted = np.zeros(keys.size, dtype=np.bool_)
@@ -54,7 +56,7 @@ class RecentKeys:
             # Only rows that the present memory lets through can change it; the first of them
             # per key wins, and the others are asked again against what it left behind.
             pending = pending[self._admissible(slots[pending], times_ms[pending])]
-            _, first = np.unique(slots[pending], return_index=True)
+            first = first_of_each(slots[pending])
             winners = pending[first]
             admitted[winners] = True
             self.slots.write_times(slots[winners], times_ms[winners])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from streams.core.vocabulary import FIRST_REJECTED, SEVERAL, UNMAPPED_STAGE
 from streams.errors import RejectedRecord
 from streams.events import MAX_FIELD_BYTES, MAX_RECORD_BYTES, MAX_TIME_MS, MIN_TIME_MS, Outcome
 from streams.formats.documents import MAX_NESTING
-from streams.formats.keys import key_objection
+from streams.formats.keys import key_objection, text_objection
 from streams.formats.native import NativeFormat
 
 if TYPE_CHECKING:
@@ -61,8 +61,15 @@ class _Builder:
     first: list[bool] = field(default_factory=list)
     details: dict[int, Detail] = field(default_factory=dict)
 
-    def add(self, record: int, event: Event, *, first: bool) -> None:
-        keys, detail = row_keys(event, self.vocabulary)
+    def add(self, record: int, events: Sequence[Event]) -> None:
+        """Rows of one record: of all its events, or of none if one of them is rejected."""
+        rows = [row_keys(event, self.vocabulary) for event in events]
+        for number, (event, (keys, detail)) in enumerate(zip(events, rows, strict=True)):
+            self._add(record, event, keys, detail, first=number == 0)
+
+    def _add(
+        self, record: int, event: Event, keys: tuple[int, ...], detail: Detail | None, *, first: bool
+    ) -> None:
         self.record.append(record)
         self.time.append(event.time_ms)
         self.node.append(self.vocabulary.stages.codes[event.node])
@@ -142,9 +149,7 @@ class EventColumns:
         rejected = []
         for index in range(len(batch.values)):
             try:
-                events = self._form.decode(batch.record(index))
-                for number, event in enumerate(events):
-                    built.add(index, event, first=number == 0)
+                built.add(index, self._form.decode(batch.record(index)))
             except RejectedRecord as error:
                 rejected.append(Rejected(index, error.outcome, error.reason, error.field))
         return Decoded(built.rows(), built.details, rejected)
@@ -163,7 +168,9 @@ class NativeColumns:
         self._vocabulary = vocabulary
         self._decode_one = form.document
         codes = vocabulary.stages.codes
-        self._stage_of = _StageCodes({name: codes[node] for name, node in form.nodes.items()})
+        # A mapped name that may not stand as a text is left to the exact decoder.
+        names = {name: node for name, node in form.nodes.items() if text_objection(name) is None}
+        self._stage_of = _StageCodes({name: codes[node] for name, node in names.items()})
         # From here on events carry orders, which the exact decoder reads.
         self._ordering = np.array([name in form.ordering for name in vocabulary.stages.names])
 
@@ -232,10 +239,10 @@ class NativeColumns:
             topic=np.zeros(count, dtype=np.int8),
             time=_times(docs, odd),
             order_time=np.zeros(count, dtype=np.int64),
-            node=np.array([stage_of[doc.event] for doc in docs], dtype=np.int16),
+            node=_numbers("h", [stage_of[doc.event] for doc in docs]),
             event=fingerprints(events),
             visitor=fingerprints(visitors),
-            keys=np.array(keys, dtype=np.int32),
+            keys=np.stack([_numbers("i", column) for column in keys]),
             detail=np.full(count, NO_DETAIL, dtype=np.int64),
             first=np.ones(count, dtype=np.bool_),
             late=np.zeros(count, dtype=np.bool_),
@@ -281,10 +288,21 @@ class NativeColumns:
         return Decoded(rows if keep.all() else rows.take(keep), details, rejected)
 
 
+def _numbers(code: str, values: Sequence[Any]) -> NDArray[Any]:
+    """Plain integers as an array: by way of ``array``, which takes them three times faster.
+
+    Raises:
+        TypeError: not all are integers.
+        OverflowError: not all fit.
+    """
+    numbers = array(code, values)
+    return np.frombuffer(numbers, dtype=code).copy()
+
+
 def _times(docs: Sequence[NativeEvent], odd: NDArray[np.bool_]) -> NDArray[np.int64]:
     values = [doc.event_time for doc in docs]
     try:
-        return np.array(array("q", values), dtype=np.int64)  # type: ignore[type-var]  # a text raises
+        return _numbers("q", values)
     except (TypeError, OverflowError):
         odd |= np.array([type(value) is not int for value in values])
         fits = [value if type(value) is int and abs(value) <= MAX_TIME_MS else 0 for value in values]

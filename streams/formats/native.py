@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from streams.core.money import exponent, line_amount, to_minor
+from streams.errors import ConfigError
 from streams.events import MAX_SKUS, Event, OrderLine, Reason
 from streams.formats.base import PLACING_NODES, check_count, node_table
 from streams.formats.documents import check_document, read_json, unmapped
@@ -39,7 +40,8 @@ class NativeItem(msgspec.Struct, gc=False):
     """One order line as it stands in the message."""
 
     sku: str | None = None
-    quantity: int | None = None
+    # Read as it stands and judged below: a quantity that is no whole number is a bad quantity.
+    quantity: int | float | str | None = None
     price: str | int | None = None
     minor: bool = False
     slot: str | None = None
@@ -62,6 +64,10 @@ class NativeEvent(msgspec.Struct, gc=False):
     items: msgspec.Raw = msgspec.Raw(b"null")
 
 
+_OWN_FIELDS = frozenset(NativeEvent.__struct_fields__)
+_NO_TEXTS = ("event_time", "sku", "items")
+
+
 class NativeFormat:
     """Decoder of the native format.
 
@@ -69,6 +75,9 @@ class NativeFormat:
         funnel: its nodes are the event names, beside the outcomes of orders.
         events: further names -> node, or None for names that are passed over on purpose.
         extra_fields: top-level fields of the extra dimensions.
+
+    Raises:
+        ConfigError: an extra dimension of a field that holds no text, or ``events`` names no node.
     """
 
     name = "native"
@@ -153,16 +162,28 @@ class NativeFormat:
 
 
 def _extra_attributes(extra_fields: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f"extra_{number}" for number in range(len(extra_fields)))
+    """Attributes that hold the extra fields: the event's own ones may be dimensions as well.
+
+    Raises:
+        ConfigError: a field of the format that holds no single text.
+    """
+    for name in extra_fields:
+        if name in _NO_TEXTS:
+            raise ConfigError("dimensions", f"a field that holds a text, which {name} does not")
+    return tuple(
+        name if name in _OWN_FIELDS else f"extra_{extra_fields.index(name)}" for name in extra_fields
+    )
 
 
 def _event_type(extra_fields: tuple[str, ...]) -> type[NativeEvent]:
-    if not extra_fields:
-        return NativeEvent
+    attributes = dict(zip(_extra_attributes(extra_fields), extra_fields, strict=True))
     fields: list[Any] = [
         (attribute, str | None, msgspec.field(default=None, name=name))
-        for attribute, name in zip(_extra_attributes(extra_fields), extra_fields, strict=True)
+        for attribute, name in attributes.items()
+        if attribute not in _OWN_FIELDS
     ]
+    if not fields:
+        return NativeEvent
     return cast("type[NativeEvent]", msgspec.defstruct("NativeEvent", fields, bases=(NativeEvent,), gc=False))
 
 
@@ -184,7 +205,7 @@ def _skus(sku: str | tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def _line(item: NativeItem, digits: int, path: str) -> OrderLine:
-    count = quantity(item.quantity, f"{path}.quantity")
+    count = _quantity(item.quantity, f"{path}.quantity")
     return OrderLine(
         _key(item.sku, f"{path}.sku"),
         count,
@@ -194,14 +215,21 @@ def _line(item: NativeItem, digits: int, path: str) -> OrderLine:
     )
 
 
+def _quantity(value: object, field: str) -> int:
+    if value is not None and type(value) is not int:
+        raise invalid(Reason.BAD_QUANTITY, field)
+    return quantity(value, field)
+
+
 def _price(item: NativeItem, digits: int, field: str) -> int:
     price = item.price
     if price is None:
         raise invalid(Reason.MISSING_FIELD, field)
+    if isinstance(price, str) is item.minor:
+        # A decimal string counts major units and an integer minor ones: never guess which was meant.
+        raise invalid(Reason.WRONG_TYPE, field)
     if isinstance(price, str):
         return to_minor(check_text(price, field), digits, field)
-    if not item.minor:
-        raise invalid(Reason.WRONG_TYPE, field)
     if price < 0:
         raise invalid(Reason.NEGATIVE_PRICE, field)
     return price

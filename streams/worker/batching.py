@@ -37,19 +37,19 @@ if TYPE_CHECKING:
 # How often to look whether reading may begin again.
 _PAUSE_SECONDS = 0.02
 # How long to wait for Kafka to take a last commit, before leaving without it.
-_LAST_COMMIT_SECONDS = 10.0
+_LAST_COMMIT_SECONDS = 5.0
 # Faust gives up silently on a seek longer than `broker_request_timeout` (90 s); we, loudly, before.
 _SEEK_SECONDS = 60.0
 # Beyond its longest wait for news, a broker that has not answered for this long is not heard any more.
-_UNHEARD_SECONDS = 5.0
+_UNHEARD_SECONDS = 1.0
 
 
 class Position(NamedTuple):
     """How far a topic-partition is read: next offset to fetch, its end, and the end of what agents got.
 
-    ``next_offset`` and ``end_offset`` are None where they are not known: not read yet, something is
-    on its way from the consumer thread, or the broker does not answer. ``end_offset`` is the end of
-    what may be read: that of a transaction still open is not.
+    ``next_offset`` is None while it is not known whether anything is left: not read yet, something
+    is on its way from the consumer thread, or all was read but the broker does not answer any more.
+    ``end_offset`` is the end of what may be read, without a transaction still open; None at first.
     """
 
     next_offset: int | None
@@ -160,9 +160,10 @@ class BatchConsumer(Consumer):
         state = assignment.state_value(tp)
         # In this order: the thread notes what it takes before it moves the position.
         position, end, handed_out = state._position, state.lso, self._handed_out.get(tp)
-        unheard = self._unheard_seconds(tp, state.timestamp) - consumer._fetch_max_wait_ms / 1000
-        if position is None or end is None or tp in self._thread.taken or unheard > _UNHEARD_SECONDS:
-            return Position(None, None, handed_out)
+        unheard = self._unheard_seconds(tp, state.timestamp) > consumer._fetch_max_wait_ms / 1000 + _UNHEARD_SECONDS
+        on_its_way = position is None or end is None or tp in self._thread.taken
+        if on_its_way or (position >= end and unheard):
+            return Position(None, end, handed_out)
         return Position(position, end, handed_out)
 
     def _unheard_seconds(self, tp: TP, answered_at: int | None) -> float:

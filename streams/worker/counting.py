@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from streams.worker.batching import Position
     from streams.worker.publishing import Outbox
 
-# Count as soon as this much waits, without waiting for the next tick.
+# Count as soon as this much has come in, without waiting for the next tick.
 _PROCESS_AT = 16_384
 # One topic may run ahead of the other by this many events before it is held back.
 _AHEAD_LIMIT = 400_000
@@ -56,6 +56,7 @@ class AssignedPartition:
     next_offset: list[int | None] = field(default_factory=lambda: [None, None])
     taken_at_ms: list[int] = field(default_factory=lambda: [0, 0])
     rejected_in_a_row: int = 0
+    unprocessed: int = 0
     unacknowledged: deque[_Unacknowledged] = field(default_factory=deque)
     limit_ms: int = UNREAD
 
@@ -134,7 +135,8 @@ class Counting:
         if fresh is not None:
             self._ingest(assigned, which, fresh)
         assigned.unacknowledged.append(_Unacknowledged(max(assigned.counts.newest), ack))
-        if assigned.counts.waiting >= _PROCESS_AT:
+        assigned.unprocessed += len(batch.offsets)
+        if assigned.unprocessed >= _PROCESS_AT:
             self._process(assigned, (None, None))
         self._metrics.observe_batch(time.perf_counter() - started, len(batch.offsets))
 
@@ -211,6 +213,7 @@ class Counting:
         )
         assigned.limit_ms = max(assigned.limit_ms, limit)
         assigned.counts.process(assigned.limit_ms)
+        assigned.unprocessed = 0
 
     def _observe(self, assigned: AssignedPartition, now: int) -> None:
         read = [newest for newest in assigned.counts.newest if newest != UNREAD]

@@ -123,6 +123,15 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             setattr(consumer, f"_{name}", value)
         return consumer
 
+    async def on_thread_stop(self) -> None:
+        """Leave the group and close the connections, also while Kafka is away."""
+        # A fetch that waits to be tried again is cancelled by aiokafka, and its cancellation comes out here:
+        # the thread would end without a word, and whoever waits for it would wait for a minute.
+        with contextlib.suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
+        if self._consumer is not None:
+            await self._consumer._client.close()
+
     async def crash(self, reason: BaseException) -> None:
         """End the app for something that happened in this thread, which ends at once."""
         self.broken = True

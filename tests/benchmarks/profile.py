@@ -135,8 +135,8 @@ def by_thread(stacks: Iterable[str]) -> list[Samples]:
 def _trace(arguments: argparse.Namespace, servers: str, written: int, folder: Path) -> None:
     print("py-spy may not look into other processes here: cProfile, main thread only", file=sys.stderr)
     result = folder / "worker.prof"
-    wrapper = ("-m", "cProfile", "-o", str(result))
-    with RunningWorker(servers, folder, wrapper=wrapper) as worker, Tally(servers) as tally:
+    program = ("-m", "cProfile", "-o", str(result), "-m", "streams.cli")
+    with RunningWorker(servers, folder, program=program) as worker, Tally(servers) as tally:
         tally.until(written, worker, _TIMEOUT_S)
     pstats.Stats(str(result)).sort_stats("tottime").print_stats(arguments.top)
 

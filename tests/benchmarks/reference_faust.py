@@ -42,6 +42,7 @@ def build(servers: str, topic: str, events: int) -> faust.App:
         topic_partitions=4,
         topic_replication_factor=1,
         web_enabled=False,
+        worker_redirect_stdouts=False,
     )
 
     def table(name: str) -> Any:
@@ -88,7 +89,8 @@ class Meter:
             "cpu_s": time.process_time() - cpu,
             "wall_s": time.monotonic() - wall,
         }
-        print(orjson.dumps(figures).decode(), flush=True)
+        # Faust's spinner leaves an unfinished line.
+        print("\n" + orjson.dumps(figures).decode(), flush=True)
         # Orderly shutdown would take seconds and is nothing that is measured here.
         os._exit(0)
 
@@ -97,7 +99,7 @@ def main() -> None:
     """Run the app until it has counted enough."""
     servers, topic, events = sys.argv[1:]
     app = build(servers, topic, int(events))
-    faust.Worker(app, loglevel="ERROR", quiet=True).execute_from_commandline()
+    faust.Worker(app, loglevel="ERROR", quiet=True, redirect_stdouts=False).execute_from_commandline()
 
 
 if __name__ == "__main__":

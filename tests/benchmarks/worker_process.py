@@ -14,6 +14,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
 from urllib.request import urlopen
 
@@ -27,13 +28,12 @@ from tests.benchmarks.reporting import ROOT
 from tests.support.processes import Process, free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from prometheus_client.samples import Sample
 
 SHARDS: Final = 4
 PLAIN_TOPICS: Final = ("plain.clickstream", "plain.orders")
-ROLLUPS: Final = "funnelwatch.rollups"
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _READY_TIMEOUT_S: Final = 60.0
 # It hands its state over before it goes.
@@ -105,16 +105,25 @@ class RunningWorker:
     Args:
         servers: Kafka's addresses.
         folder: for its log.
-        wrapper: words before ``-m streams.cli worker`` in Python's command line, e.g. of a profiler.
+        program: what Python runs instead of ``streams.cli``, e.g. a profiler of it.
+        settings: variables over those that say where Kafka is and where to serve.
     """
 
-    def __init__(self, servers: str, folder: Path, *, wrapper: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        servers: str,
+        folder: Path,
+        *,
+        program: Sequence[str] = ("-m", "streams.cli"),
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         (self.port,) = free_ports(1)
-        command = [sys.executable, *wrapper, "-m", "streams.cli", "worker"]
+        command = [sys.executable, *program, "worker"]
         environment = {
             "FUNNELWATCH__KAFKA__BOOTSTRAP_SERVERS": servers,
             "FUNNELWATCH__HTTP__PORT": str(self.port),
             "FUNNELWATCH__LOGGING__LEVEL": "WARNING",
+            **settings,
         }
         self.process = Process("worker", command, log=folder / "worker.log", env=environment, cwd=ROOT)
 
@@ -170,13 +179,14 @@ class Tally:
     """Records counted so far, of all outcomes, as the rollups topic has them; a context manager."""
 
     servers: str
+    topic: str = "funnelwatch.rollups"
     records: int = 0
     _values: dict[tuple[int, int, int, int, str], int] = field(default_factory=dict)
     _consumer: Consumer = field(init=False)
 
     def __enter__(self) -> Self:
         self._consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "tally", "log_level": 0})
-        self._consumer.assign([TopicPartition(ROLLUPS, shard, 0) for shard in range(SHARDS)])
+        self._consumer.assign([TopicPartition(self.topic, shard, 0) for shard in range(SHARDS)])
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,14 +16,15 @@ from faust.types import TP
 from streams.worker.batching import Position
 from streams.worker.fetching import MAX_BATCH_RECORDS
 from tests.support.batch_reader import BatchReader, committed, create, fill, producing
-from tests.support.workers import until
+from tests.integration.conftest import skip_if_unavailable
+from tests.support.apache_kafka import KafkaCluster
+from tests.support.workers import read_topic, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from tests.integration.conftest import MakeKafkaCluster, TopicNames
-    from tests.support.apache_kafka import KafkaCluster
 
 pytestmark = pytest.mark.kafka
 
@@ -283,6 +285,7 @@ async def test_the_position_tells_the_truth(kafka: KafkaCluster, topic_names: To
         position = reader.consumer.read_position
         assert position(topic, 7) == UNKNOWN
         await until(lambda: None not in position(topic, 0), seconds=20, what="the first batch")
+        assert position(topic, 0).handed_out
         left = position(topic, 0)
         assert left.end_offset == 200
         assert left.next_offset == left.handed_out
@@ -361,6 +364,33 @@ async def test_an_acknowledgement_from_before_a_rebalance_does_nothing(
         again.ack()
         await reader.consumer.commit_and_end_transactions()
         assert await committed(kafka.bootstrap_servers, group, topic) == [10]
+
+
+async def test_a_member_given_up_by_its_group_takes_nothing_back(
+    kafka: KafkaCluster, topic_names: TopicNames
+) -> None:
+    """A worker that slept through its session cannot commit over its successor; it joins again."""
+    topic, group = topic_names("clicks"), topic_names("g")
+    await create(kafka.bootstrap_servers, topic)
+    await fill(kafka.bootstrap_servers, topic, [b"x"] * 10)
+    settings = {"broker_session_timeout": 1.0}
+    async with Holder(kafka.bootstrap_servers, group, topic, settings=settings) as sleeper:
+        await sleeper.takes(10)
+
+        async def sleep() -> None:
+            time.sleep(3)  # noqa: ASYNC251  # the very thing: the thread that sends heartbeats hangs
+
+        sleeping = asyncio.create_task(sleeper.consumer._thread.call_thread(sleep))  # noqa: SLF001  # nowhere else
+        async with BatchReader(kafka.bootstrap_servers, group, topic) as successor:
+            await successor.takes(10)
+            await fill(kafka.bootstrap_servers, topic, [b"x"] * 10)
+            await successor.takes(20)
+            await successor.consumer.commit_and_end_transactions()
+            assert not sleeping.done()
+            await until(lambda: len(sleeper.assigned) >= 2, seconds=20, what="the sleeper to join again")
+            assert sleeper.revoked == [{TP(topic, 0)}]
+            assert await committed(kafka.bootstrap_servers, group, topic) == [20]
+            assert [sleeper.app.crash_reason, successor.app.crash_reason] == [None, None]
 
 
 async def test_getting_ready_may_take_longer_than_a_session(kafka: KafkaCluster, topic_names: TopicNames) -> None:
@@ -482,3 +512,76 @@ async def test_a_wrong_checksum_ends_the_app(kafka: KafkaCluster, topic_names: T
     async with BatchReader(kafka.bootstrap_servers, group, topic) as again:
         await again.takes(20)
         assert again.offsets() == {(topic, 0): list(range(30, 50))}
+
+
+# --------------------------------------------------------------------------- a broker that goes and comes
+
+
+@pytest.fixture(scope="module")
+def mine() -> Iterator[KafkaCluster]:
+    """A broker of this module's own, to stop and to start; it compacts at once."""
+    with skip_if_unavailable():
+        cluster = KafkaCluster(properties={"log.cleaner.backoff.ms": "100"})
+    with cluster:
+        yield cluster
+
+
+async def test_compacted_offsets_are_read_over(mine: KafkaCluster, topic_names: TopicNames) -> None:
+    """Offsets that compaction took out are no gaps: what is left arrives, and all is committed."""
+    topic, group = topic_names("state"), topic_names("g")
+    eager = {"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.01"}
+    await create(mine.bootstrap_servers, topic, config=eager)
+    for keys in (10, 8, 6):
+        await fill(mine.bootstrap_servers, topic, [b"x"] * keys, linger_ms=150)
+        await asyncio.sleep(0.15)  # a segment must be older than this to be closed by the next write
+    left = [8, 9, 16, 17, *range(18, 28)]
+
+    async def is_compacted() -> bool:
+        records = (await read_topic(mine.bootstrap_servers, topic))[0]
+        return [record.offset for record in records] == left
+
+    await fill(mine.bootstrap_servers, topic, [b"x"] * 4)
+    await until(is_compacted, seconds=30, what="compaction")
+    async with BatchReader(mine.bootstrap_servers, group, topic) as reader:
+        await reader.takes(len(left))
+        assert reader.offsets() == {(topic, 0): left}
+    assert await committed(mine.bootstrap_servers, group, topic) == [28]
+
+
+async def test_a_broker_restart_under_load(mine: KafkaCluster, topic_names: TopicNames) -> None:
+    """While the broker is away nothing ends and nothing is known; back again, no record is lost or repeated."""
+    topic, group = topic_names("clicks"), topic_names("g")
+    await create(mine.bootstrap_servers, topic, 2)
+    async with BatchReader(mine.bootstrap_servers, group, topic, settings={"broker_session_timeout": 30.0}) as reader:
+        async with load(mine.bootstrap_servers, topic, 2) as written:
+            await reader.takes(500)
+            await asyncio.to_thread(mine.stop_broker, 0)
+            await until(
+                lambda: [reader.consumer.read_position(topic, number)[0] for number in (0, 1)] == [None, None],
+                seconds=10,
+                what="the reader to notice",
+            )
+            before = reader.count()
+            await asyncio.to_thread(mine.start_broker, 0)
+            await reader.takes(before + 500)
+        await reader.takes(sum(written))
+        assert reader.offsets() == {(topic, number): list(range(count)) for number, count in enumerate(written)}
+        assert reader.app.crash_reason is None
+    assert await committed(mine.bootstrap_servers, group, topic, (0, 1)) == written
+
+
+async def test_stopping_without_kafka(mine: KafkaCluster, topic_names: TopicNames) -> None:
+    """An app that is stopped while Kafka is away stops, in bounded time; what it could not commit is read again."""
+    topic, group = topic_names("clicks"), topic_names("g")
+    await create(mine.bootstrap_servers, topic)
+    await fill(mine.bootstrap_servers, topic, [b"x"] * 10)
+    settings = {"broker_session_timeout": 2.0}
+    async with BatchReader(mine.bootstrap_servers, group, topic, acks=False, settings=settings) as reader:
+        await reader.takes(10)
+        await asyncio.to_thread(mine.kill_broker, 0)
+        reader.taken[0].ack()
+        async with asyncio.timeout(20):
+            await reader.stop()
+    await asyncio.to_thread(mine.start_broker, 0)
+    async with BatchReader(mine.bootstrap_servers, group, topic) as again:
+        await again.takes(10)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from streams.core.buckets import BucketChange, OpenBuckets, bucket_of
 from tests.support.columns import i64
 
@@ -150,3 +152,17 @@ def test_keys_of_money_are_apart() -> None:
     for amount, key in enumerate(keys, 1):
         buckets.add_money(A, key, amount)
     assert buckets.flush(0)[0].money == [(key, 1, amount, 0, 0) for amount, key in enumerate(keys, 1)]
+
+
+def test_more_cells_than_are_held_back_are_counted_all_the_same() -> None:
+    """Cells are counted in bulk: often enough that memory stays bounded, with few keys and with many."""
+    buckets = OpenBuckets(2)
+    few, many = np.arange(100_000) % 7, np.arange(100_000) * 1_000
+    for _ in range(4):
+        buckets.count(0, np.full(few.size, A), few)
+        buckets.count(1, np.full(many.size, A), many)
+    (change,) = buckets.flush(0)
+    assert sum(value for value, _ in cells(change).values()) == 400_000
+    assert cells(change)[3] == (4 * np.count_nonzero(few == 3), 0)
+    assert change.cells[1][0].size == 100_000
+    assert set(change.cells[1][1].tolist()) == {4}

@@ -1,0 +1,49 @@
+"""Sorting with the place packed in: a plain sort of integers is several times faster in numpy than
+a stable argsort, and with the row's place in the low bits it is stable all the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    I64 = NDArray[np.int64]
+
+_BITS = 63
+
+
+def stable_order(values: I64) -> I64:
+    """What ``argsort(values, kind="stable")`` answers, shape (n,)."""
+    packed = _packed(values)
+    if packed is None:
+        return np.argsort(values, kind="stable")
+    return packed & _mask(values.size)
+
+
+def first_of_each(values: I64) -> I64:
+    """Index of the first occurrence of each distinct value, in the order of the values."""
+    if not values.size:
+        return values.astype(np.int64)
+    order = stable_order(values)
+    ordered = values[order]
+    return order[np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))]
+
+
+def _packed(values: I64) -> I64 | None:
+    """Sorted (value, place) pairs as single numbers, or None if they do not fit into one."""
+    if values.size == 0:
+        return values.astype(np.int64)
+    low = int(values.min())
+    bits = values.size.bit_length()
+    if (int(values.max()) - low) >> (_BITS - bits):
+        return None
+    packed: I64 = ((values - low) << bits) | np.arange(values.size)
+    packed.sort()
+    return packed
+
+
+def _mask(size: int) -> int:
+    return (1 << size.bit_length()) - 1

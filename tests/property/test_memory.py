@@ -1,0 +1,247 @@
+"""The tables that state is kept in, against dictionaries and plain loops.
+
+:class:`TimedSlots` is a dictionary with expiry, :class:`RecentKeys` a loop over rows,
+:class:`Attribution` a loop over clicks and questions - whatever the keys, the times and the cuts
+into batches.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.core.attribution import Attribution, Clicks
+from streams.core.recent import RecentKeys
+from streams.core.slots import TimedSlots
+from streams.core.sorting import first_of_each, stable_order
+
+T0 = 1_762_689_600_000
+SECOND, DAY = 1_000, 86_400_000
+# Next to each other, so that they share both buckets; zero, which marks an empty slot; and any.
+KEYS = st.one_of(st.integers(2, 60), st.just(0), st.integers(2, 2**64 - 1))
+# A jump may be longer than 32 bits of milliseconds.
+JUMPS = st.sampled_from([0, 1, SECOND, 60 * SECOND, DAY, 9 * DAY, 30 * DAY, 50 * DAY, 400 * DAY])
+
+
+def u64(values: list[int]) -> np.typing.NDArray[np.uint64]:
+    """Fingerprints."""
+    return np.array(values, dtype=np.uint64)
+
+
+# --- TimedSlots ----------------------------------------------------------------------------------
+
+
+class Batch(NamedTuple):
+    """Keys resolved at once: ``jump`` after the batch before, each so much behind its time."""
+
+    jump: int
+    kept_ms: int
+    keys: list[tuple[int, int]]  # key, how far its time lies back
+    flood: int  # so many further keys
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> Batch:
+    """Up to ten days are kept, and times lie within what is kept."""
+    kept = draw(st.sampled_from([0, SECOND, 60 * SECOND, DAY, 10 * DAY]))
+    keys = draw(st.lists(st.tuples(KEYS, st.integers(0, kept)), max_size=30))
+    return Batch(draw(JUMPS), kept, keys, draw(st.sampled_from([0, 0, 0, 300, 2_000])))
+
+
+@given(story=st.lists(batches(), max_size=12), restored=st.sets(st.integers(0, 11)))
+def test_slots_are_a_dictionary_with_expiry(story: list[Batch], restored: set[int]) -> None:
+    """Times and payload of every key not older than the cutoff, and nothing of the others.
+
+    The table grows, forgets, moves its base and is snapshotted on the way; cutoffs never go back.
+    """
+    table, model = TimedSlots(payload=1), dict[int, tuple[int, int]]()
+    now, cutoff = T0, T0 - 10 * DAY
+    for number, batch in enumerate(story):
+        now += batch.jump
+        cutoff = max(cutoff, now - batch.kept_ms)
+        if number in restored:
+            copy = TimedSlots(payload=1)
+            copy.restore(table.state())
+            table = copy
+        flood = np.random.default_rng(number).integers(2**40, 2**64, batch.flood, dtype=np.uint64).tolist()
+        keys = [key for key, _ in batch.keys] + flood
+        times = [now - back for _, back in batch.keys] + [now] * len(flood)
+        _resolve_both(table, model, keys, times, cutoff)
+    _compare(table, model, cutoff)
+
+
+def _resolve_both(
+    table: TimedSlots, model: dict[int, tuple[int, int]], keys: list[int], times: list[int], cutoff: int
+) -> None:
+    slots = table.resolve(u64(keys), cutoff)
+    stored, fresh = table.times(slots)
+    for at, key in enumerate(keys):
+        known = model.get(key)
+        alive = known is not None and known[0] >= cutoff
+        assert bool(fresh[at]) is not alive
+        if known is not None and alive:
+            assert (int(stored[at]), int(table.payload[0, slots[at]])) == known
+    table.write_times(slots, np.array(times, dtype=np.int64))
+    table.payload[0, slots] = np.arange(len(keys))
+    model.update({key: (time, at) for at, (key, time) in enumerate(zip(keys, times, strict=True))})
+
+
+def _compare(table: TimedSlots, model: dict[int, tuple[int, int]], cutoff: int) -> None:
+    alive = {key: value for key, value in model.items() if value[0] >= cutoff}
+    keys, _, payload = table.live(cutoff)
+    assert dict(zip(keys.tolist(), payload[0].tolist(), strict=True)) == {
+        max(key, 1): at for key, (_, at) in alive.items()
+    }
+    slots = table.find(u64(list(alive)))
+    assert (slots >= 0).all()
+    assert table.times(slots)[0].tolist() == [time for time, _ in alive.values()]
+    assert table.find(u64([2**63 + 12_345])).tolist() == [-1]
+
+
+# --- RecentKeys ----------------------------------------------------------------------------------
+
+WINDOW = 10 * SECOND
+BACKS = st.one_of(
+    st.integers(0, 2 * WINDOW), st.sampled_from([0, 1, WINDOW - 1, WINDOW, WINDOW + 1, 2 * WINDOW + 1])
+)
+ROWS = st.tuples(st.one_of(st.integers(2, 5), st.just(0)), st.one_of(st.just(0), JUMPS), BACKS)
+
+
+def _admit_one(memory: dict[int, int], key: int, time: int, *, both_ways: bool) -> bool:
+    last = memory.get(key)
+    admitted = last is None or time - last > WINDOW or (both_ways and last - time > WINDOW)
+    if admitted:
+        memory[key] = time
+    return admitted
+
+
+def _cuts(times: list[int], cuts: set[int], *, both_ways: bool) -> list[int]:
+    """Where batches begin: at the cuts, and wherever a batch would span more than it may."""
+    span = WINDOW if both_ways else 20 * DAY
+    starts: list[int] = []
+    low = high = 0
+    for at, time in enumerate(times):
+        low, high = min(low, time), max(high, time)
+        if not starts or at in cuts or high - low > span:
+            starts.append(at)
+            low = high = time
+    return starts
+
+
+@given(rows=st.lists(ROWS, max_size=40), cuts=st.sets(st.integers(0, 40)), both_ways=st.booleans())
+def test_recent_keys_are_a_loop_over_rows(
+    rows: list[tuple[int, int, int]],
+    cuts: set[int],
+    both_ways: bool,  # noqa: FBT001  # drawn
+) -> None:
+    """However the rows are cut into batches, and with everything forgotten that may be."""
+    clock = np.cumsum([jump for _, jump, _ in rows], dtype=np.int64)
+    times = [T0 + int(now) - back for now, (_, _, back) in zip(clock, rows, strict=True)]
+    keys = [key for key, _, _ in rows]
+    memory = RecentKeys(WINDOW, both_ways=both_ways)
+    admitted: list[bool] = []
+    starts = _cuts(times, cuts, both_ways=both_ways)
+    for start, end in itertools.pairwise([*starts, len(rows)]):
+        cutoff = min(times[start:]) - WINDOW
+        part = np.array(times[start:end], dtype=np.int64)
+        admitted += memory.admit(u64(keys[start:end]), part, cutoff).tolist()
+    model: dict[int, int] = {}
+    assert admitted == [
+        _admit_one(model, key, time, both_ways=both_ways) for key, time in zip(keys, times, strict=True)
+    ]
+
+
+# --- Attribution ---------------------------------------------------------------------------------
+
+
+class Step(NamedTuple):
+    """A click, or an event that asks."""
+
+    is_click: bool
+    visitor: int
+    sku: int  # 0: none
+    time: int
+
+
+STEPS = st.builds(Step, st.booleans(), st.integers(1, 3), st.integers(0, 2), BACKS)
+Newest = dict[int, tuple[int, int]]  # key -> (time, number of the click)
+
+
+def _sku_key(step: Step) -> int:
+    return step.visitor * 100 + step.sku
+
+
+def _naive(steps: list[Step]) -> list[int]:
+    """The click each step is owed to, by its number from 1; 0 for none. Clicks are owed to none."""
+    by_visitor, by_sku, owed = Newest(), Newest(), []
+    for number, step in enumerate(steps, 1):
+        owed.append(0)
+        places = [(by_visitor, step.visitor)] + [(by_sku, _sku_key(step))] * (step.sku > 0)
+        for newest, key in places:
+            held = newest.get(key)
+            if step.is_click:
+                if held is None or step.time >= held[0]:
+                    newest[key] = (step.time, number)
+            elif held is not None and step.time - WINDOW <= held[0] <= step.time:
+                owed[-1] = held[1]
+    return owed
+
+
+def _clicks(steps: list[Step], places: list[int], numbers: list[int], keys: list[int]) -> Clicks:
+    codes = np.array(numbers, dtype=np.int32)
+    times = np.array([T0 + step.time for step in steps], dtype=np.int64)
+    return Clicks(u64(keys), np.array(places, dtype=np.int64), times, codes, -codes)
+
+
+def _credit(attribution: Attribution, steps: list[Step], start: int, end: int) -> list[int]:
+    """What a batch of the steps is owed, by the real thing."""
+    batch = list(enumerate(steps[start:end]))
+    clicks = [(at, step) for at, step in batch if step.is_click]
+    on_sku = [(at, step) for at, step in clicks if step.sku]
+    asks = [(at, step) for at, step in batch if not step.is_click]
+    both = tuple(
+        _clicks([s for _, s in some], [at for at, _ in some], [start + at + 1 for at, _ in some], keys)
+        for some, keys in ((clicks, [s.visitor for _, s in clicks]), (on_sku, [_sku_key(s) for _, s in on_sku]))
+    )
+    # Without a SKU of its own a question asks under a key that no click has.
+    questions = u64([s.visitor for _, s in asks]), u64([_sku_key(s) if s.sku else 7 for _, s in asks])
+    times = np.array([T0 + s.time for _, s in asks], dtype=np.int64)
+    places = np.array([at for at, _ in asks], dtype=np.int64)
+    slots, banners = attribution.credit((both[0], both[1]), questions, places, times)
+    assert slots.tolist() == [-banner for banner in banners.tolist()]
+    later = [T0 + step.time for step in steps[start:]]
+    attribution.remember((both[0], both[1]), min(later) - WINDOW)
+    owed = dict(zip(places.tolist(), slots.tolist(), strict=True))
+    return [owed.get(at, 0) for at, _ in batch]
+
+
+@given(steps=st.lists(STEPS, max_size=40), cuts=st.sets(st.integers(0, 40)))
+def test_attribution_is_a_loop_over_clicks_and_events(steps: list[Step], cuts: set[int]) -> None:
+    """Each event sees exactly the clicks before it, however they are cut into batches."""
+    attribution = Attribution(WINDOW)
+    ends = sorted({0, len(steps), *(cut for cut in cuts if cut < len(steps))})
+    credited = [
+        number
+        for start, end in itertools.pairwise(ends)
+        for number in _credit(attribution, steps, start, end)
+    ]
+    assert credited == _naive(steps)
+
+
+# --- sorting -------------------------------------------------------------------------------------
+
+
+@given(
+    values=st.lists(
+        st.one_of(st.integers(-3, 3), st.integers(-(2**62), 2**62), st.integers(T0, T0 + 50)), max_size=300
+    )
+)
+def test_sorting_is_numpys_stable_one(values: list[int]) -> None:
+    """Whatever the values, and whether or not place and value fit into one number."""
+    array = np.array(values, dtype=np.int64)
+    assert stable_order(array).tolist() == np.argsort(array, kind="stable").tolist()
+    assert first_of_each(array).tolist() == np.unique(array, return_index=True)[1].tolist()

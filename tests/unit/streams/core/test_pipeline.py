@@ -1,0 +1,376 @@
+"""One source partition: taking in, counting, flushing, handing over, and its bounds.
+
+What is counted is in test_contract_rules.py; here is how it goes there.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from streams.core.ordering import UNREAD
+from streams.core.pipeline import CLICKSTREAM, ORDERS, SourcePartition
+from streams.core.rows import Decoded, Detail, Line, Rejected
+from streams.core.settings import CountingSettings
+from streams.core.snapshot import decode_state
+from streams.core.vocabulary import Vocabulary
+from streams.errors import CodecError
+from streams.events import Outcome, Reason
+from streams.formats.keys import key_objection
+from streams.funnel import Funnel
+from tests.support.builders import MINUTE, T0, at, click, exposure, line, paid, refunded, stream, view
+from tests.support.columns import i64, rows
+from tests.support.partition import CountedPartition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from streams.core.buckets import BucketChange
+
+CLICK, VIEW = 1, 2
+VISITORS = 16
+
+
+@pytest.fixture
+def partition() -> CountedPartition:
+    """A partition that has read nothing."""
+    return CountedPartition()
+
+
+def outcomes(changes: Iterable[BucketChange]) -> dict[tuple[int, int, str], int]:
+    """(bucket after T0, topic, outcome) -> records."""
+    return {
+        (change.bucket_ms - T0, topic, str(outcome)): records
+        for change in changes
+        for (topic, outcome), records, _ in change.outcomes
+    }
+
+
+# --- taking in -----------------------------------------------------------------------------------
+
+
+def test_a_partition_starts_from_nothing(partition: CountedPartition) -> None:
+    """Nothing read, nothing waiting, nothing counted."""
+    counts = partition.counts
+    assert counts.newest == (UNREAD, UNREAD)
+    assert (counts.waiting, counts.limit_ms, counts.counted_until, counts.open_from) == (0, UNREAD, UNREAD, 0)
+    assert counts.flush() == []
+
+
+def test_what_is_read_waits(partition: CountedPartition) -> None:
+    """Reading counts no event; the newest event time per topic is known at once."""
+    assert partition.read(CLICKSTREAM, stream([click(t=5), click(t=3)])) == []
+    assert partition.counts.waiting == 2
+    assert partition.counts.newest == (at(5), UNREAD)
+    assert partition.counts.flush() == []
+
+
+def test_events_below_the_limit_are_counted(partition: CountedPartition) -> None:
+    """Strictly below; the rest waits on."""
+    partition.read(CLICKSTREAM, stream([click(t=t) for t in (10, 20, 30)]))
+    assert partition.counts.process(at(20)) == 1
+    assert partition.counts.process(at(20)) == 0
+    assert partition.counts.process(at(21)) == 1
+    assert (partition.counts.waiting, partition.counts.counted_until) == (1, at(20))
+
+
+def test_the_limit_never_goes_back(partition: CountedPartition) -> None:
+    """It tells what is counted for good."""
+    partition.counts.process(at(20))
+    partition.counts.process(at(10))
+    assert partition.counts.limit_ms == at(20)
+
+
+def test_what_cannot_be_counted_comes_back(partition: CountedPartition) -> None:
+    """With its place in the batch: first what the decoder refuses, then the future, then the late."""
+    values = [click(t=MINUTE * 60), b"{", click(t=0), None, click(t=MINUTE * 600)]
+    rejected = partition.read(CLICKSTREAM, stream(values, kafka_ms=60 * MINUTE))
+    assert rejected == [
+        Rejected(1, Outcome.INVALID, Reason.NOT_JSON, ""),
+        Rejected(3, Outcome.INVALID, Reason.TOMBSTONE, ""),
+        Rejected(4, Outcome.FUTURE, None, ""),
+        Rejected(2, Outcome.TOO_LATE, None, ""),
+    ]
+    assert partition.counts.waiting == 1
+
+
+def test_rejected_records_count_at_the_newest_time_read(partition: CountedPartition) -> None:
+    """They have no trusted time of their own."""
+    partition.read(CLICKSTREAM, stream([click(t=25_000), b"{", b"["]))
+    assert outcomes(partition.counts.flush()) == {(20_000, 0, "invalid"): 2}
+
+
+def test_rejected_records_count_at_the_records_time_before_anything_is_read(
+    partition: CountedPartition,
+) -> None:
+    """Kafka's timestamp is the only time there is."""
+    partition.read(ORDERS, stream([b"{"], kafka_ms=35_000))
+    assert outcomes(partition.counts.flush()) == {(30_000, 1, "invalid"): 1}
+
+
+def test_outcomes_count_where_the_event_stands_in_line(partition: CountedPartition) -> None:
+    """A late record counts as read when it was read, its event in its own bucket."""
+    values = [click(t=65_000, event_id="a"), click(t=1_000), click(t=65_000, event_id="a")]
+    partition.read(CLICKSTREAM, stream(values))
+    partition.counts.drain()
+    changes = partition.counts.flush()
+    assert outcomes(changes) == {
+        (60_000, 0, "accepted"): 1,
+        (60_000, 0, "duplicate"): 1,
+        (60_000, 0, "late"): 1,
+    }
+    assert {change.bucket_ms - T0: change.cells[0][0].size for change in changes} == {0: 2, 60_000: 1}
+
+
+def test_only_the_first_event_stands_for_its_record() -> None:
+    """A record of several events has one outcome; all its events are counted."""
+    vocabulary = Vocabulary(Funnel(), key_objection)
+    counts = SourcePartition(vocabulary, CountingSettings())
+    three = rows(3, record=[0, 0, 1], time=T0, event=[1, 2, 3], visitor=5, first=[True, False, True])
+    counts.ingest(CLICKSTREAM, Decoded(three), i64(T0, T0))
+    counts.drain()
+    (change,) = counts.flush()
+    assert change.outcomes == [((0, Outcome.ACCEPTED), 2, 0)]
+    assert change.cells[0][1].tolist() == [3, 1]
+
+
+def test_a_record_is_in_the_future_if_its_first_event_is() -> None:
+    """Its other events are judged on their own."""
+    vocabulary = Vocabulary(Funnel(), key_objection)
+    counts = SourcePartition(vocabulary, CountingSettings())
+    ahead = T0 + 6 * MINUTE
+    some = rows(
+        4, record=[0, 0, 1, 1], time=[ahead, T0, T0, ahead], event=[1, 2, 3, 4], first=[True, False, True, False]
+    )
+    assert counts.ingest(CLICKSTREAM, Decoded(some), i64(T0, T0)) == [Rejected(0, Outcome.FUTURE, None, "")]
+    assert counts.waiting == 2
+
+
+def test_details_are_let_go_with_their_events() -> None:
+    """Counted, duplicate, too late or in the future: lines of an event are kept no longer than it."""
+    vocabulary = Vocabulary(Funnel(), key_objection)
+    counts = SourcePartition(vocabulary, CountingSettings())
+    details = {at: Detail((Line(0, 0, 0), Line(0, 0, 0))) for at in range(4)}
+    times = [T0, T0, T0 - 20 * MINUTE, T0 + 6 * MINUTE]
+    some = rows(4, time=times, event=[1, 1, 2, 3], detail=[0, 1, 2, 3])
+    counts.ingest(CLICKSTREAM, Decoded(some, details), i64(T0, T0, T0, T0))
+    assert [serial for serial, _ in decode_state(counts.snapshot()).details] == [0, 1]
+    counts.drain()
+    counts.flush(close_all=True)
+    assert decode_state(counts.snapshot()).details == []
+
+
+def test_batches_may_number_their_details_alike(partition: CountedPartition) -> None:
+    """Every decoder starts from zero; lines stay with their events."""
+    for number, sku in enumerate("AB"):
+        partition.read(ORDERS, stream([paid("v1", 0, line(sku, "1.00"), order_id=f"O{number}")]))
+    money = {key.key: sums for (_, key), sums in partition.finish().money.items() if key.dimension == "sku"}
+    assert money == {"A": (1, 100), "B": (1, 100)}
+
+
+def test_a_batch_of_which_nothing_can_be_read_is_counted(partition: CountedPartition) -> None:
+    """No rows, only rejections."""
+    assert len(partition.read(CLICKSTREAM, stream([b"", b"["]))) == 2
+    assert partition.finish().outcomes == {(0, Outcome.INVALID): 2}
+
+
+# --- flushing ------------------------------------------------------------------------------------
+
+
+def test_buckets_behind_the_limit_are_closed(partition: CountedPartition) -> None:
+    """Only late events can still touch them, and those open a part of their own."""
+    partition.read(CLICKSTREAM, stream([click(t=0), click(t=10_000), click(t=20_000)]))
+    partition.counts.drain()  # closes everything
+    assert [change.part for change in partition.counts.flush()] == [0, 1, 2]
+    assert partition.counts.open_from == 3
+
+
+def test_the_newest_bucket_stays_open(partition: CountedPartition) -> None:
+    """What may still grow is cumulative."""
+    partition.read(CLICKSTREAM, stream([click(t=t) for t in (0, 10_000, 12_000)]))
+    partition.counts.process(at(11_000))
+    assert [(change.part, change.bucket_ms - T0) for change in partition.counts.flush()] == [(0, 0), (1, 10_000)]
+    assert partition.counts.open_from == 1
+    partition.counts.process(at(13_000))
+    (change,) = partition.counts.flush()
+    assert (change.part, change.cells[0][1].tolist(), change.cells[0][2].tolist()) == (1, [2], [1])
+
+
+def test_everything_can_be_closed(partition: CountedPartition) -> None:
+    """Before a handover nothing is left that may grow."""
+    partition.read(CLICKSTREAM, stream([click(t=0), click(t=9_000)]))
+    partition.counts.process(at(1_000))
+    partition.counts.flush(close_all=True)
+    assert partition.counts.open_from == 1
+
+
+def test_parts_are_numbered_from_the_first() -> None:
+    """Another life may begin with another number."""
+    counts = SourcePartition(Vocabulary(Funnel(), key_objection), CountingSettings(), first_part=9)
+    assert counts.open_from == 9
+
+
+# --- handing over --------------------------------------------------------------------------------
+
+
+def stories() -> CountedPartition:
+    """A partition in the middle of things: remembered, waiting, with lines."""
+    partition = CountedPartition()
+    values = [
+        click("v1", t=0, slot="home", banner="B1", sku="A", event_id="seen"),
+        click("v2", t=1_000, slot="list", sku=["A", "B"]),
+        view("v1", t=8_000, sku="A"),
+        exposure(t=9_000, sku=["A", "B"]),
+    ]
+    partition.read(CLICKSTREAM, stream(values))
+    partition.read(ORDERS, stream([paid("v2", 2_000, line("B", "3.00"), order_id="O1"), paid("v1", 9_500)]))
+    partition.process()
+    assert 0 < partition.counts.waiting < 6
+    return partition
+
+
+def rest(partition: CountedPartition) -> Any:
+    """What comes after, touching everything remembered."""
+    values = [click("v1", t=8_500, event_id="seen"), view("v2", t=9_000, sku="B")]
+    partition.read(CLICKSTREAM, stream(values))
+    refund = refunded("v2", 9_700, order_id="O1", currency=None)
+    partition.read(ORDERS, stream([refund, paid("v2", 9_800, line("A", "2.00"), order_id="O2")]))
+    return partition.finish()
+
+
+def test_the_next_owner_counts_on_as_if_nothing_had_happened() -> None:
+    """Ids, clicks, marks, orders and waiting events are all there, under other key numbers."""
+    assert rest(stories().hand_over(["X", "B", "list", "A"])) == rest(stories())
+
+
+def test_a_handover_can_follow_a_handover() -> None:
+    """A state taken up is as good as one grown."""
+    assert rest(stories().hand_over(["B"]).hand_over(["A", "Y"]).hand_over()) == rest(stories())
+
+
+def test_times_and_limits_are_handed_over() -> None:
+    """How far was read and counted, and what waits."""
+    before = stories()
+    after = before.hand_over()
+    for name in ("newest", "limit_ms", "counted_until", "waiting"):
+        assert getattr(after.counts, name) == getattr(before.counts, name)
+
+
+def test_an_empty_state_can_be_handed_over() -> None:
+    """A partition that never read anything."""
+    assert CountedPartition().hand_over().counts.newest == (UNREAD, UNREAD)
+
+
+@pytest.mark.parametrize(
+    "funnel",
+    [Funnel(nodes=("exposure", "click", "view", "paid")), Funnel(extra_dimensions=("channel",))],
+    ids=["nodes", "dimensions"],
+)
+def test_a_state_of_another_funnel_is_refused(funnel: Funnel) -> None:
+    """Its numbers mean other stages or dimensions."""
+    with pytest.raises(CodecError, match="another funnel"):
+        CountedPartition(funnel=funnel).counts.restore(CountedPartition().counts.snapshot())
+
+
+def test_a_damaged_state_is_refused() -> None:
+    """Half of a snapshot is none."""
+    data = stories().counts.snapshot()
+    with pytest.raises(CodecError, match="^damaged state$"):
+        CountedPartition().counts.restore(data[: len(data) // 2])
+
+
+# --- bounds --------------------------------------------------------------------------------------
+
+
+def test_a_million_unknown_skus_are_other() -> None:
+    """They are counted as (other) and leave nothing behind, neither keys nor clicks per SKU."""
+    partition = CountedPartition(CountingSettings(max_tracked_keys=1_000))
+    for batch in range(10):
+        skus = [[f"S{batch}_{event}_{sku}" for sku in range(500)] for event in range(200)]
+        partition.read(CLICKSTREAM, stream([click(f"v{n}", t=batch * 1_000, sku=s) for n, s in enumerate(skus)]))
+        partition.process()
+        partition.flush()
+    tables = partition.finish()
+    keys = {key for _, dimension, key in tables.cells if dimension == "sku"}
+    other = sum(cells[CLICK] for (_, dimension, key), cells in tables.cells.items() if key == "(other)")
+    assert len(keys) == 1_001
+    assert other == 2_000 - 2  # every event but the two that hold the thousand known SKUs
+    assert len(partition.vocabulary.sku) == 1_001
+    assert partition.counts.nbytes()["clicks"] < 100_000
+
+
+def test_visitors_and_ids_are_forgotten_when_their_time_is_over() -> None:
+    """Two hours of new visitors, remembered for a minute: memory stays that of a minute."""
+    settings = CountingSettings(
+        allowed_lateness_ms=10_000, dedupe_horizon_ms=MINUTE, attribution_window_ms=MINUTE
+    )
+    partition = CountedPartition(settings)
+    sizes = []
+    for minute in range(120):
+        values = [click(f"v{minute}_{n}", t=minute * MINUTE + n * 100) for n in range(100)]
+        for topic in (CLICKSTREAM, ORDERS):
+            partition.read(topic, stream(values))
+        partition.process()
+        sizes.append(sum(partition.counts.nbytes().values()))
+    assert max(sizes) == sizes[5]
+
+
+def test_orders_beyond_the_limit_are_forgotten() -> None:
+    """The snapshot of many orders is that of the last few."""
+    partition = CountedPartition(CountingSettings(remembered_orders=10))
+    orders = [paid("v1", t=number, order_id=f"O{number}") for number in range(2_000)]
+    partition.read(ORDERS, stream(orders))
+    partition.read(ORDERS, stream([refunded("v1", 2_000, order_id=f"O{n}") for n in (1_989, 1_990)]))
+    sums = {key.currency: sums for (_, key), sums in partition.finish().money.items() if key.kind == "refunded"}
+    assert sums == {"XXX": (1, 0), "CNY": (1, 100)}
+
+
+def test_a_batch_may_span_more_time_than_dedupe_looks_back() -> None:
+    """Many hours in one batch are counted in pieces: each id against what came before it."""
+    settings = CountingSettings(dedupe_horizon_ms=10_000)
+    partition = CountedPartition(settings)
+    times = [0, 5_000, 20_000, 25_000, 31_000, 100_000, 105_000, 300_000]
+    partition.read(CLICKSTREAM, stream([click(t=t, event_id="x") for t in times]))
+    assert partition.finish().outcomes == {(0, Outcome.ACCEPTED): 5, (0, Outcome.DUPLICATE): 3}
+
+
+def test_more_rows_than_one_piece_holds_are_all_counted() -> None:
+    """Large releases are cut; visitors are still counted once."""
+    partition = CountedPartition()
+    number = 70_000
+    values = [
+        json.dumps({"event_id": str(n), "event_time": T0 + n // 10, "event": "view", "visitor_id": f"v{n % 50_000}"})
+        for n in range(number)
+    ]
+    partition.read(CLICKSTREAM, stream([value.encode() for value in values]))
+    tables = partition.finish()
+    assert tables.cells[T0, "all", "all"] == {VIEW: number, VISITORS + VIEW: 50_000}
+
+
+def test_bytes_are_told_by_kind() -> None:
+    """What grows with traffic, for the metric."""
+    partition = CountedPartition()
+    before = partition.counts.nbytes()
+    assert set(before) == {"dedupe", "visitors", "clicks"}
+    partition.read(CLICKSTREAM, stream([click(f"v{n}", sku="A") for n in range(3_000)]))
+    partition.finish()
+    after = partition.counts.nbytes()
+    assert all(after[kind] > before[kind] for kind in before)
+
+
+def test_the_memory_of_a_silent_topic_ends() -> None:
+    """A topic that fell silent keeps the other's clicks for six hours, not for ever."""
+    settings = CountingSettings(attribution_window_ms=MINUTE)
+    partition = CountedPartition(settings)
+    partition.read(ORDERS, stream([paid(t=0)]))
+    sizes = []
+    for hour in range(30):
+        values = [click(f"v{hour}_{n}", t=hour * 60 * MINUTE + n) for n in range(300)]
+        partition.read(CLICKSTREAM, stream(values, kafka_ms=10**9))
+        partition.counts.process(partition.counts.newest[0])
+        sizes.append(partition.counts.nbytes()["clicks"])
+    assert max(sizes) == max(sizes[:12])
+    assert np.unique(sizes).size > 1

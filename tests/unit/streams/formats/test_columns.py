@@ -1,0 +1,306 @@
+"""Batches of records as columns: any format, and the native one straight and exactly alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from streams.core.hashing import fingerprint
+from streams.core.rows import Detail, Line, Rejected
+from streams.core.vocabulary import Vocabulary
+from streams.events import MAX_SKUS, Event, OrderLine, Outcome, Reason, Record, RecordBatch
+from streams.formats.columns import EventColumns, NativeColumns, create_columns, row_keys
+from streams.formats.ga4 import Ga4Format
+from streams.formats.keys import key_objection
+from streams.formats.native import NativeFormat
+from streams.funnel import Funnel
+from tests.support.bad_records import valid
+from tests.support.builders import T0, click, event, line, paid, refunded, stream
+
+if TYPE_CHECKING:
+    from streams.core.rows import Decoded
+    from streams.formats.columns import BatchDecoder
+
+FUNNEL = Funnel(extra_dimensions=("channel",))
+NATIVE = NativeFormat(funnel=FUNNEL, extra_fields=("channel",))
+
+
+class Words:
+    """A format of words: each record lists slots, an event for each; ``bad`` is rejected."""
+
+    name = "words"
+
+    def decode(self, record: Record) -> tuple[Event, ...]:
+        """One event per word."""
+        words = (record.value or b"").decode().split(",")
+        if "bad" in words:
+            raise_rejected()
+        return tuple(
+            Event(f"{record.offset}#{n}", T0 + n, "click", "v1", slot=word, extra=(None,))
+            for n, word in enumerate(words)
+        )
+
+
+def raise_rejected() -> None:
+    """Turn a record away as a format does."""
+    NATIVE.decode(Record(0, 0, b"["))
+
+
+@pytest.fixture
+def vocabulary() -> Vocabulary:
+    """A vocabulary without keys."""
+    return Vocabulary(FUNNEL, key_objection)
+
+
+@pytest.fixture(params=["fast", "exact"])
+def native(request: pytest.FixtureRequest, vocabulary: Vocabulary) -> BatchDecoder:
+    """Both ways of reading the native format."""
+    return NativeColumns(NATIVE, vocabulary) if request.param == "fast" else EventColumns(NATIVE, vocabulary)
+
+
+def decode(decoder: BatchDecoder, *values: bytes | None) -> Decoded:
+    """The columns of values."""
+    return decoder.decode(RecordBatch.of(stream(values)))
+
+
+def names(decoded: Decoded, vocabulary: Vocabulary, row: int = 0) -> list[str]:
+    """Keys of a row by name: slot, banner, SKU, channel."""
+    codes = decoded.rows.keys[:, row].tolist()
+    return [table.names[code] for table, code in zip(vocabulary.tables, codes, strict=True)]
+
+
+def lines(decoded: Decoded, vocabulary: Vocabulary, row: int = 0) -> list[tuple[str, str, str, int]]:
+    """(SKU, slot, banner, amount) of a row that has lines."""
+    detail = decoded.details[int(decoded.rows.detail[row])]
+    return [
+        (
+            vocabulary.sku.names[line.sku],
+            vocabulary.slot.names[line.slot],
+            vocabulary.banner.names[line.banner],
+            line.amount_minor,
+        )
+        for line in detail.lines
+    ]
+
+
+# --- one event -----------------------------------------------------------------------------------
+
+
+def test_an_event_is_a_row(native: BatchDecoder, vocabulary: Vocabulary) -> None:
+    """Time, stage, fingerprints of its ids, and its keys."""
+    value = click("v7", t=5, event_id="e9", slot="home", banner="B1", sku="A", channel="app")
+    decoded = decode(native, value)
+    rows = decoded.rows
+    assert (rows.record.tolist(), rows.time.tolist(), rows.first.tolist()) == ([0], [T0 + 5], [True])
+    assert vocabulary.stages.names[rows.node[0]] == "click"
+    assert (int(rows.event[0]), int(rows.visitor[0])) == (fingerprint("e9"), fingerprint("v7"))
+    assert names(decoded, vocabulary) == ["home", "B1", "A", "app"]
+    assert (decoded.details, decoded.rejected, rows.detail.tolist()) == ({}, [], [-1])
+
+
+def test_absent_keys_are_none(native: BatchDecoder, vocabulary: Vocabulary) -> None:
+    """A field that is not there, and one that is null."""
+    decoded = decode(native, click(), event("click")[:-1] + b', "slot": null, "sku": null}')
+    assert [names(decoded, vocabulary, row) for row in (0, 1)] == [["(none)"] * 4] * 2
+
+
+def test_a_list_of_skus_is_several_lines(native: BatchDecoder, vocabulary: Vocabulary) -> None:
+    """Each under the slot and banner of the event, without an amount."""
+    decoded = decode(native, click(slot="home", sku=["A", "B", "A"], channel="app"))
+    assert lines(decoded, vocabulary) == [(sku, "home", "(none)", 0) for sku in "ABA"]
+    assert names(decoded, vocabulary) == ["home", "(none)", "(none)", "app"]
+    assert not decoded.details[0].priced
+
+
+def test_an_empty_list_of_skus_is_none(native: BatchDecoder, vocabulary: Vocabulary) -> None:
+    """As if the field were absent."""
+    decoded = decode(native, click(sku=[]))
+    assert names(decoded, vocabulary)[2] == "(none)"
+
+
+def test_an_order_is_its_lines(native: BatchDecoder, vocabulary: Vocabulary) -> None:
+    """With their own slot and banner where they have one, else the event's; amounts are price x quantity."""
+    items = [line("A", "1.50", quantity=2, slot="list"), line("B", "1.00", banner="B2"), line(None, "0.01")]
+    decoded = decode(native, paid("v1", 0, *items, slot="home", banner="B1", order_id="O7"))
+    assert lines(decoded, vocabulary) == [
+        ("A", "list", "B1", 300),
+        ("B", "home", "B2", 100),
+        ("(none)", "home", "B1", 1),
+    ]
+    detail = decoded.details[0]
+    assert (detail.priced, detail.order, detail.currency) == (True, fingerprint("O7"), "CNY")
+
+
+def test_a_reversal_without_lines_names_its_order(native: BatchDecoder, vocabulary: Vocabulary) -> None:
+    """Under the event's SKUs, or under one line without any; not priced."""
+    decoded = decode(native, refunded(order_id="O7"), refunded(order_id="O8", sku="A"))
+    assert [lines(decoded, vocabulary, row) for row in (0, 1)] == [
+        [("(none)", "(none)", "(none)", 0)],
+        [("A", "(none)", "(none)", 0)],
+    ]
+    assert [(d.priced, d.order, d.currency) for d in decoded.details.values()] == [
+        (False, fingerprint("O7"), None),
+        (False, fingerprint("O8"), None),
+    ]
+
+
+# --- batches -------------------------------------------------------------------------------------
+
+
+def test_rejected_records_are_named_by_their_place(native: BatchDecoder) -> None:
+    """The rows that are left keep the place of their record."""
+    decoded = decode(native, b"{", click(), None, event("scroll"), click(slot=""), paid())
+    assert decoded.rows.record.tolist() == [1, 5]
+    assert decoded.rejected == [
+        Rejected(0, Outcome.INVALID, Reason.NOT_JSON, ""),
+        Rejected(2, Outcome.INVALID, Reason.TOMBSTONE, ""),
+        Rejected(3, Outcome.UNMAPPED, Reason.UNKNOWN_EVENT, "event"),
+        Rejected(4, Outcome.INVALID, Reason.EMPTY_FIELD, "slot"),
+    ]
+
+
+def test_details_are_numbered_within_the_batch(native: BatchDecoder, vocabulary: Vocabulary) -> None:
+    """Each row finds its own, whichever way it was read."""
+    values = [click(sku=["A", "B"]), paid("v1", 0, line("C")), click(sku="D"), click(sku=["E", "F"])]
+    decoded = decode(native, *values)
+    assert [[sku for sku, *_ in lines(decoded, vocabulary, row)] for row in (0, 1, 3)] == [
+        ["A", "B"],
+        ["C"],
+        ["E", "F"],
+    ]
+    assert decoded.rows.detail[2] == -1
+    assert len(decoded.details) == 3
+
+
+def test_times_may_be_written_out(native: BatchDecoder) -> None:
+    """A text among numbers, numbers no machine word holds, and both at once."""
+    values = [
+        click(),
+        click(event_time="2025-11-09T20:00:00.007+08:00"),
+        click(event_time=10**30),
+        click(event_time=-(10**30)),
+        click(event_time="yesterday"),
+        click(event_time=T0 // 1000),
+    ]
+    decoded = decode(native, *values)
+    assert decoded.rows.time.tolist() == [T0, T0 + 7]
+    assert [item.reason for item in decoded.rejected] == [
+        Reason.TIME_IN_MICROSECONDS,
+        Reason.TIME_IN_SECONDS,
+        Reason.BAD_TIME,
+        Reason.TIME_IN_SECONDS,
+    ]
+
+
+def test_columns_have_their_types(native: BatchDecoder) -> None:
+    """The types that packing and arithmetic rely on, also when everything was rejected."""
+    kinds = ["i4", "i1", "i8", "i8", "i2", "u8", "u8", "i4", "i8", "b1", "b1"]
+    for values in ([click(), paid(), click(sku=["A", "B"])], [b"{"]):
+        rows = decode(native, *values).rows
+        columns = [rows.record, rows.topic, rows.time, rows.order_time, rows.node, rows.event, rows.visitor]
+        columns += [rows.keys, rows.detail, rows.first, rows.late]
+        assert [column.dtype.str[1:] for column in columns] == kinds
+        assert rows.keys.shape == (4, len(rows))
+
+
+# --- what only the fast way must be told -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        click(visitor_id="v" * 257),
+        click(event_id="坑" * 86),
+        click(slot="s" * 257),
+        click(channel="c" * 257),
+        click(sku=["A", "s" * 257]),
+        click(sku=["A", ""]),
+        click(sku=["A", "(none)"]),
+        click(sku=[f"S{number}" for number in range(MAX_SKUS + 1)]),
+        click(event_id=""),
+        click(visitor_id=""),
+        click(note="x" * 65_536),
+        click(note=["[" * 200]),
+        click()[:-1] + b', "note": ' + b"[" * 200 + b"]" * 200 + b"}",
+        click()[:-1] + b', "note": "\xff"}',
+        click(channel="a\u200bb"),
+        click(event="c" * 300),
+        event("paid"),
+        click()[:-1] + b', "items": 7}',
+        click(event_time=True),
+        click(event_time=1.5),
+        b"\xef\xbb\xbf" + click(),
+        b"",
+        b"null",
+        b"{}" * 200,
+    ],
+    ids=lambda value: ascii(value)[-60:],
+)
+def test_what_is_unusual_is_decided_exactly(value: bytes) -> None:
+    """Alone, and between good records, the fast way gives the exact one's verdict."""
+    known = Vocabulary(FUNNEL, key_objection)
+    fast, exact = NativeColumns(NATIVE, known), EventColumns(NATIVE, known)
+    for batch in ([value], [click(), value, paid()]):
+        one, other = decode(fast, *batch), decode(exact, *batch)
+        assert one.rejected == other.rejected
+        assert one.rows.record.tolist() == other.rows.record.tolist()
+        assert one.rows.event.tolist() == other.rows.event.tolist()
+
+
+def test_names_that_may_not_stand_are_left_to_the_exact_decoder(vocabulary: Vocabulary) -> None:
+    """A mapping may name anything; an event name that is empty or too long is invalid all the same."""
+    funnel = Funnel(extra_dimensions=("channel",))
+    names_ = {"": "click", "c" * 300: "click", "tap": "click"}
+    form = NativeFormat(funnel=funnel, events=names_, extra_fields=("channel",))
+    decoded = decode(NativeColumns(form, vocabulary), event(""), event("c" * 300), event("tap"))
+    assert [item.reason for item in decoded.rejected] == [Reason.EMPTY_FIELD, Reason.FIELD_TOO_LONG]
+    assert decoded.rows.record.tolist() == [2]
+
+
+def test_events_may_be_named_otherwise(vocabulary: Vocabulary) -> None:
+    """By a mapping of names to nodes, or passed over on purpose."""
+    form = NativeFormat(funnel=FUNNEL, events={"tap": "click", "click": None}, extra_fields=("channel",))
+    decoded = decode(NativeColumns(form, vocabulary), event("tap"), event("click"))
+    assert vocabulary.stages.names[decoded.rows.node[0]] == "click"
+    assert decoded.rejected == [Rejected(1, Outcome.UNMAPPED, Reason.UNKNOWN_EVENT, "event")]
+
+
+# --- any format ----------------------------------------------------------------------------------
+
+
+def test_a_record_may_hold_several_events(vocabulary: Vocabulary) -> None:
+    """A row for each; the first stands for the record."""
+    decoded = decode(EventColumns(Words(), vocabulary), b"a,b,c", b"d")
+    assert decoded.rows.record.tolist() == [0, 0, 0, 1]
+    assert decoded.rows.first.tolist() == [True, False, False, True]
+    assert decoded.rows.time.tolist() == [T0, T0 + 1, T0 + 2, T0]
+    assert [names(decoded, vocabulary, row)[0] for row in range(4)] == list("abcd")
+
+
+def test_a_record_is_taken_whole_or_not_at_all(vocabulary: Vocabulary) -> None:
+    """One event with a key that may not stand rejects its record, and none of its events count."""
+    decoded = decode(EventColumns(Words(), vocabulary), b"a,,c", b"d", b"e,bad")
+    assert decoded.rows.record.tolist() == [1]
+    assert decoded.rejected == [
+        Rejected(0, Outcome.INVALID, Reason.EMPTY_FIELD, "slot"),
+        Rejected(2, Outcome.INVALID, Reason.WRONG_TYPE, ""),
+    ]
+
+
+def test_every_format_has_its_decoder(vocabulary: Vocabulary) -> None:
+    """The native one is read straight, all others one event at a time."""
+    assert isinstance(create_columns(NATIVE, vocabulary), NativeColumns)
+    ga4 = create_columns(Ga4Format(funnel=FUNNEL, extra_fields=("channel",)), vocabulary)
+    assert isinstance(ga4, EventColumns)
+    assert len(decode(ga4, valid("ga4.click")).rows) == 1
+
+
+def test_row_keys_of_an_event_with_lines() -> None:
+    """Lines carry slot, banner and SKU; the row keeps slot, banner and the extras."""
+    known = Vocabulary(FUNNEL, key_objection)
+    order_line = OrderLine("A", 1, 5, slot="list")
+    some: dict[str, Any] = {"slot": "home", "extra": ("app",), "lines": (order_line,), "currency": "CNY"}
+    keys, detail = row_keys(Event("e", T0, "paid", "v", order_id="O", **some), known)
+    assert keys == (2, 0, 0, 2)
+    assert detail == Detail((Line(2, 3, 0, 5),), True, fingerprint("O"), "CNY")
