@@ -87,12 +87,18 @@ def _add_simulate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = _verb(verbs, "simulate", "write a seeded shop's traffic to Kafka or to files", _simulate)
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--kafka", metavar="HOST:PORT", help="bootstrap servers")
-    target.add_argument("--out", type=Path, metavar="DIR", help="folder for clickstream.jsonl and orders.jsonl")
+    target.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for clickstream.jsonl and orders.jsonl"
+    )
     parser.add_argument("--rate", type=float, default=500.0, help="events per second (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same bytes (default: %(default)s)")
-    parser.add_argument("--duration", type=float, metavar="SECONDS", help="of simulated time; default: endless")
+    parser.add_argument(
+        "--duration", type=float, metavar="SECONDS", help="of simulated time; default: endless"
+    )
     parser.add_argument("--start-ms", type=int, help="first event time, ms since the epoch (default: now)")
-    parser.add_argument("--fast", action="store_true", help="to Kafka as fast as it takes it, not in real time")
+    parser.add_argument(
+        "--fast", action="store_true", help="to Kafka as fast as it takes it, not in real time"
+    )
     for name, default in (("slots", 40), ("banners", 200), ("skus", 5000), ("visitors", 200_000)):
         parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
     _config_argument(parser)

@@ -153,7 +153,9 @@ class RecordBatch(NamedTuple):
             return self
         if start == len(self.offsets):
             return None
-        return RecordBatch(*(column[start:] for column in self))
+        return RecordBatch(
+            self.offsets[start:], self.timestamps[start:], self.values[start:], self.raw[start:]
+        )
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> RecordBatch:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streams.core.sorting import stable_order
 from streams.core.rows import Rows, concatenate
+from streams.core.sorting import stable_order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

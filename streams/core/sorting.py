@@ -1,5 +1,8 @@
-"""Sorting with the place packed in: a plain sort of integers is several times faster in numpy than
-a stable argsort, and with the row's place in the low bits it is stable all the same."""
+"""Stable orders by sorting value and place packed into one integer.
+
+A plain sort of integers is several times faster in numpy than a stable argsort, and with the
+row's place in the low bits it is stable all the same.
+"""
 
 from __future__ import annotations
 

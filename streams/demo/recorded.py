@@ -12,9 +12,9 @@ from streams.core.settings import CountingSettings
 from streams.errors import ConfigError
 from streams.files import read_records
 from streams.replay import Counts, Replay
-from streams.worker.app import counting_settings, input_format
 from streams.worker.kafka import kafka_options
 from streams.worker.ranges import partitions_of, read_range
+from streams.worker.wiring import counting_settings, input_format
 
 if TYPE_CHECKING:
     import argparse

@@ -166,5 +166,3 @@ def _row(dimension: str, top: TopRow) -> KeyRow:
         currency=_CURRENCY,
         minor_digits=EXPONENTS[_CURRENCY],
     )
-
-

@@ -10,36 +10,30 @@ import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
-import faust
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from streams.clock import Clock, SystemClock
-from streams.core.settings import CountingSettings
 from streams.core.vocabulary import Vocabulary
 from streams.formats.columns import create_columns, key_objection
-from streams.formats.mapping import MappingPaths
-from streams.formats.registry import create_format
 from streams.metrics.exposition import Exposition
 from streams.metrics.http import HttpServer, Readiness
-from streams.metrics.key_series import ExportSnapshot, KeySeries, KeySeriesSettings
+from streams.metrics.key_series import ExportSnapshot, KeySeries
 from streams.metrics.pipeline import PipelineMetrics
-from streams.worker.batching import BatchConsumer, BatchSchema, BatchTransport
+from streams.worker.batching import BatchConsumer, BatchSchema
 from streams.worker.counting import Counting, CountingTopics
 from streams.worker.handover import Handover
-from streams.worker.kafka import Producer, faust_credentials
+from streams.worker.kafka import Producer
 from streams.worker.merging import Merging
 from streams.worker.publishing import Outbox
+from streams.worker.wiring import counting_settings, faust_app, input_format, key_series_settings
 
 if TYPE_CHECKING:
     from streams.config import Settings
-    from streams.formats.base import Format
     from streams.worker.batching import Position
 
 _TICK_SECONDS = 0.1
-_BUFFERED_BATCHES = 8
 _SCRAPED_LATELY = 3
 
 
@@ -69,7 +63,7 @@ class Worker:
         self.registry = CollectorRegistry()
         self.sources = (settings.topics.clickstream, settings.topics.orders)
         self.metrics = PipelineMetrics(self.registry, topics=self.sources)
-        self.series = _key_series(settings, self.sources)
+        self.series = KeySeries(key_series_settings(settings, self.sources))
         self.producer = Producer(settings.kafka)
         self.outbox = Outbox(self.producer)
         self.counting = self._counting()
@@ -88,7 +82,7 @@ class Worker:
         self._scraped_at: float | None = None
         self._flushing = asyncio.Lock()
         self._throttled: set[TP] = set()
-        self.app = _faust_app(settings)
+        self.app = faust_app(settings)
         _add_agents(self)
 
     def _counting(self) -> Counting:
@@ -126,8 +120,11 @@ class Worker:
         asked = time.monotonic()
         if self._scraped_at is None or asked - self._scraped_at > _SCRAPED_LATELY * hold:
             return
-        while time.monotonic() - asked < hold and (self.series.holding or self._scraped_at <= asked):
+        while self._unseen(asked) and time.monotonic() - asked < hold:  # noqa: ASYNC110  # two conditions
             await asyncio.sleep(_TICK_SECONDS)
+
+    def _unseen(self, since: float) -> bool:
+        return self.series.holding or self._scraped_at is None or self._scraped_at <= since
 
     @property
     def crash_reason(self) -> BaseException | None:
@@ -244,102 +241,27 @@ class Worker:
         self.heartbeat.waiting_for = what
 
 
-
-def counting_settings(settings: Settings) -> CountingSettings:
-    """The counting contract's numbers."""
-    counting = settings.counting
-    return CountingSettings(
-        max_out_of_orderness_ms=counting.max_out_of_orderness_ms,
-        allowed_lateness_ms=counting.allowed_lateness_ms,
-        max_future_ms=counting.max_future_ms,
-        dedupe_horizon_ms=counting.dedupe_horizon_ms,
-        attribution_window_ms=counting.attribution_window_ms,
-        attribution=counting.attribution,
-        max_tracked_keys=counting.max_tracked_keys,
-        remembered_orders=counting.remembered_orders,
-    )
-
-
-def input_format(settings: Settings, name: str) -> Format:
-    """The input format of a topic by its name in the settings."""
-    funnel = settings.funnel_model()
-    extra = tuple(dimension.field for dimension in settings.dimensions)
-    formats = settings.formats
-    mapping = MappingPaths(**formats.mapping.model_dump())
-
-    def build(which: str, inner: Format | None = None) -> Format:
-        return create_format(
-            which, funnel=funnel, events=formats.events, mapping=mapping, inner=inner, extra_fields=extra
-        )
-
-    return build(name, build(formats.cloudevents_data) if name == "cloudevents" else None)
-
-
-def _key_series(settings: Settings, sources: tuple[str, str]) -> KeySeries:
-    return KeySeries(
-        KeySeriesSettings(
-            total_shards=settings.topics.rollup_shards,
-            topics=sources,
-            funnel=settings.funnel_model(),
-            max_keys=settings.metrics.max_keys,
-            zero_hold_ms=settings.metrics.zero_hold_ms,
-            vanish_hold_ms=settings.metrics.vanish_hold_ms,
-            zone=ZoneInfo(settings.metrics.time_zone),
-        )
-    )
-
-
-def _faust_app(settings: Settings) -> faust.App:
-    kafka = settings.kafka
-    seconds = 1000.0
-    app = faust.App(
-        kafka.group_id,
-        broker=[f"aiokafka://{server}" for server in kafka.bootstrap_servers],
-        broker_client_id=kafka.client_id,
-        broker_credentials=faust_credentials(kafka),
-        broker_session_timeout=kafka.session_timeout_ms / seconds,
-        broker_heartbeat_interval=kafka.heartbeat_interval_ms / seconds,
-        broker_rebalance_timeout=kafka.rebalance_timeout_ms / seconds,
-        # An empty id would be an id like any other: two workers would fence each other out.
-        **({"consumer_group_instance_id": kafka.instance_id} if kafka.instance_id else {}),
-        consumer_auto_offset_reset=kafka.auto_offset_reset,
-        consumer_max_fetch_size=kafka.max_partition_fetch_bytes,
-        # Nothing of Faust's own is stored, served or elected: its tables, web server and leader
-        # are left alone (they bind 0.0.0.0 and create topics).
-        store="memory://",
-        web_enabled=False,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        stream_wait_empty=False,
-        stream_buffer_maxsize=_BUFFERED_BATCHES,
-        worker_redirect_stdouts=False,
-        loghandlers=[],
-    )
-    app.transport = BatchTransport(app.conf.broker, app)
-    return app
-
-
 def _add_agents(worker: Worker) -> None:
     app, counting, merging = worker.app, worker.counting, worker.merging
     sources = app.topic(*worker.sources, schema=BatchSchema())
     rollups = app.topic(worker.settings.topics.rollups, schema=BatchSchema())
 
     @app.agent(sources, name="count")
-    async def count(stream: Any) -> None:
+    async def count(stream: Any) -> None:  # noqa: ANN401  # Faust types it wrongly
         async for event in stream.noack().events():
             message = event.message
             if message.partition in counting.partitions:
                 counting.take(message.topic, message.partition, event.value, event.ack)
 
     @app.agent(rollups, name="merge")
-    async def merge(stream: Any) -> None:
+    async def merge(stream: Any) -> None:  # noqa: ANN401  # likewise
         async for event in stream.events():
             merging.take(event.message.partition, event.value)
 
-    @app.timer(_TICK_SECONDS)
+    @app.timer(_TICK_SECONDS)  # type: ignore[untyped-decorator]  # Faust's
     async def tick() -> None:
         await worker.tick()
 
-    @app.timer(worker.settings.counting.flush_interval_ms / 1000.0)
+    @app.timer(worker.settings.counting.flush_interval_ms / 1000.0)  # type: ignore[untyped-decorator]  # Faust's
     async def flush() -> None:
         await worker.flush()

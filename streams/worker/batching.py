@@ -83,7 +83,19 @@ class BatchMessage(ConsumerMessage):
         first = batch.offsets[0]
         seconds = batch.timestamps[-1] / 1000.0
         super().__init__(
-            tp.topic, tp.partition, first, seconds, 0, None, None, None, None, -1, -1, tp, generation_id=generation
+            tp.topic,
+            tp.partition,
+            first,
+            seconds,
+            0,
+            None,
+            None,
+            None,
+            None,
+            -1,
+            -1,
+            tp,
+            generation_id=generation,
         )
         self.value = cast("bytes", batch)
         self.behind = batch.offsets[-1] + 1
@@ -160,7 +172,9 @@ class BatchConsumer(Consumer):
         state = assignment.state_value(tp)
         # In this order: the thread notes what it takes before it moves the position.
         position, end, handed_out = state._position, state.lso, self._handed_out.get(tp)
-        unheard = self._unheard_seconds(tp, state.timestamp) > consumer._fetch_max_wait_ms / 1000 + _UNHEARD_SECONDS
+        unheard = (
+            self._unheard_seconds(tp, state.timestamp) > consumer._fetch_max_wait_ms / 1000 + _UNHEARD_SECONDS
+        )
         on_its_way = position is None or end is None or tp in self._thread.taken
         if on_its_way or (position >= end and unheard):
             return Position(None, end, handed_out)
@@ -296,7 +310,9 @@ class BatchConsumer(Consumer):
             async with asyncio.timeout(_SEEK_SECONDS):
                 await super().perform_seek()
         except TimeoutError:
-            raise KafkaConnectionError(f"kafka did not tell committed offsets in {_SEEK_SECONDS:g} s") from None
+            raise KafkaConnectionError(
+                f"kafka did not tell committed offsets in {_SEEK_SECONDS:g} s"
+            ) from None
         self._ready_epoch = epoch
 
     def _forget(self) -> None:

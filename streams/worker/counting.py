@@ -85,7 +85,7 @@ class Counting:
         stop_after: so many invalid records in a row stop the worker; None for never.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # its collaborators, by name
         self,
         *,
         topics: CountingTopics,

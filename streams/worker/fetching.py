@@ -51,7 +51,9 @@ def take_batch(result: FetchResult, limit: int) -> RecordBatch | None:
     while fetched.has_next() and len(records) < limit:
         batch = fetched.next_batch()
         if source._check_crcs and not batch.validate_crc():
-            raise CorruptRecordException(f"{source._tp}: checksum wrong behind offset {source.next_fetch_offset}")
+            raise CorruptRecordException(
+                f"{source._tp}: checksum wrong behind offset {source.next_fetch_offset}"
+            )
         if not _is_hidden(source, batch):
             records += _not_yet_read(batch, source.next_fetch_offset)
         # Also over what compaction and transactions left out, or it would be fetched for ever.
@@ -197,7 +199,11 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         return drained
 
     def _drain_one(
-        self, fetcher: Any, tp: TopicPartition, result: FetchResult, drained: dict[TopicPartition, RecordBatch]
+        self,
+        fetcher: Any,
+        tp: TopicPartition,
+        result: FetchResult,
+        drained: dict[TopicPartition, RecordBatch],
     ) -> None:
         self.taken.add(tp)
         try:

@@ -110,7 +110,9 @@ class Handover:
         """
         if not numbers:
             return
-        consumer = AIOKafkaConsumer(**kafka_options(self._kafka), enable_auto_commit=False, fetch_max_wait_ms=50)
+        consumer = AIOKafkaConsumer(
+            **kafka_options(self._kafka), enable_auto_commit=False, fetch_max_wait_ms=50
+        )
         await consumer.start()
         try:
             for number in numbers:

@@ -8,7 +8,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from faust.auth import SASLCredentials, SSLCredentials
 
 if TYPE_CHECKING:
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 1.0
-_LONGEST_PAUSE_SECONDS = 30.0
+# Short enough for whoever asks whether the worker is alive.
+_LONGEST_PAUSE_SECONDS = 5.0
+_ATTEMPT_SECONDS = 10.0
+_STOP_SECONDS = 5.0
+_BATCH_BYTES = 256 * 1024
 MAX_REQUEST_BYTES = 4 << 20
 
 
@@ -65,7 +69,7 @@ def _password(kafka: Kafka) -> str | None:
 
 
 class Producer:
-    """An idempotent producer that waits for Kafka as long as it takes.
+    """An idempotent producer that waits for Kafka as long as it takes, and leaves when it must.
 
     Args:
         kafka: how to reach it.
@@ -77,23 +81,13 @@ class Producer:
 
     async def connect(self, waiting_for: Callable[[str], None]) -> None:
         """Connect, trying again with growing pauses; ``waiting_for`` is told why it takes long."""
+        servers = ",".join(self._kafka.bootstrap_servers)
+        waiting_for(f"connecting to kafka: {servers}")
         pause = _FIRST_PAUSE_SECONDS
         while self._producer is None:
-            # aiokafka stops itself after a failed start and cannot be started again.
-            producer = AIOKafkaProducer(
-                **kafka_options(self._kafka),
-                enable_idempotence=True,
-                acks="all",
-                compression_type="lz4",
-                linger_ms=5,
-                max_request_size=MAX_REQUEST_BYTES,
-            )
             try:
-                await producer.start()
-                self._producer = producer
+                self._producer = await self._started()
             except (KafkaError, OSError) as error:
-                await producer.stop()
-                servers = ",".join(self._kafka.bootstrap_servers)
                 waiting_for(f"kafka unreachable: {servers}: {type(error).__name__}")
                 _LOG.warning(
                     "kafka unreachable, trying again",
@@ -101,6 +95,26 @@ class Producer:
                 )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def _started(self) -> AIOKafkaProducer:
+        """A producer that is connected; one that fails to is closed."""
+        # aiokafka stops itself after a failed start and cannot be started again.
+        producer = AIOKafkaProducer(
+            **kafka_options(self._kafka),
+            enable_idempotence=True,
+            acks="all",
+            compression_type="lz4",
+            linger_ms=5,
+            max_batch_size=_BATCH_BYTES,
+            max_request_size=MAX_REQUEST_BYTES,
+        )
+        try:
+            async with asyncio.timeout(_ATTEMPT_SECONDS):
+                await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        return producer
 
     async def send(
         self,
@@ -111,16 +125,46 @@ class Producer:
         partition: int | None,
         headers: Sequence[tuple[str, bytes]],
     ) -> asyncio.Future[Any]:
-        """Hand one message over; the future is done when the broker has it."""
+        """Hand one message over; the future is done when the broker has it.
+
+        Raises:
+            KafkaError: it cannot be handed over.
+        """
         if self._producer is None:
-            raise KafkaError("not connected")
+            try:
+                self._producer = await self._started()
+            except OSError as error:
+                raise KafkaConnectionError(str(error)) from error
         future: asyncio.Future[Any] = await self._producer.send(
             topic, value=value, key=key, partition=partition, headers=list(headers)
         )
         return future
 
+    async def discard(self) -> None:
+        """Give up what is under way; the next message goes through a new connection."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _abort(producer)
+
     async def stop(self) -> None:
-        """Send what is under way and disconnect."""
-        if self._producer is not None:
-            await self._producer.stop()
-            self._producer = None
+        """Send what is under way and disconnect; give up what Kafka does not take in time."""
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await producer.flush()
+        except (TimeoutError, KafkaError):
+            _LOG.warning("kafka did not take the last messages")
+        await _abort(producer)
+
+
+async def _abort(producer: AIOKafkaProducer) -> None:
+    """Close a producer without waiting for what it has not sent: an idempotent one would for ever."""
+    # aiokafka has no public way; its stop() waits for whatever is left here.
+    producer._message_accumulator.fail_all(KafkaConnectionError("given up"))  # noqa: SLF001  # see above
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await producer.stop()
+    except TimeoutError:
+        _LOG.warning("a connection to kafka does not close")

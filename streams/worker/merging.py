@@ -84,7 +84,8 @@ class Merging:
     def _export(self, shard: int, increment: Increment, rollup: Rollup) -> None:
         series = self._series
         for (dimension, key), cells in increment.counts.items():
-            events, visitors = [], []
+            events: list[tuple[str, tuple[str, ...], int]] = []
+            visitors: list[tuple[str, tuple[str, ...], int]] = []
             for cell, grown in cells:
                 stage, is_visitors = column_of(cell)
                 if stage < rollup.nodes:

@@ -1,7 +1,8 @@
 """What the worker writes to Kafka: rollups, dead letters and handed-over state.
 
 Nothing written is forgotten before the broker has it: a message that could not be sent is sent
-again at the next flush, before anything newer.
+again at the next flush, before anything newer. Nothing waits for ever either: when the broker does
+not get on with it, :meth:`Outbox.send` says so. A message that it refuses for good is an error.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    KafkaError,
+    OutOfOrderSequenceNumber,
+    ProducerClosed,
+    ProducerFenced,
+)
+
+from streams.errors import TopicError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +28,10 @@ if TYPE_CHECKING:
     from streams.worker.kafka import Producer
 
 _LOG = logging.getLogger(__name__)
+# Without any message getting through.
+_PATIENCE_SECONDS = 10.0
+# The producer is of no use any more, but a new one may send the very same messages.
+_PRODUCER_IS_SPENT = (InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerClosed, ProducerFenced)
 
 
 class Outgoing(NamedTuple):
@@ -36,43 +49,83 @@ class Outbox:
 
     Args:
         producer: where messages leave.
+        patience_seconds: how long :meth:`send` waits without getting any message through.
+
+    Attributes:
+        failing: the last :meth:`send` did not get everything through.
     """
 
-    def __init__(self, producer: Producer) -> None:
+    def __init__(self, producer: Producer, *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
         self._producer = producer
+        self._patience = patience_seconds
         self._waiting: deque[Outgoing] = deque()
+        self._under_way: deque[tuple[Outgoing, asyncio.Future[object]]] = deque()
         self.failing = False
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + len(self._under_way)
 
     def put(self, message: Outgoing) -> None:
         """Take in a message; it leaves with the next :meth:`send`."""
         self._waiting.append(message)
 
     async def send(self) -> bool:
-        """Send all that waits; False if the broker did not take it, and it still waits."""
-        batch = list(self._waiting)
-        if not batch:
-            return True
-        try:
-            sent = [await self._hand_over(message) for message in batch]
-            await asyncio.gather(*sent)
-        except KafkaError as error:
-            _LOG.warning("kafka did not take messages", extra={"error": type(error).__name__, "messages": len(batch)})
-            self.failing = True
-            return False
-        self.failing = False
-        for _ in batch:
-            self._waiting.popleft()
-        return True
+        """Send all that waits; False if the broker did not take it (yet), and it still waits.
 
-    async def _hand_over(self, message: Outgoing) -> asyncio.Future[object]:
-        future: asyncio.Future[object] = await self._producer.send(
-            message.topic,
-            value=message.value,
-            key=message.key,
-            partition=message.partition,
-            headers=message.headers,
-        )
-        return future
+        Raises:
+            TopicError: the broker refuses a message, and would do so again.
+        """
+        try:
+            while self._waiting:
+                await self._hand_over()
+            while self._under_way:
+                await self._be_acknowledged()
+        except TimeoutError as error:
+            # The producer goes on trying: what is under way stays there.
+            self._note(error)
+        except KafkaError as error:
+            await self._take_back(error)
+            self._note(error)
+        else:
+            self._note(None)
+        return not self.failing
+
+    async def _hand_over(self) -> None:
+        message = self._waiting[0]
+        async with asyncio.timeout(self._patience):
+            future = await self._producer.send(
+                message.topic,
+                value=message.value,
+                key=message.key,
+                partition=message.partition,
+                headers=message.headers,
+            )
+        self._under_way.append((self._waiting.popleft(), future))
+
+    async def _be_acknowledged(self) -> None:
+        _, future = self._under_way[0]
+        async with asyncio.timeout(self._patience):
+            await asyncio.shield(future)
+        self._under_way.popleft()
+
+    async def _take_back(self, error: KafkaError) -> None:
+        """After an error: what has not arrived is sent again, in order, by a new producer."""
+        refused = (self._under_way or [(self._waiting[0], None)])[0][0]
+        if self._under_way or isinstance(error, _PRODUCER_IS_SPENT):
+            await self._producer.discard()
+        while self._under_way:
+            message, future = self._under_way.pop()
+            if not future.done() or future.cancelled() or future.exception() is not None:
+                self._waiting.appendleft(message)
+        if not (error.retriable or isinstance(error, _PRODUCER_IS_SPENT) or type(error) is KafkaError):
+            size = len(refused.value or b"")
+            raise TopicError(f"{refused.topic}: kafka refuses a message of {size} bytes: {type(error).__name__}")
+
+    def _note(self, error: Exception | None) -> None:
+        if error is not None and not self.failing:
+            _LOG.warning(
+                "kafka does not take messages", extra={"error": type(error).__name__, "messages": len(self)}
+            )
+        elif error is None and self.failing:
+            _LOG.info("kafka takes messages again")
+        self.failing = error is not None

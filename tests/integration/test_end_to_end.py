@@ -70,9 +70,11 @@ def differences(counts: Counts, expected: oracle.OracleResult) -> list[str]:
     found = []
     for name in ("cells", "money", "outcomes"):
         ours, theirs = dict(getattr(counts, name)), dict(getattr(expected, name))
-        for key in sorted(set(ours) | set(theirs), key=str):
-            if ours.get(key) != theirs.get(key):
-                found.append(f"{name} {key}: {ours.get(key)} instead of {theirs.get(key)}")
+        found += [
+            f"{name} {key}: {ours.get(key)} instead of {theirs.get(key)}"
+            for key in sorted(set(ours) | set(theirs), key=str)
+            if ours.get(key) != theirs.get(key)
+        ]
     return found
 
 

@@ -205,7 +205,10 @@ def _credit(attribution: Attribution, steps: list[Step], start: int, end: int) -
     asks = [(at, step) for at, step in batch if not step.is_click]
     both = tuple(
         _clicks([s for _, s in some], [at for at, _ in some], [start + at + 1 for at, _ in some], keys)
-        for some, keys in ((clicks, [s.visitor for _, s in clicks]), (on_sku, [_sku_key(s) for _, s in on_sku]))
+        for some, keys in (
+            (clicks, [s.visitor for _, s in clicks]),
+            (on_sku, [_sku_key(s) for _, s in on_sku]),
+        )
     )
     # Without a SKU of its own a question asks under a key that no click has.
     questions = u64([s.visitor for _, s in asks]), u64([_sku_key(s) if s.sku else 7 for _, s in asks])

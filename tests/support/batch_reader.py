@@ -69,21 +69,26 @@ class BatchReader:
         self.app = faust.App(
             group,
             broker=[f"aiokafka://{server}" for server in bootstrap_servers.split(",")],
-            **({
-                "store": "memory://",
-                "web_enabled": False,
-                "topic_allow_declare": False,
-                "topic_disable_leader": True,
-                "stream_wait_empty": False,
-                "stream_buffer_maxsize": buffered,
-                "broker_commit_interval": 0.1,
-                "broker_heartbeat_interval": 0.1,
-                "broker_session_timeout": 6.0,
-                "loghandlers": [],
-            } | dict(settings or {})),
+            **(
+                {
+                    "store": "memory://",
+                    "web_enabled": False,
+                    "topic_allow_declare": False,
+                    "topic_disable_leader": True,
+                    "stream_wait_empty": False,
+                    "stream_buffer_maxsize": buffered,
+                    "broker_commit_interval": 0.1,
+                    "broker_heartbeat_interval": 0.1,
+                    "broker_session_timeout": 6.0,
+                    "loghandlers": [],
+                }
+                | dict(settings or {})
+            ),
         )
         self.app.transport = BatchTransport(
-            self.app.conf.broker, self.app, fetch_options={"fetch_max_wait_ms": 50} | dict(fetch_options or {})
+            self.app.conf.broker,
+            self.app,
+            fetch_options={"fetch_max_wait_ms": 50} | dict(fetch_options or {}),
         )
         self.app.agent(self.app.topic(*topics, schema=BatchSchema()), name="read")(self._read)
 
@@ -149,10 +154,14 @@ class BatchReader:
 
     async def takes(self, count: int, seconds: float = 30) -> None:
         """Wait until so many records were taken."""
-        await until(lambda: self.count() >= count, seconds=seconds, what=f"{count} records (not {self.count()})")
+        await until(
+            lambda: self.count() >= count, seconds=seconds, what=f"{count} records (not {self.count()})"
+        )
 
 
-async def create(bootstrap_servers: str, topic: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> None:
+async def create(
+    bootstrap_servers: str, topic: str, partitions: int = 1, config: Mapping[str, str] | None = None
+) -> None:
     """Make a topic."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
@@ -186,7 +195,9 @@ async def fill(
         return [(await future).offset for future in sent]
 
 
-async def committed(bootstrap_servers: str, group: str, topic: str, partitions: Sequence[int] = (0,)) -> list[int | None]:
+async def committed(
+    bootstrap_servers: str, group: str, topic: str, partitions: Sequence[int] = (0,)
+) -> list[int | None]:
     """What the group has committed."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, group_id=group, enable_auto_commit=False)
     await consumer.start()

@@ -71,7 +71,9 @@ class CountedPartition:
     def read(self, topic: int, records: Sequence[Record]) -> list[Rejected]:
         """Take in one batch of a topic."""
         batch = RecordBatch.of(records)
-        return self.counts.ingest(topic, self._decoder.decode(batch), np.array(batch.timestamps, dtype=np.int64))
+        return self.counts.ingest(
+            topic, self._decoder.decode(batch), np.array(batch.timestamps, dtype=np.int64)
+        )
 
     def process(self) -> int:
         """Count what both topics are past, as a replay does."""
@@ -89,8 +91,8 @@ class CountedPartition:
         self.flush(close_all=True)
         owner = CountedPartition(self.settings, funnel=self.funnel, first_keys=first_keys)
         owner.counts.restore(self.counts.snapshot())
-        owner._merge, owner._totals = self._merge, self._totals  # noqa: SLF001 - merging is done elsewhere and stays
-        owner._generation = self._generation + 1  # noqa: SLF001 - likewise
+        owner._merge, owner._totals = self._merge, self._totals
+        owner._generation = self._generation + 1
         return owner
 
     def finish(self) -> Tables:

@@ -26,9 +26,7 @@ Outcomes = dict[tuple[int, str], tuple[int, int]]
 def key_counts(dimension: str, keys: Mapping[str, Mapping[int, Sequence[int]]]) -> KeyCounts:
     """Counts of one dimension: key -> cell -> (value, previous)."""
     entries = [
-        (at, cell, *values)
-        for at, cells in enumerate(keys.values())
-        for cell, values in cells.items()
+        (at, cell, *values) for at, cells in enumerate(keys.values()) for cell, values in cells.items()
     ]
     index, column, value, previous = np.array(entries, dtype=np.uint64).reshape(-1, 4).T
     return KeyCounts(

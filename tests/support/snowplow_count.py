@@ -175,9 +175,7 @@ def _slot(action: Action, sku: str, clicks: dict[tuple[str, str | None], _Click]
     return _NONE
 
 
-def _take_money(
-    action: Action, totals: Totals, slots: dict[str, str], keys: set[tuple[str, str]]
-) -> None:
+def _take_money(action: Action, totals: Totals, slots: dict[str, str], keys: set[tuple[str, str]]) -> None:
     for key in keys:
         totals.orders[*key, "paid"] += 1
     for product in action.products:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import AIOKafkaConsumer
 
 from streams.codec import decode_rollup
-from streams.config import Settings
+from streams.config import load_settings
 from streams.core.merge import ShardMerge, Totals
 from streams.events import Record
 from streams.replay import Counts, counts_of
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
     from typing import Self
+
+    from streams.config import Settings
 
 
 @dataclass
@@ -40,18 +42,22 @@ class Deployment:
 
     @property
     def clickstream(self) -> str:
+        """Name of the topic."""
         return f"{self.prefix}.clickstream"
 
     @property
     def orders(self) -> str:
+        """Name of the topic."""
         return f"{self.prefix}.orders"
 
     @property
     def rollups(self) -> str:
+        """Name of the topic."""
         return f"{self.prefix}.rollups"
 
     @property
     def deadletter(self) -> str:
+        """Name of the topic."""
         return f"{self.prefix}.deadletter"
 
     def environment(self) -> dict[str, str]:
@@ -72,8 +78,6 @@ class Deployment:
 
     def settings(self) -> Settings:
         """The same as a settings tree."""
-        from streams.config import load_settings  # noqa: PLC0415  # only here
-
         return load_settings(None, self.environment())
 
 
@@ -111,14 +115,14 @@ class WorkerProcess:
     def ready(self) -> bool:
         """Whether ``/readyz`` says so."""
         try:
-            with urllib.request.urlopen(f"http://{self.address}/readyz", timeout=2) as answer:  # noqa: S310  # loopback
-                return bool(answer.status == 200)  # noqa: PLR2004  # HTTP's OK
+            with urllib.request.urlopen(f"http://{self.address}/readyz", timeout=2) as answer:  # loopback
+                return bool(answer.status == 200)  # HTTP's OK
         except (urllib.error.URLError, OSError):
             return False
 
     def metrics(self) -> str:
         """The page ``/metrics``."""
-        with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=5) as answer:  # noqa: S310  # loopback
+        with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=5) as answer:  # loopback
             return str(answer.read().decode())
 
     def stop(self) -> None:

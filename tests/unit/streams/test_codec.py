@@ -48,7 +48,7 @@ def test_the_head_says_what_it_is() -> None:
 @pytest.mark.parametrize("data", [None, b"", b"F", b"FWS\x01rest", b'{"version":1}'])
 def test_other_bytes_are_no_rollup(data: bytes | None) -> None:
     """A tombstone, nothing, or somebody else's message."""
-    with pytest.raises(CodecError, match="^not a rollup$"):
+    with pytest.raises(CodecError, match=r"^not a rollup$"):
         decode_rollup(data)
 
 
@@ -71,7 +71,7 @@ def test_every_truncation_is_refused() -> None:
 def test_something_behind_the_end_is_refused() -> None:
     """Two rollups in one message are none."""
     data = encode_rollup(GOOD)
-    with pytest.raises(CodecError, match="^damaged rollup$"):
+    with pytest.raises(CodecError, match=r"^damaged rollup$"):
         decode_rollup(data + data[4:])
 
 
@@ -80,21 +80,21 @@ def test_columns_of_unequal_length_are_refused() -> None:
     good = key_counts("slot", {"A": {1: (5, 0)}})
     for name in ("index", "column", "value", "previous"):
         counts = msgspec.structs.replace(good, **{name: getattr(good, name) * 2})
-        with pytest.raises(CodecError, match="^damaged rollup$"):
+        with pytest.raises(CodecError, match=r"^damaged rollup$"):
             decode_rollup(damaged(counts=[counts]))
 
 
 def test_half_a_number_is_refused() -> None:
     """A column whose bytes are no whole numbers."""
     counts = msgspec.structs.replace(key_counts("slot", {"A": {1: (5, 0)}}), value=b"\0" * 7)
-    with pytest.raises(CodecError, match="^damaged rollup$"):
+    with pytest.raises(CodecError, match=r"^damaged rollup$"):
         decode_rollup(damaged(counts=[counts]))
 
 
 def test_an_index_beyond_the_keys_is_refused() -> None:
     """Every count is some key's."""
     counts = msgspec.structs.replace(key_counts("slot", {"A": {1: (5, 0)}}), keys=[])
-    with pytest.raises(CodecError, match="^damaged rollup$"):
+    with pytest.raises(CodecError, match=r"^damaged rollup$"):
         decode_rollup(damaged(counts=[counts]))
 
 
@@ -121,7 +121,7 @@ class Wrong:
 )
 def test_what_cannot_be_is_refused(wrong: Wrong) -> None:
     """Values of a part only grow, topics are two, nodes are stages: else the bytes are damaged."""
-    with pytest.raises(CodecError, match="^damaged rollup$"):
+    with pytest.raises(CodecError, match=r"^damaged rollup$"):
         decode_rollup(damaged(**wrong.fields))
 
 

@@ -72,7 +72,9 @@ def test_lines_are_sorted_json() -> None:
 
 def test_both_topics_are_counted() -> None:
     """Cells by node name, money by kind, outcomes by topic."""
-    counts = count_records(stream([click(slot="A", sku="X")]), stream([paid("v1", 0, line("X", "2.50"))]), SETTINGS)
+    counts = count_records(
+        stream([click(slot="A", sku="X")]), stream([paid("v1", 0, line("X", "2.50"))]), SETTINGS
+    )
     assert counts.cells["slot", "A", "paid", T0] == (1, 1)
     assert counts.money["sku", "X", "CNY", "paid", T0] == (1, 250)
     assert counts.outcomes == {("clickstream", "accepted"): 1, ("orders", "accepted"): 1}
@@ -97,7 +99,9 @@ def test_reasons_are_told_by_topic() -> None:
 
 def test_late_and_future_records_have_no_reason() -> None:
     """Nothing is wrong with what they say."""
-    counts = count_records(stream([click(t=60 * MINUTE), click(t=0), click(t=120 * MINUTE)], kafka_ms=60 * MINUTE), [], SETTINGS)
+    counts = count_records(
+        stream([click(t=60 * MINUTE), click(t=0), click(t=120 * MINUTE)], kafka_ms=60 * MINUTE), [], SETTINGS
+    )
     assert counts.outcomes == {
         ("clickstream", "accepted"): 1,
         ("clickstream", "too_late"): 1,
@@ -113,7 +117,10 @@ def test_each_topic_may_have_a_format() -> None:
     record = stream([valid("ga4.click")], kafka_ms=10**9)
     counts = Replay(SETTINGS, funnel=funnel, formats=formats).run(record, stream([paid()]))
     assert counts.outcomes == {("clickstream", "accepted"): 1, ("orders", "accepted"): 1}
-    assert sum(events for (d, _, node, _), (events, _) in counts.cells.items() if (d, node) == ("all", "click")) == 1
+    assert (
+        sum(events for (d, _, node, _), (events, _) in counts.cells.items() if (d, node) == ("all", "click"))
+        == 1
+    )
 
 
 def test_the_number_of_keys_is_bounded() -> None:

@@ -11,11 +11,19 @@ from streams.core.buckets import COLUMN_BITS, BucketChange, OpenBuckets
 from streams.core.vocabulary import Vocabulary, shard_of
 from streams.formats.keys import key_objection
 from streams.funnel import Funnel
-from streams.results import VERSION, KeyCounts, MoneyCounts, OutcomeCounts, Rollup, RollupSource, build_rollups
+from streams.results import (
+    VERSION,
+    KeyCounts,
+    MoneyCounts,
+    OutcomeCounts,
+    Rollup,
+    RollupSource,
+    build_rollups,
+)
 from tests.support.columns import i64
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 BUCKET = 1_762_689_600_000
 SOURCE = RollupSource(partition=3, generation=44, open_from=5, counted_until_ms=BUCKET + 1_234)
@@ -38,10 +46,12 @@ def cell(code: int, column: int) -> int:
     return code << COLUMN_BITS | column
 
 
-def change(counts: dict[int, Sequence[tuple[int, int, int]]]) -> BucketChange:
+def change(counts: Mapping[int, Sequence[tuple[int, int, int]]]) -> BucketChange:
     """Dimension -> (cell, value, previous) rows."""
     columns = [
-        tuple(i64(*column) for column in zip(*counts[d], strict=True)) if d in counts else (i64(), i64(), i64())
+        tuple(i64(*column) for column in zip(*counts[d], strict=True))
+        if d in counts
+        else (i64(), i64(), i64())
         for d in range(5)
     ]
     return BucketChange(BUCKET, 7, [(c[0], c[1], c[2]) for c in columns], [], [])
@@ -123,7 +133,9 @@ def test_outcomes_of_a_topic_go_to_one_shard(vocabulary: Vocabulary) -> None:
     """One owner exports all records of a topic, so that they add up at any moment."""
     outcomes = [((0, "accepted"), 9, 2), ((0, "late"), 1, 0), ((1, "accepted"), 5, 0)]
     rollups = build_rollups([change({})._replace(outcomes=outcomes)], vocabulary, SOURCE)
-    found = {(item.topic, item.outcome): (rollup.shard, item) for rollup in rollups for item in rollup.outcomes}
+    found = {
+        (item.topic, item.outcome): (rollup.shard, item) for rollup in rollups for item in rollup.outcomes
+    }
     assert found == {
         (topic, outcome): (shard_of("records", str(topic), 4), OutcomeCounts(topic, outcome, records, before))
         for (topic, outcome), records, before in outcomes

@@ -161,9 +161,7 @@ def test_attribution_remembers_both_kinds_of_click() -> None:
     """By visitor, and by visitor and SKU."""
     attribution = Attribution(WINDOW)
     size = attribution.nbytes
-    attribution.remember(
-        (clicks((VISITOR, 0, 10, 1, 1)), clicks((ON_SKU, 0, 10, 2, 2))), FOREVER_BACK
-    )
+    attribution.remember((clicks((VISITOR, 0, 10, 1, 1)), clicks((ON_SKU, 0, 10, 2, 2))), FOREVER_BACK)
     for sku, owed in ((ON_SKU, 2), (NOTHING, 1)):
         slot, _ = attribution.credit((clicks(), clicks()), (u64(VISITOR), u64(sku)), i64(0), T0 + i64(20))
         assert slot.tolist() == [owed]
@@ -173,9 +171,7 @@ def test_attribution_remembers_both_kinds_of_click() -> None:
 def test_clicks_can_be_renumbered() -> None:
     """Slots and banners have tables of their own; times stay."""
     attribution = Attribution(WINDOW)
-    attribution.remember(
-        (clicks((VISITOR, 0, 10, 1, 2)), clicks((ON_SKU, 0, 11, 2, 1))), FOREVER_BACK
-    )
+    attribution.remember((clicks((VISITOR, 0, 10, 1, 2)), clicks((ON_SKU, 0, 11, 2, 1))), FOREVER_BACK)
     codes = {0: i32(0, 10, 20), 1: i32(0, 100, 200)}
     attribution.renumber(lambda table, old: codes[table][old])
     assert before(attribution.by_visitor, clicks(), VISITOR, 0) == (10, 10, 200)

@@ -148,7 +148,13 @@ def test_outcomes_are_records() -> None:
 def test_keys_of_money_are_apart() -> None:
     """By dimension, key, currency and kind."""
     buckets = OpenBuckets(1)
-    keys = [MONEY, (2, 7, "CNY", "paid"), (1, 8, "CNY", "paid"), (1, 7, "USD", "paid"), (1, 7, "CNY", "refunded")]
+    keys = [
+        MONEY,
+        (2, 7, "CNY", "paid"),
+        (1, 8, "CNY", "paid"),
+        (1, 7, "USD", "paid"),
+        (1, 7, "CNY", "refunded"),
+    ]
     for amount, key in enumerate(keys, 1):
         buckets.add_money(A, key, amount)
     assert buckets.flush(0)[0].money == [(key, 1, amount, 0, 0) for amount, key in enumerate(keys, 1)]
@@ -163,6 +169,6 @@ def test_more_cells_than_are_held_back_are_counted_all_the_same() -> None:
         buckets.count(1, np.full(many.size, A), many)
     (change,) = buckets.flush(0)
     assert sum(value for value, _ in cells(change).values()) == 400_000
-    assert cells(change)[3] == (4 * np.count_nonzero(few == 3), 0)
+    assert cells(change)[3] == (4 * int(np.count_nonzero(few == 3)), 0)
     assert change.cells[1][0].size == 100_000
     assert set(change.cells[1][1].tolist()) == {4}

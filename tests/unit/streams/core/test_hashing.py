@@ -27,7 +27,8 @@ def test_many_are_as_each() -> None:
 def test_no_texts_no_fingerprints() -> None:
     """An empty batch is an empty array of the same type."""
     prints = fingerprints([])
-    assert (prints.size, prints.dtype) == (0, np.uint64)
+    assert prints.size == 0
+    assert prints.dtype == np.uint64
 
 
 def test_texts_that_differ_have_other_fingerprints() -> None:

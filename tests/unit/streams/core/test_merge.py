@@ -141,7 +141,9 @@ def test_an_older_generation_changes_nothing() -> None:
 
 def test_a_newer_generation_adds_to_the_older_one() -> None:
     """The next owner numbers its parts anew; what was counted before stays counted."""
-    assert total([rollup(clicks(5)), rollup(clicks(3), generation=2), rollup(clicks(4, 3), generation=2)]) == 9
+    assert (
+        total([rollup(clicks(5)), rollup(clicks(3), generation=2), rollup(clicks(4, 3), generation=2)]) == 9
+    )
 
 
 def test_a_newer_generation_forgets_the_parts_of_the_older() -> None:

@@ -21,7 +21,8 @@ def judge(*times: int, newest: int = UNREAD, stamp: int = T0) -> Arrival:
 
 def order_times(arrival: Arrival) -> list[int]:
     """Ordering times after T0."""
-    return (arrival.order_time - T0).tolist()
+    times: list[int] = (arrival.order_time - T0).tolist()
+    return times
 
 
 # --- classify ------------------------------------------------------------------------------------

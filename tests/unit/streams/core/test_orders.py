@@ -118,7 +118,9 @@ def test_a_free_order_is_an_order() -> None:
 # --- booking -------------------------------------------------------------------------------------
 
 
-def book(kinds: Sequence[str], details: Sequence[Detail | None], remembered: int = 9) -> dict[Any, tuple[int, int]]:
+def book(
+    kinds: Sequence[str], details: Sequence[Detail | None], remembered: int = 9
+) -> dict[Any, tuple[int, int]]:
     """(kind, currency, dimension, code) -> (orders, amount), of events with a detail each."""
     buckets = OpenBuckets(4)
     orders = OrderBook(STAGES, buckets, remembered)
@@ -198,7 +200,9 @@ def test_an_order_without_an_id_is_counted_but_not_remembered() -> None:
     assert booked["refunded", NO_CURRENCY, 0, 0] == (1, 0)
 
 
-@pytest.mark.parametrize("kind", ["exposure", "click", "checkout", "order", "payment_attempt", "payment_failed"])
+@pytest.mark.parametrize(
+    "kind", ["exposure", "click", "checkout", "order", "payment_attempt", "payment_failed"]
+)
 def test_other_stages_move_no_money(kind: str) -> None:
     """An order that is placed but not paid brings nothing."""
     assert book([kind], [Detail((Line(X, 1, 2, 100),), True, ORDER, "CNY")]) == {}

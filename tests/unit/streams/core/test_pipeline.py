@@ -143,7 +143,11 @@ def test_a_record_is_in_the_future_if_its_first_event_is() -> None:
     counts = SourcePartition(vocabulary, CountingSettings())
     ahead = T0 + 6 * MINUTE
     some = rows(
-        4, record=[0, 0, 1, 1], time=[ahead, T0, T0, ahead], event=[1, 2, 3, 4], first=[True, False, True, False]
+        4,
+        record=[0, 0, 1, 1],
+        time=[ahead, T0, T0, ahead],
+        event=[1, 2, 3, 4],
+        first=[True, False, True, False],
     )
     assert counts.ingest(CLICKSTREAM, Decoded(some), i64(T0, T0)) == [Rejected(0, Outcome.FUTURE, None, "")]
     assert counts.waiting == 2
@@ -192,7 +196,10 @@ def test_the_newest_bucket_stays_open(partition: CountedPartition) -> None:
     """What may still grow is cumulative."""
     partition.read(CLICKSTREAM, stream([click(t=t) for t in (0, 10_000, 12_000)]))
     partition.counts.process(at(11_000))
-    assert [(change.part, change.bucket_ms - T0) for change in partition.counts.flush()] == [(0, 0), (1, 10_000)]
+    assert [(change.part, change.bucket_ms - T0) for change in partition.counts.flush()] == [
+        (0, 0),
+        (1, 10_000),
+    ]
     assert partition.counts.open_from == 1
     partition.counts.process(at(13_000))
     (change,) = partition.counts.flush()
@@ -278,7 +285,7 @@ def test_a_state_of_another_funnel_is_refused(funnel: Funnel) -> None:
 def test_a_damaged_state_is_refused() -> None:
     """Half of a snapshot is none."""
     data = stories().counts.snapshot()
-    with pytest.raises(CodecError, match="^damaged state$"):
+    with pytest.raises(CodecError, match=r"^damaged state$"):
         CountedPartition().counts.restore(data[: len(data) // 2])
 
 
@@ -290,7 +297,9 @@ def test_a_million_unknown_skus_are_other() -> None:
     partition = CountedPartition(CountingSettings(max_tracked_keys=1_000))
     for batch in range(10):
         skus = [[f"S{batch}_{event}_{sku}" for sku in range(500)] for event in range(200)]
-        partition.read(CLICKSTREAM, stream([click(f"v{n}", t=batch * 1_000, sku=s) for n, s in enumerate(skus)]))
+        partition.read(
+            CLICKSTREAM, stream([click(f"v{n}", t=batch * 1_000, sku=s) for n, s in enumerate(skus)])
+        )
         partition.process()
         partition.flush()
     tables = partition.finish()
@@ -324,7 +333,9 @@ def test_orders_beyond_the_limit_are_forgotten() -> None:
     orders = [paid("v1", t=number, order_id=f"O{number}") for number in range(2_000)]
     partition.read(ORDERS, stream(orders))
     partition.read(ORDERS, stream([refunded("v1", 2_000, order_id=f"O{n}") for n in (1_989, 1_990)]))
-    sums = {key.currency: sums for (_, key), sums in partition.finish().money.items() if key.kind == "refunded"}
+    sums = {
+        key.currency: sums for (_, key), sums in partition.finish().money.items() if key.kind == "refunded"
+    }
     assert sums == {"XXX": (1, 0), "CNY": (1, 100)}
 
 
@@ -342,7 +353,9 @@ def test_more_rows_than_one_piece_holds_are_all_counted() -> None:
     partition = CountedPartition()
     number = 70_000
     values = [
-        json.dumps({"event_id": str(n), "event_time": T0 + n // 10, "event": "view", "visitor_id": f"v{n % 50_000}"})
+        json.dumps(
+            {"event_id": str(n), "event_time": T0 + n // 10, "event": "view", "visitor_id": f"v{n % 50_000}"}
+        )
         for n in range(number)
     ]
     partition.read(CLICKSTREAM, stream([value.encode() for value in values]))

@@ -16,7 +16,8 @@ WINDOW = 10
 def admit(memory: RecentKeys, *times: int, key: int = 5) -> list[bool]:
     """Rows of one key in one batch, times after T0."""
     keys = np.full(len(times), key, dtype=np.uint64)
-    return memory.admit(keys, T0 + i64(*times), NEVER).tolist()
+    admitted: list[bool] = memory.admit(keys, T0 + i64(*times), NEVER).tolist()
+    return admitted
 
 
 def marks() -> RecentKeys:

@@ -41,7 +41,8 @@ def times_of(table: TimedSlots, keys: NDArray[np.uint64]) -> list[int]:
     """Times of keys that are there."""
     slots = table.find(keys)
     assert (slots >= 0).all()
-    return table.times(slots)[0].tolist()
+    times: list[int] = table.times(slots)[0].tolist()
+    return times
 
 
 def test_an_unknown_key_has_no_slot() -> None:

@@ -63,7 +63,7 @@ def test_the_head_says_what_it_is() -> None:
 @pytest.mark.parametrize("data", [b"", b"FWS", b"FWS\x01short", b"FWR\x01" + b"\0" * 20, b"\x9b\x01"])
 def test_other_bytes_are_no_state(data: bytes) -> None:
     """Nothing, too little, a rollup, or bare MessagePack."""
-    with pytest.raises(CodecError, match="^not a state$"):
+    with pytest.raises(CodecError, match=r"^not a state$"):
         decode_state(data)
 
 
@@ -91,14 +91,14 @@ def test_every_truncation_is_noticed() -> None:
     for end in range(len(data)):
         with pytest.raises(CodecError):
             decode_state(data[:end])
-    with pytest.raises(CodecError, match="^damaged state$"):
+    with pytest.raises(CodecError, match=r"^damaged state$"):
         decode_state(data + b"\0")
 
 
 @pytest.mark.parametrize("body", [b"", b"\xc1", msgspec.msgpack.encode([1, 2]), msgspec.msgpack.encode("x")])
 def test_a_sound_checksum_over_another_layout_is_not_enough(body: bytes) -> None:
     """What another build wrote under the same version is refused as well."""
-    with pytest.raises(CodecError, match="^state of another layout$"):
+    with pytest.raises(CodecError, match=r"^state of another layout$"):
         decode_state(b"FWS" + bytes([VERSION]) + xxh3_64_digest(body) + body)
 
 
@@ -137,7 +137,18 @@ def test_rows_come_back_under_new_codes() -> None:
     )  # fmt: skip
     after = Renumbering(NAMES, vocabulary("C", "B")).rows(rows_to_bytes(before))
     assert after.keys.tolist() == [[2, 1], [0, 0], [3, 2]]
-    for name in ("record", "topic", "time", "order_time", "node", "event", "visitor", "detail", "first", "late"):
+    for name in (
+        "record",
+        "topic",
+        "time",
+        "order_time",
+        "node",
+        "event",
+        "visitor",
+        "detail",
+        "first",
+        "late",
+    ):
         assert getattr(after, name).tolist() == getattr(before, name).tolist()
         assert getattr(after, name).dtype == getattr(before, name).dtype
 

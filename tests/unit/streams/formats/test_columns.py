@@ -19,6 +19,8 @@ from tests.support.bad_records import valid
 from tests.support.builders import T0, click, event, line, paid, refunded, stream
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from streams.core.rows import Decoded
     from streams.formats.columns import BatchDecoder
 
@@ -198,7 +200,15 @@ def test_columns_have_their_types(native: BatchDecoder) -> None:
     kinds = ["i4", "i1", "i8", "i8", "i2", "u8", "u8", "i4", "i8", "b1", "b1"]
     for values in ([click(), paid(), click(sku=["A", "B"])], [b"{"]):
         rows = decode(native, *values).rows
-        columns = [rows.record, rows.topic, rows.time, rows.order_time, rows.node, rows.event, rows.visitor]
+        columns: list[NDArray[Any]] = [
+            rows.record,
+            rows.topic,
+            rows.time,
+            rows.order_time,
+            rows.node,
+            rows.event,
+            rows.visitor,
+        ]
         columns += [rows.keys, rows.detail, rows.first, rows.late]
         assert [column.dtype.str[1:] for column in columns] == kinds
         assert rows.keys.shape == (4, len(rows))

@@ -96,7 +96,7 @@ def test_events_may_be_mapped() -> None:
 
 def test_a_mapping_to_a_node_that_is_none_is_refused() -> None:
     """When the format is made, not when an event comes."""
-    with pytest.raises(ConfigError, match="events.tap"):
+    with pytest.raises(ConfigError, match=r"events\.tap"):
         NativeFormat(funnel=Funnel(), events={"tap": "clikc"})
 
 
@@ -273,7 +273,8 @@ def test_long_texts_are_suspected_by_their_characters(field: str) -> None:
     """In any field that is read, also in a list; exactly the number given is no suspicion."""
     form = NativeFormat(funnel=Funnel(), extra_fields=("channel",))
     for length, suspected in ((64, False), (65, True)):
-        for text in ("x" * length, *([["A", "x" * length]] if field == "sku" else [])):
-            document = form.try_document(click(**{field: text}))
+        texts: list[Any] = ["x" * length, *([["A", "x" * length]] if field == "sku" else [])]
+        for text in texts:
+            document = form.try_document(event("click", **{field: text}))
             assert document is not None
             assert form.maybe_long(document, 64) is suspected

@@ -1,0 +1,102 @@
+"""Settings into parts: what each room is told of the settings tree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import faust
+
+from streams.core.settings import CountingSettings
+from streams.formats.mapping import MappingPaths
+from streams.formats.registry import create_format
+from streams.metrics.key_series import KeySeriesSettings
+from streams.worker.batching import BatchTransport
+from streams.worker.kafka import faust_credentials
+
+if TYPE_CHECKING:
+    from streams.config import Settings
+    from streams.formats.base import Format
+
+# Per agent: enough that it never waits, few enough that little is lost when partitions move.
+_BUFFERED_BATCHES = 8
+
+
+def counting_settings(settings: Settings) -> CountingSettings:
+    """The counting contract's numbers."""
+    counting = settings.counting
+    return CountingSettings(
+        max_out_of_orderness_ms=counting.max_out_of_orderness_ms,
+        allowed_lateness_ms=counting.allowed_lateness_ms,
+        max_future_ms=counting.max_future_ms,
+        dedupe_horizon_ms=counting.dedupe_horizon_ms,
+        attribution_window_ms=counting.attribution_window_ms,
+        attribution=counting.attribution,
+        max_tracked_keys=counting.max_tracked_keys,
+        remembered_orders=counting.remembered_orders,
+    )
+
+
+def input_format(settings: Settings, name: str) -> Format:
+    """The input format of a topic by its name in the settings."""
+    funnel = settings.funnel_model()
+    extra = tuple(dimension.field for dimension in settings.dimensions)
+    formats = settings.formats
+    mapping = MappingPaths(**formats.mapping.model_dump())
+
+    def build(which: str, inner: Format | None = None) -> Format:
+        return create_format(
+            which, funnel=funnel, events=formats.events, mapping=mapping, inner=inner, extra_fields=extra
+        )
+
+    return build(name, build(formats.cloudevents_data) if name == "cloudevents" else None)
+
+
+def key_series_settings(settings: Settings, sources: tuple[str, str]) -> KeySeriesSettings:
+    """Budget and timing of the exported series."""
+    return KeySeriesSettings(
+        total_shards=settings.topics.rollup_shards,
+        topics=sources,
+        funnel=settings.funnel_model(),
+        max_keys=settings.metrics.max_keys,
+        zero_hold_ms=settings.metrics.zero_hold_ms,
+        vanish_hold_ms=settings.metrics.vanish_hold_ms,
+        zone=ZoneInfo(settings.metrics.time_zone),
+    )
+
+
+def faust_app(settings: Settings) -> faust.App:
+    """A Faust app on the batch transport, with nothing of Faust's own stored, served or elected."""
+    kafka = settings.kafka
+    seconds = 1000.0
+    # An empty id would be an id like any other: two workers would fence each other out.
+    instance: dict[str, Any] = {"consumer_group_instance_id": kafka.instance_id} if kafka.instance_id else {}
+    app = faust.App(
+        kafka.group_id,
+        broker=[f"aiokafka://{server}" for server in kafka.bootstrap_servers],
+        broker_client_id=kafka.client_id,
+        broker_credentials=faust_credentials(kafka),
+        broker_session_timeout=kafka.session_timeout_ms / seconds,
+        broker_heartbeat_interval=kafka.heartbeat_interval_ms / seconds,
+        broker_rebalance_timeout=kafka.rebalance_timeout_ms / seconds,
+        **instance,
+        consumer_auto_offset_reset=kafka.auto_offset_reset,
+        consumer_max_fetch_size=kafka.max_partition_fetch_bytes,
+        # Nothing of Faust's own is stored, served or elected: its tables, web server and leader
+        # are left alone (they bind 0.0.0.0 and create topics).
+        store="memory://",
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=_BUFFERED_BATCHES,
+        worker_redirect_stdouts=False,
+        loghandlers=[],
+    )
+    fetch_options = {
+        "fetch_min_bytes": kafka.fetch_min_bytes,
+        "fetch_max_bytes": kafka.fetch_max_bytes,
+        "fetch_max_wait_ms": kafka.fetch_max_wait_ms,
+    }
+    app.transport = BatchTransport(app.conf.broker, app, fetch_options=fetch_options)
+    return app
