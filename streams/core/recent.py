@@ -52,7 +52,7 @@ class RecentKeys:
             return admitted
         slots = self.slots.resolve(keys, cutoff_ms)
         pending = np.arange(keys.size)
-        while pending.size:
+        while True:
             # Only rows that the present memory lets through can change it; the first of them
             # per key wins, and the others are asked again against what it left behind.
             pending = pending[self._admissible(slots[pending], times_ms[pending])]

@@ -23,13 +23,16 @@ from streams.worker.kafka import kafka_options
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
+    from streams.demo.simulator import SimulatedRecord
     from streams.metrics.key_series import TopRow
 
 _ROWS = 50
 _SHOP_VISITORS = 20_000
 _CURRENCY = "CNY"
 _PAST_MS = 15 * 60_000
+_QUICK_MOTION = 60
 
 
 async def simulate_to(arguments: argparse.Namespace, settings: Settings) -> None:
@@ -108,14 +111,37 @@ async def _run(settings: Settings, rate: float, seed: int, stop: asyncio.Event) 
 
 
 async def _traffic(settings: Settings, rate: float, seed: int) -> None:
+    """The shop's last quarter of an hour in quick motion, so that there are orders to see; then live."""
     clock = SystemClock()
     shop = ShopSettings(seed=seed, visitors=_SHOP_VISITORS, skus=500, banners=60)
-    # The shop has been open for a while, so that there are orders from the first look on.
     now = clock.now_ms()
     records = simulate(TrafficSettings(start_ms=now - _PAST_MS, rate=rate, shop=shop))
+    past, live = _split(records, now)
     async with KafkaSink(",".join(settings.kafka.bootstrap_servers)) as sink:
         with contextlib.suppress(asyncio.CancelledError):
-            await deliver(in_real_time(records, clock, origin_ms=now), sink)
+            # At once would be more than the embedded broker can remember.
+            await deliver(in_real_time(past, clock, speed=_QUICK_MOTION), sink)
+            await deliver(in_real_time(live, clock, origin_ms=now + _PAST_MS // _QUICK_MOTION), sink)
+
+
+def _split(
+    records: Iterator[SimulatedRecord], at_ms: int
+) -> tuple[Iterator[SimulatedRecord], Iterator[SimulatedRecord]]:
+    """Records that arrive before a time, and the rest, which may be asked for after those."""
+    first_after: list[SimulatedRecord] = []
+
+    def before() -> Iterator[SimulatedRecord]:
+        for record in records:
+            if record.arrival_ms >= at_ms:
+                first_after.append(record)
+                return
+            yield record
+
+    def after() -> Iterator[SimulatedRecord]:
+        yield from first_after
+        yield from records
+
+    return before(), after()
 
 
 class _Screen:
@@ -128,6 +154,8 @@ class _Screen:
 
     def frame(self) -> Frame:
         now = self._worker.clock.now_ms()
+        # Series are held at zero until they were exported once: let a first look at /metrics show counts.
+        self._worker.series.snapshot(now)
         outcomes: dict[str, int] = {}
         for (_, outcome), records in self._worker.series.record_totals().items():
             outcomes[outcome] = outcomes.get(outcome, 0) + records

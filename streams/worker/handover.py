@@ -2,11 +2,14 @@
 
 When partitions go, their state is written as numbered chunks and then a marker that names them;
 whoever gets a partition reads its newest marker and the chunks it names. Keys repeat, so
-compaction keeps one state per partition. State without its marker does not count.
+compaction keeps one state per partition. Chunks that the marker does not name are not looked at;
+a state of which anything is missing or changed is an error, for counting on without it would be
+wrong and nobody would see it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import zlib
 from typing import TYPE_CHECKING
@@ -20,7 +23,9 @@ from streams.worker.kafka import kafka_options
 from streams.worker.publishing import Outgoing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from aiokafka import ConsumerRecord
 
     from streams.config import Settings
     from streams.worker.counting import AssignedPartition, Counting
@@ -28,7 +33,12 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _CHUNK_BYTES = 768 * 1024
+# So many messages are made and sent at a time.
+_AT_ONCE = 16
 _READ_MS = 250
+# Without any record coming in.
+_PATIENCE_SECONDS = 30.0
+_REMEDY = "delete the records of that partition to count on from nothing"
 
 
 class Marker(msgspec.Struct, array_like=True):
@@ -77,90 +87,131 @@ class Handover:
             self._counting.put_rollups(assigned, close_all=True)
             for message in self._messages(assigned):
                 self._outbox.put(message)
-        if not await self._outbox.send():
-            raise TopicError(f"{self._topic}: state could not be handed over")
+                if len(self._outbox) >= _AT_ONCE:
+                    await self._send()
+        await self._send()
         for assigned in held:
             for taken in assigned.unacknowledged:
                 taken.ack()
             assigned.unacknowledged.clear()
             _LOG.info("state handed over", extra={"partition": assigned.number})
 
-    def _messages(self, assigned: AssignedPartition) -> list[Outgoing]:
+    async def _send(self) -> None:
+        if not await self._outbox.send():
+            raise TopicError(f"{self._topic}: state could not be handed over: kafka does not take it")
+
+    def _messages(self, assigned: AssignedPartition) -> Iterator[Outgoing]:
+        """A state in pieces, made as they are sent: a copy of a large state is enough."""
         data = assigned.counts.snapshot()
-        pieces = [data[at : at + _CHUNK_BYTES] for at in range(0, len(data), _CHUNK_BYTES)]
-        number = assigned.number
-        messages = [
-            Outgoing(
-                self._topic,
-                number,
-                f"chunk/{number}/{index}".encode(),
-                _encode(Chunk(assigned.generation, piece)),
-            )
-            for index, piece in enumerate(pieces)
-        ]
+        number, generation, starts = assigned.number, assigned.generation, range(0, len(data), _CHUNK_BYTES)
+        for index, start in enumerate(starts):
+            piece = Chunk(generation, data[start : start + _CHUNK_BYTES])
+            yield Outgoing(self._topic, number, _chunk_key(number, index), _encode(piece))
         offsets = (assigned.next_offset[0], assigned.next_offset[1])
-        marker = Marker(assigned.generation, len(pieces), zlib.crc32(data), offsets)
-        return [*messages, Outgoing(self._topic, number, f"marker/{number}".encode(), _encode(marker))]
+        marker = Marker(generation, len(starts), zlib.crc32(data), offsets)
+        yield Outgoing(self._topic, number, _marker_key(number), _encode(marker))
 
     async def take(self, numbers: Sequence[int]) -> None:
         """Begin to count partitions from the state handed over, or from nothing where there is none.
 
         Raises:
-            CodecError: a state is there but cannot be read; counting on without it would be wrong.
+            CodecError: a state is there but cannot be read.
+            TopicError: the state topic lacks a partition, or cannot be read to its end.
         """
         if not numbers:
             return
         consumer = AIOKafkaConsumer(
             **kafka_options(self._kafka), enable_auto_commit=False, fetch_max_wait_ms=50
         )
-        await consumer.start()
         try:
+            await consumer.start()
+            await self._be_there(consumer, numbers)
             for number in numbers:
-                found = _newest_state(number, await self._read(consumer, number))
-                self._adopt(number, found)
+                self._adopt(number, await self._newest(consumer, number))
         finally:
             await consumer.stop()
 
-    def _adopt(self, number: int, found: tuple[Marker, bytes] | None) -> None:
-        if found is None:
-            self._counting.assign(number)
-            return
-        marker, data = found
-        counts = SourcePartition(self._counting.vocabulary, self._counting.settings)
-        counts.restore(data)
-        assigned = self._counting.assign(number, counts)
-        assigned.next_offset[:] = marker.next_offset
-        _LOG.info("state taken over", extra={"partition": number, "bytes": len(data)})
+    async def _be_there(self, consumer: AIOKafkaConsumer, numbers: Sequence[int]) -> None:
+        await consumer.topics()
+        missing = set(numbers) - (consumer.partitions_for_topic(self._topic) or set())
+        if missing:
+            raise TopicError(f"{self._topic}: no partition {min(missing)}: it needs as many as the sources")
 
-    async def _read(self, consumer: AIOKafkaConsumer, number: int) -> dict[bytes, bytes]:
+    def _adopt(self, number: int, newest: dict[bytes, bytes]) -> None:
+        try:
+            found = _newest_state(number, newest)
+            counts = SourcePartition(self._counting.vocabulary, self._counting.settings)
+            if found is not None:
+                counts.restore(found[1])
+        except CodecError as error:
+            raise CodecError(f"{self._topic}: state of partition {number}: {error}; {_REMEDY}") from error
+        assigned = self._counting.assign(number, counts)
+        if found is not None:
+            assigned.next_offset[:] = found[0].next_offset
+            _LOG.info("state taken over", extra={"partition": number, "bytes": len(found[1])})
+
+    async def _newest(self, consumer: AIOKafkaConsumer, number: int) -> dict[bytes, bytes]:
         """The newest value per key of one partition of the state topic."""
         tp = TopicPartition(self._topic, number)
         consumer.assign([tp])
         await consumer.seek_to_beginning(tp)
         newest: dict[bytes, bytes] = {}
-        while True:
-            records = await consumer.getmany(tp, timeout_ms=_READ_MS)
-            for record in records.get(tp, ()):
-                if record.value is None:
-                    newest.pop(record.key, None)
-                else:
-                    newest[record.key] = record.value
+        try:
             # The end as the fetch response names it: known only once one has come.
-            end = consumer.highwater(tp)
-            if end is not None and await consumer.position(tp) >= end:
-                return newest
+            while (end := consumer.highwater(tp)) is None or await consumer.position(tp) < end:
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    _keep_newest(newest, await _next_records(consumer, tp))
+        except TimeoutError:
+            raise TopicError(f"{self._topic}: partition {number} cannot be read to its end") from None
+        return newest
+
+
+async def _next_records(consumer: AIOKafkaConsumer, tp: TopicPartition) -> Sequence[ConsumerRecord]:
+    """Records, or none once it is known that there are none."""
+    records: Sequence[ConsumerRecord] = ()
+    while not records:
+        records = (await consumer.getmany(tp, timeout_ms=_READ_MS)).get(tp, ())
+        end = consumer.highwater(tp)
+        if end is not None and await consumer.position(tp) >= end:
+            break
+    return records
+
+
+def _keep_newest(newest: dict[bytes, bytes], records: Sequence[ConsumerRecord]) -> None:
+    for record in records:
+        if record.value is None:
+            newest.pop(record.key, None)
+        else:
+            newest[record.key] = record.value
+
+
+def _chunk_key(number: int, index: int) -> bytes:
+    return f"chunk/{number}/{index}".encode()
+
+
+def _marker_key(number: int) -> bytes:
+    return f"marker/{number}".encode()
 
 
 def _newest_state(number: int, newest: dict[bytes, bytes]) -> tuple[Marker, bytes] | None:
-    raw = newest.get(f"marker/{number}".encode())
+    raw = newest.get(_marker_key(number))
     if raw is None:
         return None
     try:
         marker = _read_marker(raw)
-        chunks = [_read_chunk(newest[f"chunk/{number}/{index}".encode()]) for index in range(marker.chunks)]
-    except (msgspec.MsgspecError, KeyError) as error:
-        raise CodecError(f"state of partition {number} is incomplete or damaged") from error
-    data = b"".join(chunk.data for chunk in chunks)
-    if any(chunk.generation != marker.generation for chunk in chunks) or zlib.crc32(data) != marker.checksum:
-        raise CodecError(f"state of partition {number} is incomplete or damaged")
+        data = b"".join(_piece(newest, number, index, marker) for index in range(marker.chunks))
+    except msgspec.MsgspecError as error:
+        raise CodecError(f"of another version or damaged ({error})") from error
+    if zlib.crc32(data) != marker.checksum:
+        raise CodecError("damaged: its checksum is wrong")
     return marker, data
+
+
+def _piece(newest: dict[bytes, bytes], number: int, index: int, marker: Marker) -> bytes:
+    raw = newest.get(_chunk_key(number, index))
+    if raw is None:
+        raise CodecError(f"incomplete: chunk {index + 1} of {marker.chunks} is missing")
+    chunk = _read_chunk(raw)
+    if chunk.generation != marker.generation:
+        raise CodecError(f"incomplete: chunk {index + 1} of {marker.chunks} is of another state")
+    return chunk.data

@@ -8,30 +8,40 @@ not get on with it, :meth:`Outbox.send` says so. A message that it refuses for g
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiokafka.errors import (
-    InvalidProducerEpoch,
+    ClusterAuthorizationFailedError,
+    InvalidTimestampError,
+    InvalidTopicError,
     KafkaError,
-    OutOfOrderSequenceNumber,
-    ProducerClosed,
-    ProducerFenced,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
 )
 
 from streams.errors import TopicError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from streams.worker.kafka import Producer
 
 _LOG = logging.getLogger(__name__)
 # Without any message getting through.
 _PATIENCE_SECONDS = 10.0
-# The producer is of no use any more, but a new one may send the very same messages.
-_PRODUCER_IS_SPENT = (InvalidProducerEpoch, OutOfOrderSequenceNumber, ProducerClosed, ProducerFenced)
+# Sent again they would be refused again.
+_REFUSALS = (
+    ClusterAuthorizationFailedError,
+    InvalidTimestampError,
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
 
 
 class Outgoing(NamedTuple):
@@ -77,55 +87,74 @@ class Outbox:
         """
         try:
             while self._waiting:
-                await self._hand_over()
+                await self._hand_over(self._waiting[0])
             while self._under_way:
-                await self._be_acknowledged()
+                await self._be_acknowledged(*self._under_way[0])
         except TimeoutError as error:
-            # The producer goes on trying: what is under way stays there.
+            # The producer goes on trying, and what is with it stays there.
             self._note(error)
         except KafkaError as error:
-            await self._take_back(error)
+            await self._take_back()
             self._note(error)
         else:
             self._note(None)
         return not self.failing
 
-    async def _hand_over(self) -> None:
-        message = self._waiting[0]
-        async with asyncio.timeout(self._patience):
-            future = await self._producer.send(
-                message.topic,
-                value=message.value,
-                key=message.key,
-                partition=message.partition,
-                headers=message.headers,
-            )
-        self._under_way.append((self._waiting.popleft(), future))
+    async def _hand_over(self, message: Outgoing) -> None:
+        with _refusals(message):
+            async with asyncio.timeout(self._patience):
+                future = await self._producer.send(
+                    message.topic,
+                    value=message.value,
+                    key=message.key,
+                    partition=message.partition,
+                    headers=message.headers,
+                )
+        future.add_done_callback(_look_at)
+        self._under_way.append((message, future))
+        self._waiting.popleft()
 
-    async def _be_acknowledged(self) -> None:
-        _, future = self._under_way[0]
-        async with asyncio.timeout(self._patience):
-            await asyncio.shield(future)
+    async def _be_acknowledged(self, message: Outgoing, future: asyncio.Future[object]) -> None:
+        with _refusals(message):
+            async with asyncio.timeout(self._patience):
+                await asyncio.shield(future)
         self._under_way.popleft()
 
-    async def _take_back(self, error: KafkaError) -> None:
-        """After an error: what has not arrived is sent again, in order, by a new producer."""
-        refused = (self._under_way or [(self._waiting[0], None)])[0][0]
-        if self._under_way or isinstance(error, _PRODUCER_IS_SPENT):
-            await self._producer.discard()
+    async def _take_back(self) -> None:
+        """What has not arrived is sent again, in order, by a new producer: this one is spent."""
+        await self._producer.discard()
         while self._under_way:
             message, future = self._under_way.pop()
-            if not future.done() or future.cancelled() or future.exception() is not None:
+            if not future.done() or _failed(future):
                 self._waiting.appendleft(message)
-        if not (error.retriable or isinstance(error, _PRODUCER_IS_SPENT) or type(error) is KafkaError):
-            size = len(refused.value or b"")
-            raise TopicError(f"{refused.topic}: kafka refuses a message of {size} bytes: {type(error).__name__}")
 
     def _note(self, error: Exception | None) -> None:
         if error is not None and not self.failing:
+            next_one = self._under_way[0][0] if self._under_way else self._waiting[0]
             _LOG.warning(
-                "kafka does not take messages", extra={"error": type(error).__name__, "messages": len(self)}
+                "kafka does not take messages",
+                extra={"topic": next_one.topic, "error": type(error).__name__, "messages": len(self)},
             )
         elif error is None and self.failing:
             _LOG.info("kafka takes messages again")
         self.failing = error is not None
+
+
+@contextlib.contextmanager
+def _refusals(message: Outgoing) -> Iterator[None]:
+    """Tell an error that will come again from one that may pass."""
+    try:
+        yield
+    except _REFUSALS as error:
+        size = len(message.value or b"")
+        name = type(error).__name__
+        raise TopicError(f"{message.topic}: kafka refuses a message of {size} bytes: {name}") from error
+
+
+def _failed(future: asyncio.Future[object]) -> bool:
+    return future.done() and (future.cancelled() or future.exception() is not None)
+
+
+def _look_at(future: asyncio.Future[object]) -> None:
+    """Asyncio reports errors at which nobody has looked; ours are dealt with when their turn comes."""
+    _failed(future)

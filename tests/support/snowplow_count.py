@@ -64,15 +64,21 @@ def actions_in_tables(folder: Path) -> Iterator[Action]:
     sessions = _by_event(folder, "client_session")
     for row in _table(folder / "snowplow_ecommerce_events.csv"):
         number = row["event_id"]
-        action = actions[number][0] if actions[number] else {"type": "", "name": ""}
+        # The action of one event stands in the events table only.
+        action = actions[number][0] if actions[number] else _own_action(row)
         yield Action(
             _time(row["derived_tstamp"]),
             row["domain_userid"] or _session_user(sessions[number]) or row["network_userid"],
-            action["type"],
-            action["name"],
+            action.get("type", ""),
+            action.get("name", ""),
             [Product(product["id"], product["price"], product["currency"]) for product in products[number]],
             order=any(order["transaction_id"] for order in orders[number]),
         )
+
+
+def _own_action(row: dict[str, str]) -> dict[str, str]:
+    found: dict[str, str] = json.loads(row[f"{_EVENT_PREFIX}ecommerce_action_1_0_0"] or "{}")
+    return found
 
 
 def _session_user(sessions: list[dict[str, str]]) -> str:

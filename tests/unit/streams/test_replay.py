@@ -145,7 +145,7 @@ def test_a_long_replay_flushes_on_the_way() -> None:
     """More events than are held back at once: totals are those of one flush at the end."""
     number = 140_000
     values: list[Any] = [
-        b'{"event_id":"%d","event_time":%d,"event":"view","visitor_id":"v%d"}' % (n, T0 + n // 20, n % 9)
+        b'{"event_id":"%d","event_time":%d,"event":"view","visitor_id":"v%d"}' % (n, T0 + n, n % 9)
         for n in range(number)
     ]
     counts = count_records(stream(values), stream([view(t=number)]), SETTINGS)

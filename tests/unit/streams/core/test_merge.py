@@ -178,6 +178,14 @@ def test_a_forgotten_part_ignores_repetitions() -> None:
     assert len(merge) == 1
 
 
+def test_a_part_may_be_forgotten_with_its_own_last_rollup() -> None:
+    """A source that says nothing for a minute and then repeats what it closed leaves nothing behind."""
+    merge = PartitionMerge()
+    merge.apply(rollup(clicks(5), open_from=1, until=0))
+    assert merge.apply(rollup(clicks(5), open_from=1, until=REMEMBER_MS))[0] is Applied.REPEATED
+    assert len(merge) == 0
+
+
 def test_an_open_part_is_never_forgotten() -> None:
     """However far the source has counted, and whatever was closed behind it."""
     merge = PartitionMerge()
