@@ -223,7 +223,7 @@ class Counting(Section):
     idle_timeout_ms: Annotated[int, span("100ms", "10m")] = 2 * SECOND
     dedupe_horizon_ms: Annotated[int, span("1s", "7d")] = HOUR
     attribution_window_ms: Annotated[int, span("1s", "7d")] = 30 * MINUTE
-    attribution: Literal["last", "first", "linear"] = "last"
+    attribution: Literal["last"] = "last"
     max_tracked_keys: Annotated[int, whole(1, 10_000_000)] = 100_000
     remembered_orders: Annotated[int, whole(1, 10_000_000)] = 200_000
     flush_interval_ms: Annotated[int, span("50ms", "1m")] = SECOND

@@ -172,7 +172,7 @@ class _PageCache:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-def _render(render: Callable[[str], bytes], content_type: str, compressed: bool) -> bytes:  # noqa: FBT001
+def _render(render: Callable[[str], bytes], content_type: str, compressed: bool) -> bytes:  # noqa: FBT001  # one of two forms
     body = render(content_type)
     if compressed and len(body) >= _GZIP_FROM_BYTES:
         return gzip.compress(body, _GZIP_LEVEL)
@@ -194,7 +194,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _verdict(good: bool, body: Mapping[str, object]) -> web.Response:  # noqa: FBT001
+def _verdict(good: bool, body: Mapping[str, object]) -> web.Response:  # noqa: FBT001  # one of two forms
     status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
     return web.json_response(body, status=status, headers={hdrs.CACHE_CONTROL: "no-store"})
 

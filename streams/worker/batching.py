@@ -32,6 +32,8 @@ from streams.worker.fetching import MAX_BATCH_RECORDS, BatchConsumerThread, Grou
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 
+    import aiokafka
+    from aiokafka.consumer.subscription_state import TopicPartitionState
     from faust.types import TP, AppT, Message
 
 # How often to look whether reading may begin again.
@@ -60,10 +62,10 @@ class Position(NamedTuple):
 _UNKNOWN = Position(None, None, None)
 
 
-class BatchSchema(faust.Schema):
+class BatchSchema(faust.Schema):  # type: ignore[type-arg]  # Faust's stub takes arguments, its class none
     """Hands the batch on as it is: there is nothing to deserialise."""
 
-    def compile(self, app: AppT[Any], **_options: Any) -> Any:
+    def compile(self, app: AppT, **_options: Any) -> Any:
         """Return the function that makes an event of a message."""
         create_event = app.create_event
 
@@ -165,11 +167,11 @@ class BatchConsumer(Consumer):
         """Where reading of a topic-partition stands, as the last fetch response left it."""
         tp = TopicPartition(topic, partition)
         consumer = self._thread._consumer
-        subscription = consumer._subscription.subscription if consumer is not None else None
-        assignment = subscription.assignment if subscription is not None else None
-        if assignment is None or tp not in assignment.tps or not self.reads(self.epoch):
+        if consumer is None or not self.reads(self.epoch):
             return _UNKNOWN
-        state = assignment.state_value(tp)
+        state = self._partition_state(consumer, tp)
+        if state is None:
+            return _UNKNOWN
         # In this order: the thread notes what it takes before it moves the position.
         position, end, handed_out = state._position, state.lso, self._handed_out.get(tp)
         unheard = (
@@ -179,6 +181,14 @@ class BatchConsumer(Consumer):
         if on_its_way or (position >= end and unheard):
             return Position(None, end, handed_out)
         return Position(position, end, handed_out)
+
+    @staticmethod
+    def _partition_state(
+        consumer: aiokafka.AIOKafkaConsumer, tp: TopicPartition
+    ) -> TopicPartitionState | None:
+        subscription = consumer._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        return assignment.state_value(tp) if assignment is not None else None
 
     def _unheard_seconds(self, tp: TP, answered_at: int | None) -> float:
         """Seconds since this was first seen as the time of the last fetch response."""
@@ -335,7 +345,11 @@ def _parts(tp: TP, batch: RecordBatch) -> Iterator[tuple[TP, RecordBatch]]:
         yield tp, batch
         return
     for start in range(0, len(batch.offsets), MAX_BATCH_RECORDS):
-        yield tp, RecordBatch(*(column[start : start + MAX_BATCH_RECORDS] for column in batch))
+        part = slice(start, start + MAX_BATCH_RECORDS)
+        yield (
+            tp,
+            RecordBatch(batch.offsets[part], batch.timestamps[part], batch.values[part], batch.raw[part]),
+        )
 
 
 class BatchTransport(Transport):

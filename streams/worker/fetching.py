@@ -5,7 +5,6 @@ and records of aborted transactions never leave; a batch that fails its checksum
 It reaches into aiokafka 0.14, which has no public way to records without a ``ConsumerRecord`` for
 each; tests/integration/test_batching.py pins what it relies on.
 """
-# ruff: noqa: SLF001  # see above: private names of aiokafka throughout
 
 from __future__ import annotations
 
@@ -15,12 +14,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
-from aiokafka.errors import CorruptRecordException
-from faust.transport.drivers.aiokafka import (
-    AIOKafkaConsumerThread,
-    ConsumerRebalanceListener,
-    ConsumerStoppedError,
-)
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerRebalanceListener
 from mode import Service
 
 from streams.events import RecordBatch
@@ -31,6 +26,8 @@ if TYPE_CHECKING:
     import aiokafka
     from aiokafka.structs import TopicPartition
     from faust.types import TP
+
+    from streams.worker.batching import BatchConsumer
 
 # A batch this large keeps numpy busy and the event loop responsive.
 MAX_BATCH_RECORDS = 8192
@@ -110,6 +107,8 @@ class GroupListener(ConsumerRebalanceListener):
 
 class BatchConsumerThread(AIOKafkaConsumerThread):
     """Fetches batches where the base class fetches records."""
+
+    consumer: BatchConsumer
 
     def __post_init__(self) -> None:
         super().__post_init__()

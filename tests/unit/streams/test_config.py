@@ -349,7 +349,7 @@ class TestRefusals:
                 3,
                 "counting.allowed_lateness: must be at least max_out_of_orderness",
             ),
-            ("counting: {attribution: best}", 1, "counting.attribution: must be last, first or linear"),
+            ("counting: {attribution: best}", 1, "counting.attribution: must be last"),
             (
                 "deadletter: {stop_after: 0}",
                 1,
