@@ -127,11 +127,6 @@ class Worker:
         return self.series.holding or self._scraped_at is None or self._scraped_at <= since
 
     @property
-    def crash_reason(self) -> BaseException | None:
-        """What ended the worker, if it was not asked to end."""
-        return self.app.crash_reason
-
-    @property
     def consumer(self) -> BatchConsumer:
         """The app's consumer, of the batch transport."""
         consumer = self.app.consumer
@@ -219,7 +214,11 @@ class Worker:
                     self.metrics.set_lag(topic, assigned.number, max(end - taken, 0))
 
     async def run(self) -> None:
-        """Serve and count until the app is stopped."""
+        """Serve and count until the app is stopped.
+
+        Raises:
+            BaseException: what the worker crashed on.
+        """
         await self.http.start()
         try:
             await self.producer.connect(self._waiting_for)
@@ -228,6 +227,8 @@ class Worker:
             self.consumer.after_assign = self.assigned
             await self.app.start()
             await self.app.wait_until_stopped()
+            if self.app.crash_reason is not None:
+                raise self.app.crash_reason
         finally:
             try:
                 await self.app.stop()

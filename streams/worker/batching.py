@@ -14,27 +14,27 @@ nothing. What cannot go on ends the app: an error in a hook, in the group or in 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict, deque
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import faust
 from aiokafka.errors import KafkaConnectionError
-from aiokafka.structs import TopicPartition
 from faust.transport.drivers.aiokafka import Consumer, Transport
-from faust.types.tuples import ConsumerMessage, ack_lock
+from faust.types.tuples import ack_lock
 from mode.utils.futures import notify
 
-from streams.events import RecordBatch
-from streams.worker.fetching import MAX_BATCH_RECORDS, BatchConsumerThread, GroupListener
+from streams.worker.fetching import BatchConsumerThread, GroupListener
+from streams.worker.messages import BatchMessage, BatchSchema, parts_of
+from streams.worker.positions import UNKNOWN, Position, Positions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 
-    import aiokafka
-    from aiokafka.consumer.subscription_state import TopicPartitionState
-    from faust.types import TP, AppT, Message
+    from faust.types import TP, Message
+
+    from streams.events import RecordBatch
+
+__all__ = ["BatchConsumer", "BatchSchema", "BatchTransport", "Position"]
 
 # How often to look whether reading may begin again.
 _PAUSE_SECONDS = 0.02
@@ -42,65 +42,6 @@ _PAUSE_SECONDS = 0.02
 _LAST_COMMIT_SECONDS = 5.0
 # Faust gives up silently on a seek longer than `broker_request_timeout` (90 s); we, loudly, before.
 _SEEK_SECONDS = 60.0
-# Beyond its longest wait for news, a broker that has not answered for this long is not heard any more.
-_UNHEARD_SECONDS = 1.0
-
-
-class Position(NamedTuple):
-    """How far a topic-partition is read: next offset to fetch, its end, and the end of what agents got.
-
-    ``next_offset`` is None while it is not known whether anything is left: not read yet, something
-    is on its way from the consumer thread, or all was read but the broker does not answer any more.
-    ``end_offset`` is the end of what may be read, without a transaction still open; None at first.
-    """
-
-    next_offset: int | None
-    end_offset: int | None
-    handed_out: int | None
-
-
-_UNKNOWN = Position(None, None, None)
-
-
-class BatchSchema(faust.Schema):  # type: ignore[type-arg]  # Faust's stub takes arguments, its class none
-    """Hands the batch on as it is: there is nothing to deserialise."""
-
-    def compile(self, app: AppT, **_options: Any) -> Any:
-        """Return the function that makes an event of a message."""
-        create_event = app.create_event
-
-        async def decode(message: Message, *, propagate: bool = False) -> Any:  # noqa: ARG001  # Faust's signature
-            batch, message.value = message.value, None
-            return create_event(None, batch, None, message)
-
-        return decode
-
-
-class BatchMessage(ConsumerMessage):
-    """One batch on its way to an agent; ``behind`` is the offset behind its last record."""
-
-    __slots__ = ("behind",)
-
-    def __init__(self, tp: TP, batch: RecordBatch, generation: int) -> None:
-        first = batch.offsets[0]
-        seconds = batch.timestamps[-1] / 1000.0
-        super().__init__(
-            tp.topic,
-            tp.partition,
-            first,
-            seconds,
-            0,
-            None,
-            None,
-            None,
-            None,
-            -1,
-            -1,
-            tp,
-            generation_id=generation,
-        )
-        self.value = cast("bytes", batch)
-        self.behind = batch.offsets[-1] + 1
 
 
 class BatchConsumer(Consumer):
@@ -123,8 +64,7 @@ class BatchConsumer(Consumer):
         super().__init__(*args, **kwargs)
         # Batches handed out per partition, oldest first, from the first that is not committed.
         self._spans: dict[TP, deque[BatchMessage]] = defaultdict(deque)
-        self._handed_out: dict[TP, int] = {}
-        self._heard: dict[TP, tuple[int | None, float]] = {}
+        self._positions = Positions(self._thread)
         # Counts assignments and revocations: what was fetched in one is worth nothing in the next.
         self.epoch = 0
         self._ready_epoch = -1
@@ -147,7 +87,7 @@ class BatchConsumer(Consumer):
             return
         try:
             fetched = cast("Mapping[TP, RecordBatch]", await self._getmany(active, timeout))
-            for tp, part in chain.from_iterable(_parts(tp, batch) for tp, batch in fetched.items()):
+            for tp, part in chain.from_iterable(parts_of(tp, batch) for tp, batch in fetched.items()):
                 if self.should_stop or not self.reads(epoch):
                     return  # read again by whoever has the partition next
                 yield tp, self._hand_out(tp, part)
@@ -157,47 +97,15 @@ class BatchConsumer(Consumer):
     def _hand_out(self, tp: TP, batch: RecordBatch) -> BatchMessage:
         message = BatchMessage(tp, batch, self.app.consumer_generation_id)
         self._spans[tp].append(message)
-        self._handed_out[tp] = message.behind
+        self._positions.hand_out(tp, message.behind)
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
         # Faust would drop what lies below the offset read last, and look for gaps; here order is certain.
         self._read_offset[tp] = None
         return message
 
     def read_position(self, topic: str, partition: int) -> Position:
-        """Where reading of a topic-partition stands, as the last fetch response left it."""
-        tp = TopicPartition(topic, partition)
-        consumer = self._thread._consumer
-        if consumer is None or not self.reads(self.epoch):
-            return _UNKNOWN
-        state = self._partition_state(consumer, tp)
-        if state is None:
-            return _UNKNOWN
-        # In this order: the thread notes what it takes before it moves the position.
-        position, end, handed_out = state._position, state.lso, self._handed_out.get(tp)
-        unheard = (
-            self._unheard_seconds(tp, state.timestamp) > consumer._fetch_max_wait_ms / 1000 + _UNHEARD_SECONDS
-        )
-        on_its_way = position is None or end is None or tp in self._thread.taken
-        if on_its_way or (position >= end and unheard):
-            return Position(None, end, handed_out)
-        return Position(position, end, handed_out)
-
-    @staticmethod
-    def _partition_state(
-        consumer: aiokafka.AIOKafkaConsumer, tp: TopicPartition
-    ) -> TopicPartitionState | None:
-        subscription = consumer._subscription.subscription
-        assignment = subscription.assignment if subscription is not None else None
-        return assignment.state_value(tp) if assignment is not None else None
-
-    def _unheard_seconds(self, tp: TP, answered_at: int | None) -> float:
-        """Seconds since this was first seen as the time of the last fetch response."""
-        seen, since = self._heard.get(tp, (None, 0.0))
-        now = time.monotonic()
-        if seen is None or seen != answered_at:
-            self._heard[tp] = (answered_at, now)
-            return 0.0
-        return now - since
+        """Where reading of a topic-partition stands."""
+        return self._positions.of(topic, partition) if self.reads(self.epoch) else UNKNOWN
 
     def throttle(self, tps: Iterable[TP]) -> None:
         """Stop reading these partitions until :meth:`unthrottle`."""
@@ -327,29 +235,14 @@ class BatchConsumer(Consumer):
 
     def _forget(self) -> None:
         self._spans.clear()
-        self._handed_out.clear()
-        self._heard.clear()
+        self._positions.forget()
         self._buffered_partitions.clear()
-        self._thread.taken.clear()
 
     async def on_stop(self) -> None:
         """Let the worker finish what it holds, commit it, then leave the group."""
-        if self._thread._consumer is not None and not self._thread.broken and self.assignment():
+        if self._thread.aiokafka_consumer is not None and not self._thread.broken and self.assignment():
             await self._let_go(self.assignment())
         await super().on_stop()
-
-
-def _parts(tp: TP, batch: RecordBatch) -> Iterator[tuple[TP, RecordBatch]]:
-    """A batch in parts of bearable size: one Kafka batch may hold any number of records."""
-    if len(batch.offsets) <= 2 * MAX_BATCH_RECORDS:
-        yield tp, batch
-        return
-    for start in range(0, len(batch.offsets), MAX_BATCH_RECORDS):
-        part = slice(start, start + MAX_BATCH_RECORDS)
-        yield (
-            tp,
-            RecordBatch(batch.offsets[part], batch.timestamps[part], batch.values[part], batch.raw[part]),
-        )
 
 
 class BatchTransport(Transport):

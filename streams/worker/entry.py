@@ -42,10 +42,10 @@ async def _until_signal(settings: Settings) -> int:
         await running
     except asyncio.CancelledError:
         _LOG.info("worker stopped")
-        return 0
-    reason = worker.crash_reason
-    _LOG.error("worker ended", extra={"reason": str(reason)})
-    return 1
+    except Exception as error:  # noqa: BLE001  # the edge: whatever it is, it is why this process ends
+        _LOG.exception("worker ended", extra={"reason": f"{type(error).__name__}: {error}"})
+        return 1
+    return 0
 
 
 def _specs(settings: Settings) -> tuple[TopicSpec, ...]:

@@ -116,6 +116,11 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         self.taken: set[TopicPartition] = set()
         self.broken = False
 
+    @property
+    def aiokafka_consumer(self) -> aiokafka.AIOKafkaConsumer | None:
+        """What fetches; None before the thread has started."""
+        return self._consumer
+
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         # What its producer has rolled back was never there. Faust ties this to its transactions.

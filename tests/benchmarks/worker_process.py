@@ -81,8 +81,8 @@ class Memory:
     peak: int
 
 
-def memory(pid: int) -> Memory:
-    """Memory of a process."""
+def memory(pid: int | str) -> Memory:
+    """Memory of a process; "self" is this one."""
     status = Path(f"/proc/{pid}/status").read_text()
     kib = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", status, re.MULTILINE))
     return Memory(int(kib["VmRSS"]) << 10, int(kib["VmHWM"]) << 10)

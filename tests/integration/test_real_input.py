@@ -78,7 +78,9 @@ def exported(worker: WorkerProcess) -> Totals:
 def all_there(worker: WorkerProcess, expected: Totals) -> bool:
     """Whether as many records and events are exported as expected, or more."""
     found = exported(worker)
-    return (found.records.total(), found.events.total()) >= (expected.records.total(), expected.events.total())
+    return (
+        found.records.total() >= expected.records.total() and found.events.total() >= expected.events.total()
+    )
 
 
 def impressions(folder: Path) -> Iterator[tuple[str, str, dict[str, str]]]:

@@ -1,0 +1,281 @@
+"""Bad records among good ones through Kafka and a worker, the stop limit, and Kafka out of reach.
+
+The corpus is that of :mod:`tests.support.bad_records`: every way we know to get a record wrong, with the
+outcome, reason and field that each must get. What they must not disturb is counted by the oracle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from streams.clock import SystemClock
+from streams.demo.shop import ShopSettings
+from streams.demo.sinks import partition_of
+from streams.demo.simulator import TrafficSettings, simulate
+from streams.events import MAX_RECORD_BYTES, Outcome, Reason
+from streams.worker.entry import create_topics
+from tests.support import oracle
+from tests.support.apache_kafka import KafkaCluster
+from tests.support.bad_records import bad_records, changed
+from tests.support.pages import Totals, fetch, totals_of, totals_on
+from tests.support.producing import Message, Place, produce
+from tests.support.workers import Deployment, WorkerProcess, read_topic, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from streams.events import Record
+    from tests.integration.conftest import TopicNames
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
+
+PARTITIONS = 4
+ELEVEN_MINUTES = 660_000
+# What no record in native format can be turned away for.
+NOT_NATIVE = {Reason.UNSUPPORTED_CONTENT}
+
+
+class Verdict(NamedTuple):
+    """What the dead letter of a record must say."""
+
+    outcome: Outcome
+    reason: str
+    field: str
+
+
+class Sent(NamedTuple):
+    """A record to write, and why it must be turned away, if it must."""
+
+    message: Message
+    verdict: Verdict | None = None
+
+
+def make_deployment(servers: str, names: TopicNames, folder: Path, **overrides: str) -> Deployment:
+    """A deployment whose counters show everything at once."""
+    shown = {"METRICS__ZERO_HOLD": "0s", "METRICS__VANISH_HOLD": "0s", "METRICS__MAX_KEYS": "1000"}
+    return Deployment(servers, names.prefix, folder, shown | overrides)
+
+
+@pytest.fixture
+async def deployment(kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Path) -> Deployment:
+    """A deployment whose sources take records of 10 MB, as a careless shop's would."""
+    made = make_deployment(kafka.bootstrap_servers, topic_names, tmp_path)
+    wide = {"max.message.bytes": str(12 << 20)}
+    new = [NewTopic(name, PARTITIONS, 1, config=wide) for name in (made.clickstream, made.orders)]
+    for future in AdminClient({"bootstrap.servers": made.bootstrap_servers}).create_topics(new).values():
+        await asyncio.to_thread(future.result)
+    await create_topics(made.settings())
+    return made
+
+
+def good_traffic(deployment: Deployment, seed: int, seconds: int, rate: float = 100) -> list[Message]:
+    """A shop without defects but lateness, open until now; every partition has some of it."""
+    topics = {"clickstream": deployment.clickstream, "orders": deployment.orders}
+    start = SystemClock().now_ms() - seconds * 1000
+    shop = ShopSettings(seed=seed, slots=6, banners=5, skus=30, visitors=500)
+    settings = TrafficSettings(
+        start_ms=start, rate=rate, duration_ms=seconds * 1000, invalid=0, future=0, duplicates=0, shop=shop
+    )
+    return [
+        Message(topics[item.topic], item.value, item.key, partition_of(item.key, PARTITIONS), item.arrival_ms)
+        for item in simulate(settings)
+    ]
+
+
+def corpus(deployment: Deployment) -> Iterable[Sent]:
+    """Every bad record in native format, on any partition of either topic; half of them without a key."""
+    chance = random.Random(7)
+    now = SystemClock().now_ms()
+    for number, bad in enumerate(item for item in bad_records() if item.format == "native"):
+        topic = chance.choice([deployment.clickstream, deployment.orders])
+        key = b"bad" if number % 2 else None
+        message = Message(topic, bad.record.value, key, chance.randrange(PARTITIONS), now)
+        yield Sent(message, Verdict(bad.outcome, bad.reason, bad.field))
+
+
+def out_of_time(topic: str, now: int) -> Iterable[Sent]:
+    """Events of an impossible time, one on each partition; they can be read, so no field is to blame."""
+    for partition in range(PARTITIONS):
+        for outcome, time_ms in (
+            (Outcome.FUTURE, now + ELEVEN_MINUTES),
+            (Outcome.TOO_LATE, now - ELEVEN_MINUTES),
+        ):
+            value = event(event_id=f"{outcome}-{partition}", event_time=time_ms)
+            yield Sent(Message(topic, value, None, partition, now), Verdict(outcome, outcome, ""))
+
+
+def event(**fields: Any) -> bytes:
+    """A click with other fields."""
+    return changed("native.click", fields)
+
+
+def mixed(deployment: Deployment) -> list[Sent]:
+    """Good traffic with the corpus, repetitions and keyless events strewn in after its first third."""
+    good = [Sent(message) for message in good_traffic(deployment, seed=11, seconds=20)]
+    third = len(good) // 3
+    now = SystemClock().now_ms()
+    keyless = [
+        Sent(Message(deployment.clickstream, event(event_id=f"no key {n}", event_time=now - 1000), None, n))
+        for n in range(PARTITIONS)
+    ]
+    repeated = [Sent(sent.message) for sent in good[third - 20 : third]]
+    strewn = [*corpus(deployment), *out_of_time(deployment.clickstream, now), *keyless, *repeated]
+    chance = random.Random(8)
+    # Stable: traffic stays in its order, everything else falls in between.
+    places = {id(sent): third + chance.random() * (len(good) - third) for sent in strewn}
+    places |= {id(sent): float(number) for number, sent in enumerate(good)}
+    return sorted([*good, *strewn], key=lambda sent: places[id(sent)])
+
+
+async def send(deployment: Deployment, sent: list[Sent]) -> dict[Place, Sent]:
+    """Write records; each by the place it came to."""
+    places = await produce(deployment.bootstrap_servers, (item.message for item in sent))
+    return dict(zip(places, sent, strict=True))
+
+
+async def truth(deployment: Deployment) -> Totals:
+    """What the oracle counts of the records as they lie in Kafka."""
+    clickstream = await read_topic(deployment.bootstrap_servers, deployment.clickstream)
+    orders = await read_topic(deployment.bootstrap_servers, deployment.orders)
+    counted = oracle.add(oracle.count(clickstream[number], orders[number]) for number in clickstream)
+    return totals_of(counted, {"clickstream": deployment.clickstream, "orders": deployment.orders})
+
+
+def exported(worker: WorkerProcess) -> Totals:
+    """What the worker shows now."""
+    return totals_on(fetch(f"http://{worker.address}/metrics")[1])
+
+
+async def assert_counted(worker: WorkerProcess, expected: Totals) -> None:
+    """Wait until as much is exported as expected, then compare to the unit."""
+    await until(
+        lambda: exported(worker).records.total() >= expected.records.total()
+        and exported(worker).events.total() >= expected.events.total(),
+        seconds=40,
+        what="every record is counted",
+    )
+    assert exported(worker).differences(expected) == []
+
+
+async def dead_letters(deployment: Deployment) -> dict[Place, list[Record]]:
+    """The dead letters by the place of the record that each is of."""
+    found: dict[Place, list[Record]] = {}
+    for records in (await read_topic(deployment.bootstrap_servers, deployment.deadletter)).values():
+        for record in records:
+            head = headers(record)
+            place = Place(head["topic"], int(head["partition"]), int(head["offset"]))
+            found.setdefault(place, []).append(record)
+    return found
+
+
+def headers(record: Record) -> dict[str, str]:
+    """Headers as text."""
+    return {name: value.decode() for name, value in record.headers}
+
+
+def test_the_corpus_knows_every_reason() -> None:
+    """Each reason that the native format can give is among the bad records: a new one must enter."""
+    reasons = {bad.reason for bad in bad_records() if bad.format == "native"}
+    assert reasons == set(Reason) - NOT_NATIVE
+
+
+async def test_every_bad_record_gets_its_name_and_good_ones_are_counted(deployment: Deployment) -> None:
+    """Each bad record is a dead letter with its reason and place; all others count; nothing disappears."""
+    sent = await send(deployment, mixed(deployment))
+    expected = await truth(deployment)
+    with WorkerProcess(deployment, "a") as worker:
+        await until(worker.ready, seconds=30, what="the worker is ready")
+        await assert_counted(worker, expected)
+        assert worker.process.running
+        assert exported(worker).records.total() == len(sent)
+        for outcome in Outcome:
+            assert exported(worker).records[deployment.clickstream, outcome], outcome
+        await until(
+            lambda: counts_all(deployment, sent), seconds=10, what="every dead letter is with the broker"
+        )
+    letters = await dead_letters(deployment)
+    wanted = {place: item.verdict for place, item in sent.items() if item.verdict}
+    assert {place: [verdict_of(record) for record in records] for place, records in letters.items()} == {
+        place: [verdict] for place, verdict in wanted.items()
+    }
+    for place, (letter,) in letters.items():
+        assert_is_head_of(letter, sent[place].message)
+
+
+async def counts_all(deployment: Deployment, sent: dict[Place, Sent]) -> bool:
+    """Whether there are as many dead letters as bad records."""
+    return len(await dead_letters(deployment)) >= sum(item.verdict is not None for item in sent.values())
+
+
+def verdict_of(letter: Record) -> Verdict:
+    """What the headers of a dead letter say."""
+    head = headers(letter)
+    return Verdict(Outcome(head["outcome"]), head["reason"], head["field"])
+
+
+def assert_is_head_of(letter: Record, message: Message) -> None:
+    """A dead letter has its record's key, the first 64 KiB of its value, and says how long that was."""
+    assert letter.key == message.key
+    assert letter.value == (None if message.value is None else message.value[:MAX_RECORD_BYTES])
+    assert int(headers(letter)["bytes"]) == len(message.value or b"")
+
+
+async def test_the_stop_limit_stops_and_a_higher_one_goes_on(
+    kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Path
+) -> None:
+    """Invalid records in a row end the worker, which says why; with a higher limit nothing is lost or twice."""
+    limited = make_deployment(kafka.bootstrap_servers, topic_names, tmp_path, DEADLETTER__STOP_AFTER="50")
+    await create_topics(limited.settings())
+    traffic = good_traffic(limited, seed=12, seconds=10)
+    half = len(traffic) // 2
+    await produce(kafka.bootstrap_servers, traffic[:half])
+    with WorkerProcess(limited, "limited") as worker:
+        await until(worker.ready, seconds=30, what="the worker is ready")
+        await assert_counted(worker, await truth(limited))
+        rubbish = [Message(limited.clickstream, b"<html>", None, 0) for _ in range(60)]
+        places = await produce(kafka.bootstrap_servers, rubbish)
+        assert await asyncio.to_thread(worker.process.wait, 30) == 1
+    assert any("60 invalid records in a row" in text for text in log_reasons(worker.process.log))
+    await produce(kafka.bootstrap_servers, traffic[half:])
+    raised = make_deployment(kafka.bootstrap_servers, topic_names, tmp_path, DEADLETTER__STOP_AFTER="1000")
+    with WorkerProcess(raised, "raised") as worker:
+        await until(worker.ready, seconds=30, what="the worker is ready again")
+        await assert_counted(worker, await truth(raised))
+    assert set(places) == set(await dead_letters(raised))
+
+
+def log_reasons(log: Path) -> list[str]:
+    """The reasons that a worker's JSON log gives for errors."""
+    lines = [json.loads(line) for line in log.read_text("utf-8").splitlines() if line.startswith("{")]
+    return [str(line.get("reason", "")) for line in lines if line.get("level") == "ERROR"]
+
+
+async def test_kafka_out_of_reach_is_waited_for(
+    kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Path
+) -> None:
+    """A worker that starts before Kafka says where it knocks, on ``/readyz`` and in its log; then it counts."""
+    assert kafka.brokers  # there is a Kafka to be had, which the next line starts later
+    cluster = KafkaCluster()
+    deployment = make_deployment(cluster.bootstrap_servers, topic_names, tmp_path)
+    reason = f"kafka unreachable: {cluster.bootstrap_servers}"
+    try:
+        with WorkerProcess(deployment, "early") as worker:
+            ready_page = f"http://{worker.address}/readyz"
+            await until(lambda: reason in fetch(ready_page)[1], seconds=20, what="/readyz says why")
+            assert fetch(ready_page)[0] == 503
+            assert fetch(f"http://{worker.address}/livez")[0] == 200
+            assert "kafka unreachable, trying again" in worker.process.log.read_text("utf-8")
+            await asyncio.to_thread(cluster.__enter__)
+            await create_topics(deployment.settings())
+            await produce(cluster.bootstrap_servers, good_traffic(deployment, seed=13, seconds=5))
+            await until(worker.ready, seconds=60, what="the worker is ready")
+            await assert_counted(worker, await truth(deployment))
+    finally:
+        await asyncio.to_thread(cluster.close)
