@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _TICK_SECONDS = 0.1
 _SCRAPED_LATELY = 3
+_MOST_UNSENT = 10_000
 
 
 @dataclass(slots=True)
@@ -205,6 +206,11 @@ class Worker:
             self.metrics.set_state_bytes(kind, size)
         self._observe_lag()
 
+    async def keep_up(self) -> None:
+        """Read no further while too much waits to be sent: behind a slow Kafka memory stays bounded."""
+        while len(self.outbox) > _MOST_UNSENT and not self.app.rebalancing and not self.app.should_stop:
+            await self.flush()
+
     def _observe_lag(self) -> None:
         for assigned in self.counting.partitions.values():
             for which, topic in enumerate(self.sources):
@@ -253,6 +259,7 @@ def _add_agents(worker: Worker) -> None:
             message = event.message
             if message.partition in counting.partitions:
                 counting.take(message.topic, message.partition, event.value, event.ack)
+                await worker.keep_up()
 
     @app.agent(rollups, name="merge")
     async def merge(stream: Any) -> None:  # noqa: ANN401  # likewise

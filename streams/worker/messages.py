@@ -11,19 +11,19 @@ from streams.events import RecordBatch
 from streams.worker.fetching import MAX_BATCH_RECORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
-    from faust.types import TP, AppT, Message
+    from faust.types import TP, AppT, EventT, Message
 
 
 class BatchSchema(faust.Schema):  # type: ignore[type-arg]  # Faust's stub takes arguments, its class none
     """Hands the batch on as it is: there is nothing to deserialise."""
 
-    def compile(self, app: AppT, **_options: Any) -> Any:
+    def compile(self, app: AppT, **_options: Any) -> Callable[..., Awaitable[EventT[Any]]]:
         """Return the function that makes an event of a message."""
         create_event = app.create_event
 
-        async def decode(message: Message, *, propagate: bool = False) -> Any:  # noqa: ARG001  # Faust's signature
+        async def decode(message: Message, *, propagate: bool = False) -> EventT[Any]:  # noqa: ARG001  # Faust's signature
             batch, message.value = message.value, None
             return create_event(None, batch, None, message)
 

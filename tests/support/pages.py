@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.parser import text_string_to_metric_families
 
 if TYPE_CHECKING:
+    from streams.replay import Counts
     from tests.support.oracle import OracleResult
 
 _KEY = ("dimension", "key")
@@ -74,8 +75,8 @@ def totals_on(page: str) -> Totals:
     return totals
 
 
-def totals_of(result: OracleResult, topics: dict[str, str]) -> Totals:
-    """An oracle's result over all time; ``topics`` gives the names of clickstream and orders in Kafka."""
+def totals_of(result: OracleResult | Counts, topics: dict[str, str]) -> Totals:
+    """Counts over all time; ``topics`` gives the names of clickstream and orders in Kafka."""
     totals = Totals()
     for (dimension, key, node, _), (events, visitors) in result.cells.items():
         totals.events[dimension, key, node] += events
