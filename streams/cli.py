@@ -35,6 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FunnelwatchError as error:
         print(f"funnelwatch: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Who read the output has seen enough. Python flushes once more at its end: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename is not None else ""
+        print(f"funnelwatch: {place}{error.strerror or error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 

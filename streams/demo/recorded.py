@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streams.core.settings import CountingSettings
 from streams.errors import ConfigError
 from streams.files import read_records
 from streams.replay import Counts, Replay
@@ -19,6 +17,7 @@ from streams.worker.wiring import counting_settings, input_format
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from streams.config import Settings
     from streams.events import Record
@@ -27,16 +26,17 @@ if TYPE_CHECKING:
 
 def replay_to(arguments: argparse.Namespace, settings: Settings) -> int:
     """Count what the arguments name, write the counts, print the outcomes."""
+    files = arguments.clickstream or arguments.orders
+    if bool(arguments.kafka) == bool(files):
+        raise ConfigError("replay", "--clickstream, --orders or --kafka" + " (not both)" * bool(files))
     forms = (
         input_format(settings, arguments.format or settings.formats.clickstream),
         input_format(settings, arguments.format or settings.formats.orders),
     )
-    if arguments.kafka:
-        counts = asyncio.run(_from_kafka(arguments, settings, forms))
-    elif arguments.clickstream or arguments.orders:
+    if files:
         counts = _from_files(arguments, settings, forms)
     else:
-        raise ConfigError("replay", "--clickstream, --orders or --kafka")
+        counts = asyncio.run(_from_kafka(arguments, settings, forms))
     _write(counts, arguments.counts)
     for (topic, outcome), records in sorted(counts.outcomes.items()):
         print(f"{topic} {outcome} {records}", file=sys.stderr)
@@ -51,7 +51,7 @@ def _from_files(arguments: argparse.Namespace, settings: Settings, forms: tuple[
             raise ConfigError("replay", f"a file that exists, not {path}")
         return read_records(path, form)
 
-    replay = Replay(_counting(settings), funnel=settings.funnel_model(), formats=forms)
+    replay = Replay(counting_settings(settings), funnel=settings.funnel_model(), formats=forms)
     return replay.run(records(arguments.clickstream, forms[0]), records(arguments.orders, forms[1]))
 
 
@@ -62,17 +62,13 @@ async def _from_kafka(
     topics = (settings.topics.clickstream, settings.topics.orders)
     total = Counts()
     for partition in await partitions_of(options, topics):
-        read: list[list[Record]] = [
+        clickstream, orders = [
             await read_range(options, topic, partition, arguments.from_ms, arguments.to_ms)
             for topic in topics
         ]
-        replay = Replay(_counting(settings), funnel=settings.funnel_model(), formats=forms)
-        total.add(replay.run(*read))
+        replay = Replay(counting_settings(settings), funnel=settings.funnel_model(), formats=forms)
+        total.add(replay.run(clickstream, orders))
     return total
-
-
-def _counting(settings: Settings) -> CountingSettings:
-    return counting_settings(settings)
 
 
 def _write(counts: Counts, path: Path | None) -> None:

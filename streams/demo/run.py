@@ -7,6 +7,7 @@ import contextlib
 import signal
 from typing import TYPE_CHECKING
 
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from rich.console import Console
 
 from streams.clock import SystemClock
@@ -17,6 +18,7 @@ from streams.demo.live_table import Frame, KeyRow, LiveTable
 from streams.demo.shop import ShopSettings
 from streams.demo.simulator import TrafficSettings, simulate
 from streams.demo.sinks import JsonLinesSink, KafkaSink, at_once, deliver, in_real_time
+from streams.errors import TopicError
 from streams.logs import configure
 from streams.worker.app import Worker
 from streams.worker.kafka import kafka_options
@@ -32,6 +34,8 @@ _ROWS = 50
 _SHOP_VISITORS = 20_000
 _CURRENCY = "CNY"
 _PAST_MS = 15 * 60_000
+_CAUGHT_UP_S = 30
+_LOOK_AGAIN_S = 0.02
 _QUICK_MOTION = 60
 
 
@@ -59,8 +63,13 @@ async def simulate_to(arguments: argparse.Namespace, settings: Settings) -> None
     topics = {"clickstream": settings.topics.clickstream, "orders": settings.topics.orders}
     options = kafka_options(settings.kafka)
     del options["bootstrap_servers"]
-    async with KafkaSink(arguments.kafka, topics=topics, options=options) as sink:
-        await deliver(at_once(records) if arguments.fast else in_real_time(records, clock), sink)
+    try:
+        async with KafkaSink(arguments.kafka, topics=topics, options=options) as sink:
+            await deliver(at_once(records) if arguments.fast else in_real_time(records, clock), sink)
+    except KafkaConnectionError as error:
+        raise TopicError(f"kafka unreachable: {arguments.kafka}: {type(error).__name__}") from error
+    except KafkaError as error:
+        raise TopicError(f"Kafka at {arguments.kafka}: {type(error).__name__}") from error
 
 
 async def run_demo(rate: float, seed: int, port: int, seconds: float | None) -> int:
@@ -93,10 +102,12 @@ def _demo_settings(servers: str, port: int) -> Settings:
 
 
 async def _run(settings: Settings, rate: float, seed: int, stop: asyncio.Event) -> None:
-    worker = Worker(settings)
-    table = LiveTable(_Screen(worker).frame, console=Console())
+    worker, console = Worker(settings), Console()
+    table = LiveTable(_Screen(worker).frame, console=console)
+    working = asyncio.create_task(worker.run(), name="worker")
+    await _say_where(worker, working, console)
     tasks = [
-        asyncio.create_task(worker.run(), name="worker"),
+        working,
         asyncio.create_task(_traffic(settings, rate, seed), name="shop"),
         asyncio.create_task(table.run(stop), name="table"),
     ]
@@ -108,6 +119,18 @@ async def _run(settings: Settings, rate: float, seed: int, stop: asyncio.Event) 
     for task, outcome in zip(tasks, outcomes, strict=True):
         if task in ended and isinstance(outcome, Exception):
             raise outcome
+
+
+async def _say_where(worker: Worker, working: asyncio.Task[None], console: Console) -> None:
+    """Where broker and metrics are, at once: without a terminal the first table takes a while."""
+    while not worker.http.port and not working.done():  # noqa: ASYNC110  # two conditions, for a moment
+        await asyncio.sleep(_LOOK_AGAIN_S)
+    servers = ",".join(worker.settings.kafka.bootstrap_servers)
+    console.print(f"kafka    {servers}", f"metrics  {_address(worker)}", sep="\n", highlight=False)
+
+
+def _address(worker: Worker) -> str:
+    return f"http://127.0.0.1:{worker.http.port}/metrics"
 
 
 async def _traffic(settings: Settings, rate: float, seed: int) -> None:
@@ -177,8 +200,13 @@ class _Screen:
 
     def _notes(self) -> list[str]:
         readiness = self._worker.readiness()
-        notes = [f"metrics  http://127.0.0.1:{self._worker.http.port}/metrics   Ctrl-C stops everything"]
-        return notes if readiness.ready else [*notes, f"not ready: {'; '.join(readiness.reasons)}"]
+        notes = [f"metrics  {_address(self._worker)}   Ctrl-C stops everything"]
+        age = self._worker.merging.newest_age_s()
+        if not readiness.ready:
+            notes.append(f"not ready: {'; '.join(readiness.reasons)}")
+        elif age is None or age > _CAUGHT_UP_S:
+            notes.append(f"counting the shop's last {_PAST_MS // 60_000} minutes first")
+        return notes
 
 
 def _row(dimension: str, top: TopRow) -> KeyRow:

@@ -176,6 +176,7 @@ class BatchConsumer(Consumer):
         self.epoch += 1
         if revoked:
             await self._let_go(revoked)
+            await self.commit_and_end_transactions()
         await super().on_partitions_revoked(revoked)
         self._forget()
 
@@ -185,7 +186,6 @@ class BatchConsumer(Consumer):
             return
         try:
             await self.before_revoke(tps)
-            await self.commit_and_end_transactions()
         except Exception as error:  # noqa: BLE001  # the edge: Kafka's group protocol would swallow it
             await self.fail(error)
 

@@ -21,6 +21,7 @@ from streams.core.pipeline import SourcePartition
 from streams.errors import CodecError, TopicError
 from streams.worker.kafka import kafka_options
 from streams.worker.publishing import Outgoing
+from streams.worker.ranges import partitions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -120,21 +121,19 @@ class Handover:
         """
         if not numbers:
             return
+        await self._be_there(numbers)
         consumer = AIOKafkaConsumer(
             **kafka_options(self._kafka), enable_auto_commit=False, fetch_max_wait_ms=50
         )
         try:
             await consumer.start()
-            await self._be_there(consumer, numbers)
             for number in numbers:
                 self._adopt(number, await self._newest(consumer, number))
         finally:
             await consumer.stop()
 
-    async def _be_there(self, consumer: AIOKafkaConsumer, numbers: Sequence[int]) -> None:
-        # topics() asks for the same but keeps the answer to itself.
-        cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001  # no public way
-        missing = set(numbers) - (cluster.partitions_for_topic(self._topic) or set())
+    async def _be_there(self, numbers: Sequence[int]) -> None:
+        missing = set(numbers) - set(await partitions_of(kafka_options(self._kafka), [self._topic]))
         if missing:
             raise TopicError(f"{self._topic}: no partition {min(missing)}: it needs as many as the sources")
 

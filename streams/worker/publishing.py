@@ -26,7 +26,7 @@ from aiokafka.errors import (
 from streams.errors import TopicError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from streams.worker.kafka import Producer
 
@@ -89,7 +89,7 @@ class Outbox:
             while self._waiting:
                 await self._hand_over(self._waiting[0])
             while self._under_way:
-                await self._be_acknowledged(*self._under_way[0])
+                await self._be_acknowledged()
         except TimeoutError as error:
             # The producer goes on trying, and what is with it stays there.
             self._note(error)
@@ -101,7 +101,7 @@ class Outbox:
         return not self.failing
 
     async def _hand_over(self, message: Outgoing) -> None:
-        with _refusals(message):
+        with _refusals([message]):
             async with asyncio.timeout(self._patience):
                 future = await self._producer.send(
                     message.topic,
@@ -114,8 +114,11 @@ class Outbox:
         self._under_way.append((message, future))
         self._waiting.popleft()
 
-    async def _be_acknowledged(self, message: Outgoing, future: asyncio.Future[object]) -> None:
-        with _refusals(message):
+    async def _be_acknowledged(self) -> None:
+        message, future = self._under_way[0]
+        # Kafka refuses whole batches: look for the culprit among all of that topic.
+        together = (other for other, _ in self._under_way if other.topic == message.topic)
+        with _refusals(together):
             async with asyncio.timeout(self._patience):
                 await asyncio.shield(future)
         self._under_way.popleft()
@@ -141,14 +144,19 @@ class Outbox:
 
 
 @contextlib.contextmanager
-def _refusals(message: Outgoing) -> Iterator[None]:
+def _refusals(messages: Iterable[Outgoing]) -> Iterator[None]:
     """Tell an error that will come again from one that may pass."""
     try:
         yield
     except _REFUSALS as error:
-        size = len(message.value or b"")
-        name = type(error).__name__
-        raise TopicError(f"{message.topic}: kafka refuses a message of {size} bytes: {name}") from error
+        largest, name = max(messages, key=_size), type(error).__name__
+        raise TopicError(
+            f"{largest.topic}: kafka refuses a message of {_size(largest)} bytes: {name}"
+        ) from error
+
+
+def _size(message: Outgoing) -> int:
+    return len(message.value or b"")
 
 
 def _failed(future: asyncio.Future[object]) -> bool:

@@ -2,83 +2,104 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from streams.errors import TopicError
 from streams.events import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
+
+Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaAdminClient)
 
 _WAIT_MS = 250
+# The broker's own timestamps, which never fall.
+_LOG_APPEND_TIME = 1
 
 
-async def _consumer(options: dict[str, Any]) -> AIOKafkaConsumer:
-    consumer = AIOKafkaConsumer(**options, enable_auto_commit=False, fetch_max_wait_ms=100)
+@asynccontextmanager
+async def _started(client: Client, servers: str | Sequence[str]) -> AsyncIterator[Client]:
+    """A client of Kafka for once; its errors are ours."""
     try:
-        await consumer.start()
+        await client.start()
+        yield client
     except (KafkaError, OSError) as error:
-        await consumer.stop()
-        raise TopicError(f"kafka unreachable: {options['bootstrap_servers']}") from error
-    return consumer
+        named = servers if isinstance(servers, str) else ",".join(servers)
+        raise TopicError(f"kafka unreachable: {named}: {type(error).__name__}") from error
+    finally:
+        await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
 
 
 async def partitions_of(options: dict[str, Any], topics: Sequence[str]) -> list[int]:
-    """Partition numbers that the topics have.
+    """Partition numbers that any of the topics has.
 
     Raises:
         TopicError: a topic is missing, or Kafka is out of reach.
     """
-    consumer = await _consumer(options)
-    try:
-        await consumer.topics()
-        found: set[int] = set()
-        for topic in topics:
-            numbers = consumer.partitions_for_topic(topic)
-            if not numbers:
-                raise TopicError(f"{topic}: no such topic")
-            found |= numbers
-        return sorted(found)
-    finally:
-        await consumer.stop()
+    # A consumer would not do: it knows no partitions of a topic that it is not on, and waits for a missing one.
+    async with _started(AIOKafkaAdminClient(**options), options["bootstrap_servers"]) as admin:
+        described = await admin.describe_topics()
+    found = {
+        topic["topic"]: {partition["partition"] for partition in topic["partitions"]} for topic in described
+    }
+    for topic in topics:
+        if not found.get(topic):
+            raise TopicError(f"{topic}: no such topic")
+    return sorted(set().union(*(found[topic] for topic in topics)))
 
 
 async def read_range(
     options: dict[str, Any], topic: str, partition: int, from_ms: int, to_ms: int | None
 ) -> list[Record]:
-    """Records of a topic-partition with timestamps from ``from_ms`` on, before the first at ``to_ms``.
+    """Records of a topic-partition with timestamps in ``[from_ms, to_ms)``, in offset order.
 
-    Reads up to the end that the topic has when it is reached.
+    Producers' timestamps are in no order, so all is read up to the end that the topic has when it
+    is reached, but for what lies before the first record in the range.
+
+    Raises:
+        TopicError: the topic is missing, or Kafka is out of reach.
     """
+    if partition not in await partitions_of(options, [topic]):
+        return []
     tp = TopicPartition(topic, partition)
-    consumer = await _consumer(options)
-    try:
+    consumer = AIOKafkaConsumer(
+        **options,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        # As the worker reads: what was rolled back was never there.
+        isolation_level="read_committed",
+        fetch_max_wait_ms=100,
+    )
+    async with _started(consumer, options["bootstrap_servers"]):
         consumer.assign([tp])
-        start = (await consumer.offsets_for_times({tp: from_ms}))[tp] if from_ms > 0 else None
-        if start is not None:
+        if from_ms > 0:
+            start = (await consumer.offsets_for_times({tp: from_ms}))[tp]
+            if start is None:
+                return []
             consumer.seek(tp, start.offset)
-        elif from_ms > 0:
-            return []
-        else:
-            await consumer.seek_to_beginning(tp)
-        return await _read(consumer, tp, to_ms)
-    finally:
-        await consumer.stop()
+        return await _read(consumer, tp, from_ms, to_ms)
 
 
-async def _read(consumer: AIOKafkaConsumer, tp: TopicPartition, to_ms: int | None) -> list[Record]:
+async def _read(
+    consumer: AIOKafkaConsumer, tp: TopicPartition, from_ms: int, to_ms: int | None
+) -> list[Record]:
     records: list[Record] = []
     while True:
         fetched = await consumer.getmany(tp, timeout_ms=_WAIT_MS)
         for record in fetched.get(tp, ()):
-            if to_ms is not None and record.timestamp >= to_ms:
+            behind = to_ms is not None and record.timestamp >= to_ms
+            if behind and record.timestamp_type == _LOG_APPEND_TIME:
                 return records
-            records.append(
-                Record(record.offset, record.timestamp, record.value, record.key, tuple(record.headers))
-            )
-        end = consumer.highwater(tp)
+            if not behind and record.timestamp >= from_ms:
+                records.append(
+                    Record(record.offset, record.timestamp, record.value, record.key, tuple(record.headers))
+                )
+        # Behind the last stable offset stands what may still be rolled back.
+        end = consumer.last_stable_offset(tp)
         if end is not None and await consumer.position(tp) >= end:
             return records

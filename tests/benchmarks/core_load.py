@@ -28,7 +28,7 @@ from streams.formats.columns import create_columns, key_objection
 from streams.formats.native import NativeFormat
 from streams.funnel import Funnel
 from streams.results import RollupSource, build_rollups
-from tests.benchmarks.records import Load
+from tests.benchmarks.records import Load  # noqa: TC001 - msgspec reads annotations
 from tests.benchmarks.reporting import ROOT
 from tests.benchmarks.worker_process import memory
 from tests.support.processes import Process
@@ -102,9 +102,7 @@ class Core:
             return None
         start = self._offsets[topic]
         self._offsets[topic] += len(mine)
-        return RecordBatch.of(
-            [Record(start + at, r.arrival_ms, r.value, r.key) for at, r in enumerate(mine)]
-        )
+        return RecordBatch.of([Record(start + at, r.arrival_ms, r.value, r.key) for at, r in enumerate(mine)])
 
     def _count(self, topic: int, batch: RecordBatch) -> None:
         begun = time.process_time()
@@ -157,7 +155,7 @@ def run(job: CoreJob, folder: Path) -> dict[str, Any]:
     """Measure in a fresh process, so that nothing of another run is left."""
     task = folder / f"core-{job.traffic.visitors}.json"
     task.write_bytes(msgspec.json.encode(job))
-    command = [sys.executable, "-m", "tests.benchmarks.core_load", task]
+    command = [sys.executable, "-m", "tests.benchmarks.core_load", str(task)]
     with Process("core", command, log=task.with_suffix(".out.json"), cwd=ROOT) as process:
         if process.wait(_TIMEOUT_S):
             raise RuntimeError(process.explain("failed"))

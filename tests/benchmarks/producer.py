@@ -15,7 +15,7 @@ import msgspec
 
 from streams.clock import SystemClock
 from streams.demo.sinks import KafkaSink, at_once, deliver, in_real_time
-from tests.benchmarks.records import Load
+from tests.benchmarks.records import Load  # noqa: TC001 - msgspec reads annotations
 from tests.benchmarks.reporting import ROOT
 from tests.support.processes import Process
 
@@ -47,7 +47,7 @@ def producing(job: Job, folder: Path) -> Process:
     written = folder / f"producer-{job.clickstream}-{job.load.kind}.json"
     task = folder / f"{written.stem}-job.json"
     task.write_bytes(msgspec.json.encode(job))
-    command = [sys.executable, "-m", "tests.benchmarks.producer", task]
+    command = [sys.executable, "-m", "tests.benchmarks.producer", str(task)]
     return Process("producer", command, log=written, cwd=ROOT)
 
 

@@ -1,9 +1,9 @@
 """Where the worker's time goes under load: ``python -m tests.benchmarks.profile``.
 
-A backlog from Apache Kafka as in ``test_count_throughput``; py-spy samples the running worker from
-outside, and the functions that cost most are printed as text, for each thread, alone and with all that
-they call. Where one process may not look into another (ptrace), cProfile runs in the worker instead:
-only its main thread, and slower than life.
+A backlog from Apache Kafka as in ``test_count_throughput``, or with ``--live`` events as they happen;
+py-spy samples the running worker from outside, and the functions that cost most are printed as text,
+for each thread, alone and with all that they call. Where one process may not look into another (ptrace),
+cProfile runs in the worker instead: only its main thread, and slower than life.
 
 ``--native`` looks into C extensions as well, ``--gil`` samples only who holds the interpreter's lock,
 ``--keep FILE`` keeps py-spy's stacks, one a line, as ``flamegraph.pl`` and speedscope read them.
@@ -12,52 +12,69 @@ only its main thread, and slower than life.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import pstats
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streams.clock import SystemClock
-from tests.benchmarks.producer import Job, fill
+from tests.benchmarks.producer import Job, fill, producing
 from tests.benchmarks.records import RATE, Load
 from tests.benchmarks.reporting import show
-from tests.benchmarks.worker_process import RunningWorker, Tally, make_topics
+from tests.benchmarks.worker_process import Moment, RunningWorker, Tally, cpu_time, make_topics
 from tests.support.apache_kafka import KafkaCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _TIMEOUT_S: Final = 1800.0
-_SAMPLES_PER_S: Final = 200
+_SAMPLES_PER_S: Final = 100
 _HEAP_MB: Final = 768
+# Live, the worker is looked at when it has counted so many seconds' events.
+_LIVE_WARM_UP_S: Final = 20
+_LEAD_MS: Final = 3_000
 
 
 def main() -> None:
-    """Fill Kafka, let the worker count, look at it."""
+    """Load Kafka, let the worker count, look at it."""
     arguments = _parser().parse_args()
-    load = Load("shop", arguments.events, 0, rate=arguments.rate)
     with tempfile.TemporaryDirectory() as scratch, KafkaCluster(heap_mb=_HEAP_MB) as cluster:
         folder, servers = Path(scratch), cluster.bootstrap_servers
         make_topics(servers)
-        start_ms = SystemClock().now_ms() - load.span_ms
-        load = Load("shop", arguments.events, start_ms, rate=arguments.rate)
-        written = fill(Job(load, servers), folder)
-        if _allowed_to_look():
-            _spy(arguments, servers, written, folder)
-        else:
-            _trace(arguments, servers, written, folder)
+        look = _spy if _allowed_to_look() else _trace
+        with _loaded(arguments, servers, folder) as warm_up:
+            look(arguments, servers, warm_up, folder)
+
+
+@contextlib.contextmanager
+def _loaded(arguments: argparse.Namespace, servers: str, folder: Path) -> Iterator[int]:
+    """Traffic for the worker; yields how many records it counts before it is looked at."""
+    now_ms = SystemClock().now_ms()
+    load = Load("shop", arguments.events, now_ms, rate=arguments.rate)
+    if arguments.live:
+        with producing(Job(replace(load, start_ms=now_ms + _LEAD_MS), servers, live=True), folder):
+            yield arguments.rate * _LIVE_WARM_UP_S
+    else:
+        yield fill(Job(replace(load, start_ms=now_ms - load.span_ms), servers), folder) // 5
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.profile", description="Profile the worker.")
-    parser.add_argument("--events", type=int, default=3_000_000, help="size of the backlog (default: %(default)s)")
-    parser.add_argument("--rate", type=int, default=RATE, help="events per second of event time (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.profile", description="Profile the worker."
+    )
+    parser.add_argument("--events", type=int, default=3_000_000, help="how many (default: %(default)s)")
+    parser.add_argument("--live", action="store_true", help="no backlog: events as they happen")
+    parser.add_argument(
+        "--rate", type=int, default=RATE, help="events per second of event time (default: %(default)s)"
+    )
     parser.add_argument("--seconds", type=int, default=10, help="how long to look (default: %(default)s)")
     parser.add_argument("--top", type=int, default=40, help="functions to print (default: %(default)s)")
     parser.add_argument("--native", action="store_true", help="look into C extensions as well")
@@ -82,17 +99,22 @@ def _py_spy() -> list[str]:
     return [str(beside) if beside.exists() else "py-spy"]
 
 
-def _spy(arguments: argparse.Namespace, servers: str, written: int, folder: Path) -> None:
+def _spy(arguments: argparse.Namespace, servers: str, warm_up: int, folder: Path) -> None:
     stacks = arguments.keep or folder / "stacks"
+    options = ["--native"] if arguments.native else []
+    options += ["--gil"] if arguments.gil else []
     with RunningWorker(servers, folder) as worker, Tally(servers) as tally:
-        tally.until(written // 5, worker, _TIMEOUT_S)
-        options = ["--threads", "--function", "--nonblocking" if not arguments.native else "--native"]
-        options += ["--gil"] if arguments.gil else []
+        begun = tally.until(warm_up, worker, _TIMEOUT_S)
         command = [*_py_spy(), "record", "--pid", str(worker.pid), "--format", "raw", "--output", str(stacks)]
         command += ["--rate", str(_SAMPLES_PER_S), "--duration", str(arguments.seconds)]
-        subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
-        share = tally.poll() / written
-    print(f"looked {arguments.seconds} s at the worker, until it had counted {share:.0%} of {written:,} events")
+        subprocess.run([*command, "--threads", "--function", *options], check=True, stdout=subprocess.DEVNULL)
+        tally.poll()
+        ended = Moment(tally.records, time.monotonic(), cpu_time(worker.pid))
+    cost = ended.cpu.since(begun.cpu)
+    print(
+        f"{ended.records - begun.records:,} of {arguments.events:,} events counted while py-spy looked, in "
+        f"{ended.at - begun.at:.1f} s, {cost.total:.1f} CPU-s ({cost.main_thread:.1f} main thread)"
+    )
     for thread in by_thread(stacks.read_text().splitlines()):
         thread.show(arguments.top)
 
@@ -132,12 +154,13 @@ def by_thread(stacks: Iterable[str]) -> list[Samples]:
     return sorted(threads.values(), key=lambda samples: -samples.number)
 
 
-def _trace(arguments: argparse.Namespace, servers: str, written: int, folder: Path) -> None:
+def _trace(arguments: argparse.Namespace, servers: str, warm_up: int, folder: Path) -> None:
     print("py-spy may not look into other processes here: cProfile, main thread only", file=sys.stderr)
     result = folder / "worker.prof"
     program = ("-m", "cProfile", "-o", str(result), "-m", "streams.cli")
     with RunningWorker(servers, folder, program=program) as worker, Tally(servers) as tally:
-        tally.until(written, worker, _TIMEOUT_S)
+        tally.until(2 * warm_up, worker, _TIMEOUT_S)
+        worker.stop()
     pstats.Stats(str(result)).sort_stats("tottime").print_stats(arguments.top)
 
 

@@ -83,7 +83,9 @@ class Load:
 
     def _unknown_skus(self) -> Iterator[SimulatedRecord]:
         for number in range(self.events):
-            yield self._record("exposure", number, number % self.visitors, "home.top.1", "hero_v1", f"?{number:x}")
+            yield self._record(
+                "exposure", number, number % self.visitors, "home.top.1", "hero_v1", f"?{number:x}"
+            )
 
     def _record(
         self, event: str, number: int, visitor: int, slot: str, banner: str, sku: str
@@ -93,4 +95,6 @@ class Load:
             f'{{"event_id":"{self.kind}-{self.start_ms}-{number:x}","event_time":{time},"event":"{event}",'
             f'"visitor_id":"v{visitor}","slot":"{slot}","banner":"{banner}","sku":"{sku}"}}'
         )
-        return SimulatedRecord("clickstream", time, time, b"v%d" % visitor, padded(text.encode(), EVENT_BYTES))
+        return SimulatedRecord(
+            "clickstream", time, time, b"v%d" % visitor, padded(text.encode(), EVENT_BYTES)
+        )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from tests.benchmarks.reference_faust import Meter
+from tests.benchmarks.meter import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,7 +25,7 @@ from streams.clock import SystemClock
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-ROOT: Final = Path.cwd()
+ROOT: Final = Path(__file__).resolve().parents[2]
 _LIBRARIES: Final = (
     *("aiokafka", "cramjam", "faust-streaming", "mode-streaming", "msgspec", "numpy", "orjson"),
     *("prometheus-client", "uvloop", "xxhash"),
@@ -86,14 +86,16 @@ def _git(*words: str) -> str | None:
 
 def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], note: str = "") -> None:
     """Print a table; numbers stand right."""
-    table = Table(title=title, title_justify="left", caption=note or None, caption_justify="left")
+    table = Table()
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left")
     for row in rows:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
     console = Console(width=110)
-    console.print()
+    console.print(f"\n{title}", highlight=False)
     console.print(table)
+    if note:
+        console.print(note, highlight=False)
 
 
 def say(what: str) -> None:

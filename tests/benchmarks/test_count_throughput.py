@@ -146,7 +146,8 @@ def measure_reference(name: str, servers: str, events: int, folder: Path) -> dic
     figures: dict[str, Any] = orjson.loads(process.log_tail(1))
     rate = round(figures["events"] / figures["cpu_s"])
     say(f"{name}: {rate:,} events/CPU-s")
-    return {**figures, "events_per_cpu_s": rate}
+    rounded = {key: round(value, 2) for key, value in figures.items()}
+    return {**rounded, "events_per_cpu_s": rate}
 
 
 def show(figures: dict[str, Any]) -> None:

@@ -81,7 +81,9 @@ def stage(name: str, worker: RunningWorker, events: int) -> dict[str, Any]:
         "state_bytes": state_bytes(samples),
         "tracked_skus": total(samples, "funnelwatch_tracked_keys", dimension="sku"),
         "shown_skus": total(samples, "funnelwatch_shown_keys", dimension="sku"),
-        "events_of_other_skus": total(samples, "funnelwatch_node_events_total", dimension="sku", key="(other)"),
+        "events_of_other_skus": total(
+            samples, "funnelwatch_node_events_total", dimension="sku", key="(other)"
+        ),
         "samples_on_page": len(samples),
     }
 

@@ -26,7 +26,10 @@ _SLICES: Final = 5
 
 def test_speed_by_number_of_visitors(tmp_path: Path) -> None:
     """Every number of visitors counts all events it was given."""
-    events, visitors = option("CORE_EVENTS", 1_000_000), options("VISITORS", (10_000, 200_000, 1_000_000, 3_000_000))
+    events, visitors = (
+        option("CORE_EVENTS", 1_000_000),
+        options("VISITORS", (10_000, 200_000, 1_000_000, 3_000_000)),
+    )
     results = []
     for number in visitors:
         results.append(run(job(number, max(visitors), events), tmp_path))

@@ -36,7 +36,7 @@ SHARDS: Final = 4
 PLAIN_TOPICS: Final = ("plain.clickstream", "plain.orders")
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _READY_TIMEOUT_S: Final = 60.0
-# It hands its state over before it goes.
+# It hands its state over before it goes, and waits to be scraped once more.
 _STOP_TIMEOUT_S: Final = 120.0
 _IDLE_S: Final = 0.02
 
@@ -100,7 +100,7 @@ def make_plain_topics(servers: str) -> None:
 
 
 class RunningWorker:
-    """A worker process; a context manager that ends it.
+    """A worker process; a context manager that kills it.
 
     Args:
         servers: Kafka's addresses.
@@ -133,6 +133,10 @@ class RunningWorker:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             print(self.process.explain("was running"))
+        self.process.kill()
+
+    def stop(self) -> None:
+        """Ask it to end, and wait."""
         self.process.terminate(_STOP_TIMEOUT_S)
 
     @property
@@ -160,9 +164,7 @@ class RunningWorker:
 
 def total(samples: Sequence[Sample], name: str, **labels: str) -> int:
     """The sum of a metric's samples that carry these labels."""
-    return round(
-        sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
-    )
+    return round(sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items()))
 
 
 @dataclass(slots=True)

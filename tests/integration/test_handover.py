@@ -124,12 +124,10 @@ async def test_where_nothing_was_handed_over_counting_begins(deployment: Deploym
 @pytest.mark.slow
 async def test_a_large_state_and_a_small_one_after_it(deployment: Deployment) -> None:
     """A state of over 20 MB goes in many chunks; those it leaves behind do not trouble the small one after it."""
-    visitors = 180_000
+    waiting = 400_000
     async with owner(deployment, 1_000) as first:
         await first.handover.take([0])
-        values = [click(f"visitor-{number}", number % 1_000, sku=["S1", f"S{number % 100}"]) for number in range(visitors)]
-        feed(first, 0, values, Acks())
-        first.counting.partitions[0].counts.process(at(10_000))
+        feed(first, 0, [click("v1", 0)] * waiting, Acks())
         await give(first, 0)
     records = (await read_topic(deployment.bootstrap_servers, f"{deployment.prefix}.state"))[0]
     assert len(records) > 20
@@ -137,7 +135,8 @@ async def test_a_large_state_and_a_small_one_after_it(deployment: Deployment) ->
     async with owner(deployment, 2_000) as second:
         await second.handover.take([0])
         assert len(second.counting.partitions[0].counts.snapshot()) > 20 << 20
-        assert second.counting.partitions[0].next_offset == [visitors, None]
+        assert second.counting.partitions[0].counts.waiting == waiting
+        assert second.counting.partitions[0].next_offset == [waiting, None]
     async with owner(deployment, 3_000) as third:
         third.counting.assign(0)
         feed(third, 0, [click("v1", 0)], Acks())

@@ -6,6 +6,7 @@ By librdkafka: other than aiokafka it also writes records with neither key nor v
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import KafkaException, Producer
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 _MAX_MESSAGE_BYTES = 12 << 20
 _FLUSH_S = 60
+# Words of librdkafka's.
+_ANY_PARTITION = -1
+_NOW = 0
 
 
 class Message(NamedTuple):
@@ -59,15 +63,13 @@ def _produce(bootstrap_servers: str, messages: list[Message]) -> list[Place]:
         places[number] = Place(written.topic(), written.partition(), written.offset())
 
     for number, message in enumerate(messages):
-        where = {} if message.partition is None else {"partition": message.partition}
-        when = {} if message.timestamp_ms is None else {"timestamp": message.timestamp_ms}
         producer.produce(
             message.topic,
             message.value,
             message.key,
-            on_delivery=lambda error, written, number=number: note(number, error, written),
-            **where,
-            **when,
+            partition=_ANY_PARTITION if message.partition is None else message.partition,
+            timestamp=message.timestamp_ms or _NOW,
+            on_delivery=partial(note, number),
         )
         producer.poll(0)
     producer.flush(_FLUSH_S)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streams.core.buckets import BucketChange, OpenBuckets, bucket_of
+from streams.core.buckets import COLUMN_BITS, COLUMN_MASK, VISITORS, BucketChange, OpenBuckets, bucket_of
 from tests.support.columns import i64
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ def cells(change: BucketChange, dimension: int = 0) -> dict[int, tuple[int, int]
 def count(buckets: OpenBuckets, bucket: int, some: Sequence[int], dimension: int = 0) -> None:
     """One for each cell, all in one bucket."""
     buckets.count(dimension, i64(*[bucket] * len(some)), i64(*some))
+
+
+def test_the_layout_of_a_cell_never_changes() -> None:
+    """Rollups carry its column: a stage, or sixteen and a node for visitors."""
+    assert (COLUMN_BITS, COLUMN_MASK, VISITORS) == (5, 0b11111, 16)
 
 
 def test_a_bucket_starts_at_a_multiple_of_ten_seconds() -> None:
@@ -167,8 +172,10 @@ def test_more_cells_than_are_held_back_are_counted_all_the_same() -> None:
     for _ in range(4):
         buckets.count(0, np.full(few.size, A), few)
         buckets.count(1, np.full(many.size, A), many)
+    count(buckets, A, [8])
     (change,) = buckets.flush(0)
-    assert sum(value for value, _ in cells(change).values()) == 400_000
+    assert sum(value for value, _ in cells(change).values()) == 400_001
+    assert cells(change)[8] == (1, 0)
     assert cells(change)[3] == (4 * int(np.count_nonzero(few == 3)), 0)
     assert change.cells[1][0].size == 100_000
     assert set(change.cells[1][1].tolist()) == {4}

@@ -60,6 +60,14 @@ def test_each_key_of_a_row_counts_once() -> None:
     assert key.tolist()[0:1] + key.tolist()[3:] == [13, 23, 8]
 
 
+def test_two_lines_of_one_key_are_one_pair() -> None:
+    """Two are several already."""
+    details = {0: Detail((Line(5, 1, 2), Line(5, 1, 3)))}
+    lines = open_lines(rows(1, detail=[0]), details)
+    sizes = [lines.pairs(dimension, mask(1))[0].size for dimension in (SLOT, BANNER, SKU)]
+    assert (sizes, lines.several.tolist()) == ([1, 2, 1], [True, True])
+
+
 def test_pairs_are_of_one_dimension() -> None:
     """What is distinct in one dimension may be one key in another."""
     pairs = {

@@ -130,6 +130,11 @@ def test_outcomes_grow_by_records() -> None:
 # --- generations ---------------------------------------------------------------------------------
 
 
+def test_generations_may_start_from_zero() -> None:
+    """A replay has a single life."""
+    assert total([rollup(clicks(5), generation=0)]) == 5
+
+
 def test_an_older_generation_changes_nothing() -> None:
     """A worker that was thought dead keeps writing: nobody listens."""
     merge = PartitionMerge()
@@ -176,6 +181,7 @@ def test_a_forgotten_part_ignores_repetitions() -> None:
     assert len(merge) == 1
     assert merge.apply(rollup(clicks(5), open_from=1, until=0)) == (Applied.REPEATED, Increment(T0))
     assert len(merge) == 1
+    assert merge.apply(rollup(clicks(3, 1), part=1, open_from=1))[1].counts == {A: [(CLICK, 2)]}
 
 
 def test_a_part_may_be_forgotten_with_its_own_last_rollup() -> None:

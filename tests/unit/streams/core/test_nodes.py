@@ -51,7 +51,8 @@ class Counting:
     def _put(self, bucket: int, dimension: int, cell: int, value: int) -> None:
         stage, visitors = column_of(cell & COLUMN_MASK)
         code = cell >> COLUMN_BITS
-        key = "all" if dimension == 0 else self.vocabulary.tables[dimension - 1].names[code]
+        names = ["all"] if dimension == 0 else self.vocabulary.tables[dimension - 1].names
+        key = names[code]
         name = (FUNNEL.dimensions[dimension], key, self.vocabulary.stages.names[stage], bucket - T0)
         events = self.table.get(name, (0, 0))
         self.table[name] = (events[0], value) if visitors else (value, events[1])
@@ -149,6 +150,19 @@ def test_one_name_in_two_dimensions_is_two_keys(counting: Counting) -> None:
     counting.count(some(counting, "click", keys=[(A, 0, 0, 0)]))
     counting.count(some(counting, "click", keys=[(0, A, 0, 0)]))
     assert counting.of("click", "banner")["A"] == (1, 1)
+
+
+def test_marks_are_kept_by_the_name_of_the_key(counting: Counting) -> None:
+    """Not by its number in this process: the next owner numbers otherwise."""
+    other = Counting()
+    other.vocabulary.slot["D"]  # no other dimension has so many keys
+    other.nodes.visitors = counting.nodes.visitors
+    for table in counting.vocabulary.tables:
+        table["X"]
+    counting.count(some(counting, "click", keys=[(counting.vocabulary.slot["D"], A, A, A)]))
+    other.count(some(other, "click", keys=[(other.vocabulary.slot["D"], B, B, B)]))
+    assert other.of("click", "slot") == {"D": (1, 0)}
+    assert other.of("click", "banner") == {"B": (1, 1)}
 
 
 def test_visitors_are_told_apart(counting: Counting) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from streams.core.ordering import UNREAD, Arrival, Waiting, classify, release_limit
@@ -136,7 +137,7 @@ def test_rows_go_on_strictly_below_the_limit() -> None:
     """A row at the limit waits, for one at the same time may still come."""
     waiting = Waiting()
     waiting.add(CLICKSTREAM, rows(3, time=[1, 2, 3]))
-    assert release(waiting, 1) == []
+    assert waiting.release(1) is None
     assert release(waiting, 3) == [(0, 0), (0, 1)]
     assert release(waiting, 4) == [(0, 2)]
     assert release(waiting, 99) == []
@@ -145,10 +146,10 @@ def test_rows_go_on_strictly_below_the_limit() -> None:
 def test_rows_go_on_by_ordering_time() -> None:
     """Not by event time, and across batches and topics."""
     waiting = Waiting()
-    waiting.add(CLICKSTREAM, rows(3, time=[9, 9, 9], order_time=[4, 2, 6]))
+    waiting.add(CLICKSTREAM, rows(3, time=[9, 9, 9], order_time=[4, 7, 6]))
     waiting.add(ORDERS, rows(2, time=[0, 0], order_time=[5, 1], topic=1))
     waiting.add(CLICKSTREAM, rows(1, record=[7], order_time=[3]))
-    assert release(waiting, 99) == [(1, 1), (0, 1), (0, 7), (0, 0), (1, 0), (0, 2)]
+    assert release(waiting, 99) == [(1, 1), (0, 7), (0, 0), (1, 0), (0, 2), (0, 1)]
 
 
 def test_ties_go_by_topic_then_by_offset() -> None:
@@ -170,6 +171,19 @@ def test_the_number_of_waiting_rows_is_known() -> None:
     assert waiting.size == 1
     waiting.release(99)
     assert (waiting.size, waiting.blocks(CLICKSTREAM)) == (0, [])
+
+
+@pytest.mark.parametrize("topic", [CLICKSTREAM, ORDERS])
+def test_small_pieces_are_gathered_into_blocks(topic: int) -> None:
+    """A block is made when 8,192 rows are together, or when it is asked for."""
+    waiting = Waiting()
+    for pieces in ([8_191, 1, 5_000, 3_000, 191, 1], [10_000], [3]):
+        for piece in pieces:
+            waiting.add(topic, rows(piece, time=range(piece)))
+    blocks = waiting.blocks(topic)
+    assert [len(block) for block in blocks] == [8_192, 8_192, 10_000, 3]
+    assert all((np.diff(block.order_time) >= 0).all() for block in blocks)
+    assert waiting.blocks(1 - topic) == []
 
 
 def test_nothing_due_is_none() -> None:

@@ -129,6 +129,16 @@ def test_lines_are_renumbered_by_dimension() -> None:
     assert all(type(number) is int for line in lines for number in line)
 
 
+def test_extra_dimensions_are_renumbered_with_the_rows() -> None:
+    """Lines have none."""
+    known = Vocabulary(Funnel(extra_dimensions=("channel",)), key_objection)
+    known.tables[3]["web"]
+    renumbering = Renumbering([*NAMES, ["(none)", "(other)", "app", "web"]], known)
+    assert renumbering.lines([Line(2, 2, 0, 1)]) == (Line(2, 2, 0, 1),)
+    some = renumbering.rows(rows_to_bytes(rows(2, [(0, 0, 0, 2), (0, 0, 0, 3)])))
+    assert some.keys[3].tolist() == [3, 2]
+
+
 def test_rows_come_back_under_new_codes() -> None:
     """Every column as it was, keys by name."""
     before = rows(

@@ -38,6 +38,22 @@ def test_order_at_the_edge_of_what_fits(bits: int, size: int) -> None:
     assert np.array_equal(stable_order(values), np.argsort(values, kind="stable"))
 
 
+@pytest.mark.parametrize("size", [2, 3, 300])
+@pytest.mark.parametrize("beyond", [-1, 0, 1])
+def test_order_where_the_last_bit_decides(size: int, beyond: int) -> None:
+    """A range that just fits beside the places, one that just does not, and one beyond that."""
+    spread = (1 << (63 - size.bit_length() + max(beyond, 0))) - (beyond < 0)
+    values = np.zeros(size, dtype=np.int64)
+    values[0], values[-1] = spread, spread // 2
+    assert np.array_equal(stable_order(values), np.argsort(values, kind="stable"))
+
+
+def test_order_is_of_the_distance_to_the_lowest() -> None:
+    """Values around a power of two, whose sums would not fit where their differences do."""
+    values = np.random.default_rng(1).permutation(300) + (1 << 53) - 150
+    assert np.array_equal(stable_order(values), np.argsort(values, kind="stable"))
+
+
 @pytest.mark.parametrize("values", [i64(), i64(4), i64(2, 1, 2, 1, 3), i64(HUGE, -HUGE, HUGE)], ids=str)
 def test_firsts_are_those_of_unique(values: np.typing.NDArray[np.int64]) -> None:
     """Where each distinct value stands first, in the order of the values."""
