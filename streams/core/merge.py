@@ -117,16 +117,23 @@ def _wider(seen: _Seen | None, previous: int, value: int) -> tuple[_Seen, int]:
 
 
 def _apply_counts(part: _Part, counts: KeyCounts, increment: Increment) -> None:
-    columns = [array.tolist() for array in counts.cells()]
-    keys, dimension = counts.keys, counts.dimension
-    for at, cell, value, previous in zip(*columns, strict=True):
-        key = (dimension, keys[at])
-        known = part.cells.get(key)
-        if known is None:
-            known = part.cells[key] = {}
-        known[cell], grown = _wider(known.get(cell), previous, value)
-        if grown:
-            increment.counts.setdefault(key, []).append((cell, grown))
+    names = [(counts.dimension, key) for key in counts.keys]
+    known_of = [part.cells.setdefault(name, {}) for name in names]
+    grown: dict[int, list[tuple[int, int]]] = {}
+    for at, cell, value, previous in zip(*(array.tolist() for array in counts.cells()), strict=True):
+        known = known_of[at]
+        seen = known.get(cell)
+        # The first step and the next one are what comes nearly always; the rest is for _wider.
+        if seen is None:
+            known[cell], more = (previous, value), value - previous
+        elif seen[1] == previous:
+            known[cell], more = (seen[0], value), value - previous
+        else:
+            known[cell], more = _wider(seen, previous, value)
+        if more:
+            grown.setdefault(at, []).append((cell, more))
+    for at, cells in grown.items():
+        increment.counts.setdefault(names[at], []).extend(cells)
 
 
 def _apply_money(part: _Part, rollup: Rollup, increment: Increment) -> None:
@@ -149,33 +156,65 @@ def _apply_outcomes(part: _Part, rollup: Rollup, increment: Increment) -> None:
 
 
 @dataclass(slots=True)
-class Totals:
-    """Merged counts per bucket and key.
+class BucketTotals:
+    """Merged counts of one bucket: by (dimension, key) and column, and money as (orders, amount)."""
 
-    ``cells`` maps (bucket_ms, dimension, key) to a counter by column: the stage number for
-    events, ``VISITORS`` + node for visitors.
+    cells: dict[tuple[str, str], dict[int, int]] = field(default_factory=dict)
+    money: dict[MoneyKey, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Totals:
+    """Merged counts per bucket (start, ms), and records by (topic, outcome) over all buckets.
+
+    A column is the stage number for events, ``VISITORS`` + node for visitors.
     """
 
-    cells: dict[tuple[int, str, str], Counter[int]] = field(default_factory=dict)
-    money: dict[tuple[int, MoneyKey], tuple[int, int]] = field(default_factory=dict)
+    buckets: dict[int, BucketTotals] = field(default_factory=dict)
     outcomes: Counter[tuple[int, str]] = field(default_factory=Counter)
+
+    @property
+    def cells(self) -> dict[tuple[int, str, str], Counter[int]]:
+        """Counts by (bucket, dimension, key) and column; a copy."""
+        return {
+            (start, *name): Counter(cells)
+            for start, bucket in self.buckets.items()
+            for name, cells in bucket.cells.items()
+        }
+
+    @property
+    def money(self) -> dict[tuple[int, MoneyKey], tuple[int, int]]:
+        """Orders and amount by (bucket, what); a copy."""
+        return {
+            (start, key): amounts
+            for start, bucket in self.buckets.items()
+            for key, amounts in bucket.money.items()
+        }
 
     def add(self, increment: Increment) -> None:
         """Take in an increment."""
-        for (dimension, key), grown in increment.counts.items():
-            cells = self.cells.setdefault((increment.bucket_ms, dimension, key), Counter())
-            for cell, count in grown:
-                cells[cell] += count
-        for money, orders, amount in increment.money:
-            held = self.money.get((increment.bucket_ms, money), (0, 0))
-            self.money[increment.bucket_ms, money] = (held[0] + orders, held[1] + amount)
+        if increment.counts or increment.money:
+            self._add(self.buckets.setdefault(increment.bucket_ms, BucketTotals()), increment)
         for topic, outcome, records in increment.outcomes:
             self.outcomes[topic, outcome] += records
 
+    @staticmethod
+    def _add(bucket: BucketTotals, increment: Increment) -> None:
+        for name, grown in increment.counts.items():
+            cells = bucket.cells.get(name)
+            if cells is None:
+                bucket.cells[name] = dict(grown)
+                continue
+            for cell, count in grown:
+                cells[cell] = cells.get(cell, 0) + count
+        for money, orders, amount in increment.money:
+            held = bucket.money.get(money, (0, 0))
+            bucket.money[money] = (held[0] + orders, held[1] + amount)
+
     def forget_before(self, bucket_ms: int) -> None:
         """Drop buckets that start before the given time; outcomes are kept."""
-        self.cells = {key: value for key, value in self.cells.items() if key[0] >= bucket_ms}
-        self.money = {key: value for key, value in self.money.items() if key[0] >= bucket_ms}
+        for start in [start for start in self.buckets if start < bucket_ms]:
+            del self.buckets[start]
 
 
 class ShardMerge:

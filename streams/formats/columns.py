@@ -36,6 +36,7 @@ __all__ = ["BatchDecoder", "EventColumns", "NativeColumns", "create_columns", "k
 
 # A text of this many characters may exceed MAX_FIELD_BYTES in UTF-8; a shorter one cannot.
 _MAYBE_LONG = MAX_FIELD_BYTES // 4
+_CHUNK = 64
 
 
 class BatchDecoder(Protocol):
@@ -186,21 +187,25 @@ class NativeColumns:
 
     def _documents(self, values: Sequence[bytes | None]) -> tuple[list[NativeEvent], NDArray[np.bool_]]:
         odd = np.zeros(len(values), dtype=np.bool_)
-        decode = self._decode_one
-        try:
-            docs = [decode(value) for value in values]  # type: ignore[arg-type]  # None raises
-        except Exception:  # noqa: BLE001  # whatever it is, the exact decoder names it
-            docs = []
-            for index, value in enumerate(values):
-                doc = self._form.try_document(value)
-                odd[index] = doc is None
-                docs.append(self._form.blank if doc is None else doc)
+        docs: list[NativeEvent] = []
+        # In small chunks: one bad message must not make the whole batch be read message by message.
+        for start in range(0, len(values), _CHUNK):
+            docs += self._chunk(values[start : start + _CHUNK], odd[start : start + _CHUNK])
         known = [value or b"" for value in values]
         if not all(map(bytes.isascii, known)):
             odd[[i for i, value in enumerate(known) if not _is_utf8(value)]] = True
         if max(map(len, known)) > MAX_FIELD_BYTES:
             self._suspect_long(known, docs, odd)
         return docs, odd
+
+    def _chunk(self, values: Sequence[bytes | None], odd: NDArray[np.bool_]) -> list[NativeEvent]:
+        decode = self._decode_one
+        try:
+            return [decode(value) for value in values]  # type: ignore[arg-type]  # None raises
+        except Exception:  # noqa: BLE001  # whatever it is, the exact decoder names it
+            docs = [self._form.try_document(value) for value in values]
+        odd |= np.array([doc is None for doc in docs])
+        return [self._form.blank if doc is None else doc for doc in docs]
 
     def _suspect_long(
         self, values: Sequence[bytes], docs: Sequence[NativeEvent], odd: NDArray[np.bool_]

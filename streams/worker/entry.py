@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 from typing import TYPE_CHECKING
@@ -32,8 +33,16 @@ def run_worker(settings: Settings) -> int:
     return asyncio.run(_until_signal(settings))
 
 
+def _quiet_collector() -> None:
+    """Collect garbage seldom: state lives in arrays, and what agents make dies by reference count."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
 async def _until_signal(settings: Settings) -> int:
     worker = Worker(settings)
+    _quiet_collector()
     loop = asyncio.get_running_loop()
     running = asyncio.create_task(worker.run())
     for number in (signal.SIGINT, signal.SIGTERM):

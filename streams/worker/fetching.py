@@ -54,7 +54,8 @@ def take_batch(result: FetchResult, limit: int) -> RecordBatch | None:
         if not _is_hidden(source, batch):
             records += _not_yet_read(batch, source.next_fetch_offset)
         # Also over what compaction and transactions left out, or it would be fetched for ever.
-        source.next_fetch_offset = max(source.next_fetch_offset, batch.next_offset)
+        behind = records[-1].offset + 1 if records else 0
+        source.next_fetch_offset = max(source.next_fetch_offset, batch.next_offset, behind)
     result._update_position()
     if not fetched.has_next():
         result._partition_records = None
@@ -85,9 +86,12 @@ def _columns(records: list[Any]) -> RecordBatch | None:
         return None
     first, last = records[0].offset, records[-1].offset
     whole = last - first + 1 == len(records)
+    timestamps = [record.timestamp for record in records]
+    if timestamps[0] is None:  # written before Kafka 0.10
+        timestamps = [-1 if timestamp is None else timestamp for timestamp in timestamps]
     return RecordBatch(
         range(first, last + 1) if whole else [record.offset for record in records],
-        [record.timestamp for record in records],
+        timestamps,
         [record.value for record in records],
         records,
     )

@@ -12,6 +12,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from faust.auth import SASLCredentials, SSLCredentials
 
+from streams.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -30,7 +32,11 @@ MAX_REQUEST_BYTES = 4 << 20
 
 
 def kafka_options(kafka: Kafka) -> dict[str, Any]:
-    """Options that every aiokafka client takes."""
+    """Options that every aiokafka client takes.
+
+    Raises:
+        ConfigError: the file of authorities cannot be read.
+    """
     options: dict[str, Any] = {
         "bootstrap_servers": list(kafka.bootstrap_servers),
         "client_id": kafka.client_id,
@@ -62,7 +68,11 @@ def faust_credentials(kafka: Kafka) -> Credentials | None:
 def _ssl_context(kafka: Kafka) -> ssl.SSLContext | None:
     if "SSL" not in kafka.security_protocol:
         return None
-    return ssl.create_default_context(cafile=str(kafka.ssl_cafile) if kafka.ssl_cafile else None)
+    try:
+        return ssl.create_default_context(cafile=str(kafka.ssl_cafile) if kafka.ssl_cafile else None)
+    except OSError as error:
+        allowed = f"a PEM file with certificates of authorities, not {kafka.ssl_cafile}"
+        raise ConfigError("kafka.ssl_cafile", allowed) from error
 
 
 def _password(kafka: Kafka) -> str | None:

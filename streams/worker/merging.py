@@ -6,11 +6,14 @@ import logging
 from typing import TYPE_CHECKING
 
 from streams.codec import decode_rollup
-from streams.core.merge import Applied, Increment, ShardMerge, Totals, column_of
+from streams.core.buckets import VISITORS
+from streams.core.merge import Applied, Increment, ShardMerge, Totals
 from streams.errors import CodecError
 from streams.metrics.catalog import Family
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streams.clock import Clock
     from streams.events import RecordBatch
     from streams.metrics.key_series import KeySeries
@@ -83,16 +86,16 @@ class Merging:
 
     def _export(self, shard: int, increment: Increment, rollup: Rollup) -> None:
         series = self._series
+        columns = _exported(rollup)
+        rows: dict[tuple[Family, str], list[tuple[str, tuple[str, ...], int]]] = {}
         for (dimension, key), cells in increment.counts.items():
-            events: list[tuple[str, tuple[str, ...], int]] = []
-            visitors: list[tuple[str, tuple[str, ...], int]] = []
             for cell, grown in cells:
-                stage, is_visitors = column_of(cell)
-                if stage < rollup.nodes:
-                    rows = visitors if is_visitors else events
-                    rows.append((key, (rollup.stages[stage],), grown))
-            series.add_many(shard, Family.EVENTS, dimension, events)
-            series.add_many(shard, Family.VISITORS, dimension, visitors)
+                column = columns.get(cell)
+                if column is not None:
+                    family, labels = column
+                    rows.setdefault((family, dimension), []).append((key, labels, grown))
+        for (family, dimension), named in rows.items():
+            series.add_many(shard, family, dimension, named)
         for money, orders, amount in increment.money:
             series.add(shard, Family.ORDERS, money.dimension, money.key, (money.kind,), orders)
             labels = (money.currency, money.kind)
@@ -109,5 +112,14 @@ class Merging:
         now = self._clock.now_ms()
         self._series.tick(now)
         for totals in self.totals.values():
-            newest = max((key[0] for key in totals.cells), default=0)
+            newest = max(totals.buckets, default=0)
             totals.forget_before(newest - _KEPT_BUCKETS_MS)
+
+
+def _exported(rollup: Rollup) -> Mapping[int, tuple[Family, tuple[str, ...]]]:
+    """Family and labels behind each column that is exported; outcomes of orders are no nodes."""
+    columns: dict[int, tuple[Family, tuple[str, ...]]] = {}
+    for number, node in enumerate(rollup.stages[: rollup.nodes]):
+        columns[number] = (Family.EVENTS, (node,))
+        columns[VISITORS + number] = (Family.VISITORS, (node,))
+    return columns

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
@@ -27,8 +27,6 @@ from streams.errors import TopicError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-    from streams.worker.kafka import Producer
 
 _LOG = logging.getLogger(__name__)
 # Without any message getting through.
@@ -54,6 +52,26 @@ class Outgoing(NamedTuple):
     headers: Sequence[tuple[str, bytes]] = ()
 
 
+class Sender(Protocol):
+    """Where messages leave: :class:`streams.worker.kafka.Producer`."""
+
+    async def send(
+        self,
+        topic: str,
+        *,
+        value: bytes | None,
+        key: bytes | None,
+        partition: int | None,
+        headers: Sequence[tuple[str, bytes]],
+    ) -> asyncio.Future[Any]:
+        """Hand one message over; the future is done when the broker has it."""
+        ...
+
+    async def discard(self) -> None:
+        """Give up what is under way."""
+        ...
+
+
 class Outbox:
     """Messages in order, until the broker has acknowledged them.
 
@@ -65,7 +83,7 @@ class Outbox:
         failing: the last :meth:`send` did not get everything through.
     """
 
-    def __init__(self, producer: Producer, *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
+    def __init__(self, producer: Sender, *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
         self._producer = producer
         self._patience = patience_seconds
         self._waiting: deque[Outgoing] = deque()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.pages import Totals, totals_on
-from tests.support.processes import Process, free_ports
+from tests.support.processes import Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,9 +25,9 @@ SECONDS = 20
 MAX_RESIDENT_MB = 500
 
 
-def start(folder: Path, *words: str, port: int = 0) -> Process:
+def start(folder: Path, *words: str) -> Process:
     """The demo, its screen going to a file."""
-    command = [sys.executable, "-m", "streams.cli", "demo", "--port", str(port), *words]
+    command = [sys.executable, "-m", "streams.cli", "demo", "--port", "0", *words]
     environment = {"COLUMNS": "160", "LINES": "50"}
     return Process("demo", command, log=folder / "demo.out", env=environment)
 
@@ -35,8 +35,7 @@ def start(folder: Path, *words: str, port: int = 0) -> Process:
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Process]:
     """An endless demo that shows itself by now."""
-    # A port of our choice is on the first picture; one that it takes itself, on the second, much later.
-    with start(tmp_path, port=free_ports(1)[0]) as process:
+    with start(tmp_path) as process:
         process.wait_until(
             lambda: page_address(process) is not None, timeout=20, what="the address of its page"
         )

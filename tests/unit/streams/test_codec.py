@@ -127,7 +127,9 @@ def test_what_cannot_be_is_refused(wrong: Wrong) -> None:
 
 def test_values_may_stay_as_they_were() -> None:
     """A free order adds no amount; nothing that did not go down is damage."""
-    same = rollup({("slot", "A"): {1: (5, 5)}}, {("sku", "A", "CNY", "paid"): (2, 9, 2, 9)}, {(1, "late"): (3, 3)})
+    same = rollup(
+        {("slot", "A"): {1: (5, 5)}}, {("sku", "A", "CNY", "paid"): (2, 9, 2, 9)}, {(1, "late"): (3, 3)}
+    )
     assert decode_rollup(encode_rollup(same)) == same
 
 

@@ -12,6 +12,7 @@ from streams.core.vocabulary import (
     NONE_CODE,
     OTHER_CODE,
     SEVERAL,
+    UNMAPPED_STAGE,
     Column,
     KeyTable,
     Stages,
@@ -37,6 +38,12 @@ def test_no_key_and_other_keys_have_fixed_codes() -> None:
     assert skus[None] == NONE_CODE
     assert skus.names == ["(none)", "(other)"]
     assert skus.names[OTHER_CODE] == "(other)"
+
+
+def test_numbers_with_a_meaning_never_change() -> None:
+    """Keys count up from 2; what is no key is below zero, rejections lowest of all."""
+    assert (NONE_CODE, OTHER_CODE) == (0, 1)
+    assert (SEVERAL, UNMAPPED_STAGE, FIRST_REJECTED) == (-1, -1, -2)
 
 
 def test_keys_are_numbered_as_they_come() -> None:

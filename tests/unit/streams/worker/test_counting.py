@@ -1,0 +1,205 @@
+"""The counting side acknowledges what is counted and sent, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from aiokafka.errors import KafkaConnectionError
+from prometheus_client import CollectorRegistry
+
+from streams.codec import decode_rollup
+from streams.core.settings import CountingSettings
+from streams.core.vocabulary import Vocabulary
+from streams.errors import DeadLetterLimit
+from streams.events import MAX_RECORD_BYTES, Record, RecordBatch
+from streams.formats.columns import create_columns
+from streams.formats.keys import key_objection
+from streams.formats.native import NativeFormat
+from streams.funnel import Funnel
+from streams.metrics.pipeline import PipelineMetrics
+from streams.worker.batching import Position
+from streams.worker.counting import Counting, CountingTopics
+from streams.worker.publishing import Outbox
+from tests.support.builders import HOUR, T0, at, click, order, stream
+from tests.support.clock import ManualClock
+from tests.support.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+CLICKSTREAM, ORDERS = "clickstream", "orders"
+SETTINGS = CountingSettings()
+BOUND = SETTINGS.max_out_of_orderness_ms
+IDLE_MS = 2_000
+
+
+class Bench:
+    """A counting side with one partition, on a wire and a clock of the test's own."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.wire, self.clock, self.acked = Wire(), ManualClock(at(HOUR)), list[str]()
+        self.outbox = Outbox(self.wire)
+        funnel = Funnel()
+        vocabulary = Vocabulary(funnel, key_objection, max_keys=SETTINGS.max_tracked_keys, shards=1)
+        form = NativeFormat(funnel=funnel, extra_fields=())
+        self.counting = Counting(
+            topics=CountingTopics((CLICKSTREAM, ORDERS), "rollups", "deadletter"),
+            decoders=[create_columns(form, vocabulary)] * 2,
+            vocabulary=vocabulary,
+            settings=SETTINGS,
+            clock=self.clock,
+            outbox=self.outbox,
+            metrics=PipelineMetrics(CollectorRegistry(), topics=(CLICKSTREAM, ORDERS)),
+            idle_timeout_ms=IDLE_MS,
+            stop_after=stop_after,
+        )
+        self.assigned = self.counting.assign(0)
+
+    def take(self, name: str, values: Sequence[bytes | None], *, topic: str = CLICKSTREAM, first: int = 0) -> None:
+        """One batch comes in; ``name`` is noted when it is acknowledged."""
+        records = [record._replace(offset=record.offset + first) for record in stream(values)]
+        self.counting.take(topic, 0, RecordBatch.of(records), lambda: self.acked.append(name))
+
+    def counted(self) -> int:
+        """Records whose outcome has arrived in rollups."""
+        rollups = [decode_rollup(message.value or b"") for message in self.wire.arrived if message.topic == "rollups"]
+        latest = {(rollup.generation, rollup.serial): rollup for rollup in rollups}
+        return sum(records for rollup in latest.values() for _, _, records in rollup.outcomes)
+
+
+def nothing_left(_: str, __: int) -> Position:
+    """Both topics are read to their ends."""
+    return Position(10, 10, None)
+
+
+async def test_a_batch_is_acknowledged_when_all_of_it_is_counted() -> None:
+    """Not when it is taken in, and not when only some of it is past both topics' bounds."""
+    bench = Bench()
+    bench.take("first", [click("v1", 0), click("v1", 10_000)])
+    assert await bench.counting.flush()
+    bench.take("second", [order("order", "v1", 12_000)], topic=ORDERS)
+    bench.counting.tick(lambda *_: Position(None, None, None))
+    assert await bench.counting.flush()
+    assert bench.acked == []
+    bench.take("third", [click("v1", 30_000)], first=2)
+    bench.take("fourth", [order("order", "v1", 30_000)], topic=ORDERS, first=1)
+    bench.counting.tick(lambda *_: Position(None, None, None))
+    assert await bench.counting.flush()
+    assert bench.acked == ["first", "second"]
+
+
+async def test_what_kafka_has_not_taken_is_not_acknowledged() -> None:
+    """The rollups must be with the broker first; they go again with the next flush."""
+    bench = Bench()
+    bench.take("first", [click("v1", 0)])
+    bench.clock.advance(IDLE_MS)
+    bench.counting.tick(nothing_left)
+    bench.wire.closed = KafkaConnectionError("gone")
+    assert not await bench.counting.flush()
+    assert bench.acked == []
+    bench.wire.closed = None
+    assert await bench.counting.flush()
+    assert bench.acked == ["first"]
+    assert {message.topic for message in bench.wire.arrived} == {"rollups"}
+
+
+@pytest.mark.parametrize(
+    ("position", "released"),
+    [
+        (Position(10, 10, None), True),
+        (Position(9, 10, None), False),
+        (Position(None, 10, None), False),
+        (Position(None, None, None), False),
+        # Read to the end, but the agent does not have it yet.
+        (Position(10, 10, 10), False),
+    ],
+)
+async def test_only_a_topic_known_to_be_empty_holds_nobody_back(position: Position, *, released: bool) -> None:
+    """Orders with nothing left let the clickstream go on; orders that may have something left do not."""
+    bench = Bench()
+    bench.take("clicks", [click("v1", 0), click("v1", 60_000)])
+    bench.clock.advance(IDLE_MS)
+
+    def at_position(topic: str, _: int) -> Position:
+        return position if topic == ORDERS else Position(1, 2, 2)
+
+    bench.counting.tick(at_position)
+    assert bench.assigned.counts.waiting == (1 if released else 2)
+    assert bench.assigned.limit_ms == (at(60_000) - BOUND if released else bench.assigned.limit_ms)
+
+
+async def test_what_comes_again_is_not_counted_again() -> None:
+    """Records below what was taken in are skipped, but their batch is acknowledged too."""
+    bench = Bench()
+    bench.take("first", [click("v1", 0), click("v1", 1)])
+    bench.take("again", [click("v1", 0), click("v1", 1), click("v1", 2)])
+    bench.take("old", [click("v1", 0)])
+    assert bench.assigned.counts.waiting == 3
+    assert bench.assigned.next_offset == [3, None]
+    bench.clock.advance(IDLE_MS)
+    bench.counting.tick(nothing_left)
+    assert await bench.counting.flush()
+    assert bench.acked == ["first", "again", "old"]
+
+
+async def test_a_dead_letter_says_what_where_and_why() -> None:
+    """Key, head of the value, outcome, reason, field and place of the record; a tombstone has no value."""
+    bench = Bench()
+    large = b"x" * (MAX_RECORD_BYTES + 1)
+    records = [Record(7, T0, b"{", b"k"), Record(8, T0, None, b"gone"), Record(9, T0, large)]
+    bench.counting.take(CLICKSTREAM, 0, RecordBatch.of(records), lambda: None)
+    assert await bench.outbox.send()
+    letters = bench.wire.arrived
+    assert [letter.topic for letter in letters] == ["deadletter"] * 3
+    assert [(letter.key, letter.value) for letter in letters] == [
+        (b"k", b"{"),
+        (b"gone", None),
+        (None, large[:MAX_RECORD_BYTES]),
+    ]
+    assert dict(letters[0].headers) == {
+        "outcome": b"invalid",
+        "reason": b"not_json",
+        "field": b"",
+        "topic": b"clickstream",
+        "partition": b"0",
+        "offset": b"7",
+        "timestamp": str(T0).encode(),
+        "bytes": b"1",
+    }
+    assert [dict(letter.headers)["reason"] for letter in letters[1:]] == [b"tombstone", b"record_too_large"]
+    assert dict(letters[2].headers)["bytes"] == str(len(large)).encode()
+
+
+async def test_too_many_invalid_records_in_a_row_end_the_worker() -> None:
+    """One that counts in between starts the row anew; the error names topic and partition."""
+    bench = Bench(stop_after=4)
+    bench.take("a", [b"{", b"{", b"{"])
+    bench.take("b", [b"{", click("v1", 0)], first=3)
+    bench.take("c", [b"{", b"{", b"{"], first=5)
+    with pytest.raises(DeadLetterLimit, match="4 invalid records in a row on clickstream/0"):
+        bench.take("d", [b"{"], first=8)
+
+
+async def test_a_dropped_partition_sends_nothing_more() -> None:
+    """What has gone to another worker is its affair."""
+    bench = Bench()
+    bench.take("first", [click("v1", 0)])
+    bench.counting.drop(0)
+    bench.counting.drop(0)
+    bench.clock.advance(IDLE_MS)
+    bench.counting.tick(nothing_left)
+    assert await bench.counting.flush()
+    assert (bench.acked, bench.wire.arrived) == ([], [])
+
+
+async def test_both_topics_count() -> None:
+    """Each record of either topic gets one outcome, through rollups keyed by shard."""
+    bench = Bench()
+    bench.take("clicks", [click("v1", 0), click("v2", 1), b"{"])
+    bench.take("orders", [order("order", "v1", 2)], topic=ORDERS)
+    bench.clock.advance(IDLE_MS)
+    bench.counting.tick(nothing_left)
+    assert await bench.counting.flush()
+    assert bench.counted() == 4
+    assert {message.partition for message in bench.wire.arrived if message.topic == "rollups"} == {0}
