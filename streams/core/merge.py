@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.core.buckets import VISITORS
@@ -70,6 +71,8 @@ class PartitionMerge:
         self._generation = -1
         self._floor = 0
         self._parts: dict[int, _Part] = {}
+        self._open: set[int] = set()
+        self._order: list[int] = []
 
     def __len__(self) -> int:
         return len(self._parts)
@@ -82,9 +85,14 @@ class PartitionMerge:
         if rollup.generation > self._generation:
             # What the older life has counted stays in the totals; it cannot change any more.
             self._generation, self._floor, self._parts = rollup.generation, 0, {}
+            self._open, self._order = set(), []
         if rollup.part < self._floor:
             return Applied.REPEATED, increment
-        part = self._parts.setdefault(rollup.part, _Part())
+        part = self._parts.get(rollup.part)
+        if part is None:
+            part = self._parts[rollup.part] = _Part()
+            self._open.add(rollup.part)
+            heappush(self._order, rollup.part)
         for counts in rollup.counts:
             _apply_counts(part, counts, increment)
         _apply_money(part, rollup, increment)
@@ -95,15 +103,17 @@ class PartitionMerge:
 
     def _forget(self, rollup: Rollup) -> None:
         now = rollup.counted_until_ms
-        for number, part in self._parts.items():
-            if number < rollup.open_from and part.closed_at_ms is None:
-                part.closed_at_ms = now
+        # Each part is looked at when it comes and when it closes, not at every rollup: a flush over
+        # a sparse history has as many parts as rollups.
+        for number in [number for number in self._open if number < rollup.open_from]:
+            self._open.remove(number)
+            self._parts[number].closed_at_ms = now
         # Only from the front: below the floor everything is closed, so the floor tells repetitions.
-        while self._parts:
-            oldest = min(self._parts)
-            closed = self._parts[oldest].closed_at_ms
+        while self._order:
+            closed = self._parts[self._order[0]].closed_at_ms
             if closed is None or closed + REMEMBER_MS > now:
                 return
+            oldest = heappop(self._order)
             del self._parts[oldest]
             self._floor = oldest + 1
 

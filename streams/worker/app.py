@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from streams.clock import Clock, SystemClock
 from streams.core.vocabulary import Vocabulary
+from streams.errors import DeadLetterLimit
 from streams.formats.columns import create_columns, key_objection
 from streams.metrics.exposition import Exposition
 from streams.metrics.http import HttpServer, Readiness
@@ -84,6 +85,7 @@ class Worker:
         self._flushing = asyncio.Lock()
         self._throttled: set[TP] = set()
         self.app = faust_app(settings)
+        self._limit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         _add_agents(self)
 
     def _counting(self) -> Counting:
@@ -232,7 +234,7 @@ class Worker:
             self.consumer.before_revoke = self.before_revoke
             self.consumer.after_assign = self.assigned
             await self.app.start()
-            await self.app.wait_until_stopped()
+            await self._until_ended()
             if self.app.crash_reason is not None:
                 raise self.app.crash_reason
         finally:
@@ -242,6 +244,19 @@ class Worker:
                 await self._be_scraped()
             finally:
                 await self.http.stop()
+
+    async def _until_ended(self) -> None:
+        """Until the app has stopped, or a limit is reached: then the state is whole and handed over."""
+        stopped = asyncio.ensure_future(self.app.wait_until_stopped())
+        await asyncio.wait({stopped, self._limit}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if self._limit.done():
+            self._limit.result()
+
+    def give_up(self, error: DeadLetterLimit) -> None:
+        """End in order, for this reason."""
+        if not self._limit.done():
+            self._limit.set_exception(error)
 
     def _waiting_for(self, what: str) -> None:
         self.heartbeat.beaten_at = time.monotonic()
@@ -258,7 +273,10 @@ def _add_agents(worker: Worker) -> None:
         async for event in stream.noack().events():
             message = event.message
             if message.partition in counting.partitions:
-                counting.take(message.topic, message.partition, event.value, event.ack)
+                try:
+                    counting.take(message.topic, message.partition, event.value, event.ack)
+                except DeadLetterLimit as error:
+                    worker.give_up(error)
                 await worker.keep_up()
 
     @app.agent(rollups, name="merge")

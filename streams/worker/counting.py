@@ -165,7 +165,9 @@ class Counting:
             ("bytes", str(len(record.value or b"")).encode()),
         ]
         value = None if record.value is None else record.value[:MAX_RECORD_BYTES]
-        return Outgoing(self._topics.deadletter, None, record.key, value, headers)
+        # Neither key nor value is a record that others may write, but aiokafka does not.
+        key = b"" if record.key is None and value is None else record.key
+        return Outgoing(self._topics.deadletter, None, key, value, headers)
 
     def _count_rejected(
         self, assigned: AssignedPartition, which: int, rejected: list[Rejected], accepted: int

@@ -15,16 +15,16 @@ from faust.types import TP
 
 from streams.worker.batching import Position
 from streams.worker.fetching import MAX_BATCH_RECORDS
-from tests.support.batch_reader import BatchReader, committed, create, fill, producing
 from tests.integration.conftest import skip_if_unavailable
 from tests.support.apache_kafka import KafkaCluster
+from tests.support.batch_reader import BatchReader, committed, create, fill, producing
 from tests.support.workers import read_topic, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from tests.integration.conftest import MakeKafkaCluster, TopicNames
+    from tests.integration.conftest import TopicNames
 
 pytestmark = pytest.mark.kafka
 
@@ -74,7 +74,9 @@ async def test_batches_come_whole_and_in_order(kafka: KafkaCluster, topic_names:
 
 
 @pytest.mark.parametrize("codec", ["gzip", "lz4", "zstd", "snappy", None])
-async def test_records_survive_unchanged(kafka: KafkaCluster, topic_names: TopicNames, codec: str | None) -> None:
+async def test_records_survive_unchanged(
+    kafka: KafkaCluster, topic_names: TopicNames, codec: str | None
+) -> None:
     """Values up to 1 MB, keys, headers, times and tombstones arrive as written, under each compression."""
     topic = topic_names("clicks")
     await create(kafka.bootstrap_servers, topic, config={"max.message.bytes": "2000000"})
@@ -84,7 +86,9 @@ async def test_records_survive_unchanged(kafka: KafkaCluster, topic_names: Topic
         kafka.bootstrap_servers, compression_type=codec, max_request_size=2_000_000, linger_ms=20
     ) as producer:
         for number, value in enumerate(values):
-            await producer.send(topic, value, key=b"k%d" % number, headers=headers, timestamp_ms=1_000 + number)
+            await producer.send(
+                topic, value, key=b"k%d" % number, headers=headers, timestamp_ms=1_000 + number
+            )
     async with BatchReader(kafka.bootstrap_servers, topic_names("g"), topic) as reader:
         await reader.takes(len(values))
         records = [taken.batch.record(at) for taken in reader.taken for at in range(len(taken.batch.offsets))]
@@ -124,7 +128,9 @@ async def test_what_was_rolled_back_was_never_there(kafka: KafkaCluster, topic_n
             values = [value for taken in reader.taken for value in taken.batch.values]
             assert values == [b"1", b"1", b"3", b"3", b"5", b"5"]
             await until(
-                lambda: reader.consumer.read_position(topic, 0) == Position(18, 18, 17), seconds=10, what="the end"
+                lambda: reader.consumer.read_position(topic, 0) == Position(18, 18, 17),
+                seconds=10,
+                what="the end",
             )
             async with producer.transaction():
                 await producer.send_and_wait(topic, b"open", partition=0)
@@ -207,10 +213,12 @@ async def test_what_is_acknowledged_while_leaving_is_committed(
             await fill(kafka.bootstrap_servers, topic, [b"x"] * 10)
             await reader.takes(10 * (number + 1))
 
+        under_way: list[asyncio.Task[bool]] = []
+
         async def acknowledge(tps: set[TP]) -> None:
             assert tps == {TP(topic, 0)}
             reader.taken[0].ack()
-            asyncio.get_running_loop().create_task(reader.consumer.commit())
+            under_way.append(asyncio.get_running_loop().create_task(reader.consumer.commit()))
             await asyncio.sleep(0)
             reader.taken[1].ack()
 
@@ -235,7 +243,9 @@ async def test_throttled_partitions_lose_nothing(kafka: KafkaCluster, topic_name
                 reader.consumer.unthrottle(held)
                 await asyncio.sleep(0.01)
             reader.consumer.throttle(held)
-            await until(lambda: reader.consumer.read_position(topic, 0)[0] is not None, seconds=10, what="calm")
+            await until(
+                lambda: reader.consumer.read_position(topic, 0)[0] is not None, seconds=10, what="calm"
+            )
             stands_at = reader.offsets()[topic, 0][-1]
             other = reader.offsets()[topic, 1][-1]
             await until(lambda: reader.offsets()[topic, 1][-1] > other + 400, seconds=20, what="the other")
@@ -277,7 +287,11 @@ async def test_the_position_tells_the_truth(kafka: KafkaCluster, topic_names: To
     await create(kafka.bootstrap_servers, topic, 2)
     await fill(kafka.bootstrap_servers, topic, [b"x" * 1_000] * 200, max_batch_size=1_000)
     reader = BatchReader(
-        kafka.bootstrap_servers, topic_names("g"), topic, buffered=2, settings={"consumer_max_fetch_size": 10_000}
+        kafka.bootstrap_servers,
+        topic_names("g"),
+        topic,
+        buffered=2,
+        settings={"consumer_max_fetch_size": 10_000},
     )
     reader.may_take.clear()
     assert reader.consumer.read_position(topic, 0) == UNKNOWN
@@ -393,7 +407,9 @@ async def test_a_member_given_up_by_its_group_takes_nothing_back(
             assert [sleeper.app.crash_reason, successor.app.crash_reason] == [None, None]
 
 
-async def test_getting_ready_may_take_longer_than_a_session(kafka: KafkaCluster, topic_names: TopicNames) -> None:
+async def test_getting_ready_may_take_longer_than_a_session(
+    kafka: KafkaCluster, topic_names: TopicNames
+) -> None:
     """A member that reads large states back stays in the group, and reads nothing before it is done."""
     topic = topic_names("clicks")
     await create(kafka.bootstrap_servers, topic)
@@ -437,7 +453,7 @@ async def test_an_error_in_a_hook_ends_the_app(kafka: KafkaCluster, topic_names:
         raise ValueError("no state")
 
     coming = BatchReader(kafka.bootstrap_servers, group, topic)
-    coming.after_assign = fail  # type: ignore[method-assign]  # in this one
+    coming.after_assign = fail  # type: ignore[method-assign,assignment]  # in this one
     await coming.start()
     assert str(await ends(coming)) == "no state"
     await coming.stop()
@@ -566,7 +582,9 @@ async def test_an_outage_under_load(mine: KafkaCluster, topic_names: TopicNames)
             async with asyncio.timeout(20):
                 await leaving.stop()
             await until(
-                lambda: [reader.consumer.read_position(topic, number)[0] for number in (0, 1)] == [None, None],
+                lambda: (
+                    [reader.consumer.read_position(topic, number)[0] for number in (0, 1)] == [None, None]
+                ),
                 seconds=10,
                 what="the reader to notice",
             )
@@ -574,7 +592,9 @@ async def test_an_outage_under_load(mine: KafkaCluster, topic_names: TopicNames)
             await asyncio.to_thread(mine.start_broker, 0)
             await reader.takes(before + 500)
         await reader.takes(sum(written))
-        assert reader.offsets() == {(topic, number): list(range(count)) for number, count in enumerate(written)}
+        assert reader.offsets() == {
+            (topic, number): list(range(count)) for number, count in enumerate(written)
+        }
         assert reader.app.crash_reason is None
     assert await committed(address, group, topic, (0, 1)) == written
     async with BatchReader(address, other, topic) as again:

@@ -61,10 +61,13 @@ class Acks:
         self.count = 0
 
     def __call__(self) -> None:
+        """Count one more."""
         self.count += 1
 
 
-def feed(worker: Worker, number: int, values: list[bytes], acks: Acks, *, topic: int = 0, first: int = 0) -> None:
+def feed(
+    worker: Worker, number: int, values: list[bytes], acks: Acks, *, topic: int = 0, first: int = 0
+) -> None:
     """Let a worker take in records of one source partition."""
     records = [record._replace(offset=record.offset + first) for record in stream(values)]
     worker.counting.take(worker.sources[topic], number, RecordBatch.of(records), acks)

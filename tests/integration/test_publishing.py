@@ -37,7 +37,9 @@ def mine() -> Iterator[KafkaCluster]:
 
 def producer_for(cluster: KafkaCluster) -> Producer:
     """A producer that is not connected yet."""
-    return Producer(load_settings(None, {"FUNNELWATCH__KAFKA__BOOTSTRAP_SERVERS": cluster.bootstrap_servers}).kafka)
+    return Producer(
+        load_settings(None, {"FUNNELWATCH__KAFKA__BOOTSTRAP_SERVERS": cluster.bootstrap_servers}).kafka
+    )
 
 
 @pytest.fixture
@@ -107,7 +109,10 @@ async def test_an_outage(mine: KafkaCluster, producer: Producer, topic: str) -> 
     waiting = asyncio.create_task(late.connect(said.append))
     await until(lambda: len(said) >= 2, seconds=10, what="an attempt")
     address = mine.bootstrap_servers
-    assert said[:2] == [f"connecting to kafka: {address}", f"kafka unreachable: {address}: KafkaConnectionError"]
+    assert said[:2] == [
+        f"connecting to kafka: {address}",
+        f"kafka unreachable: {address}: KafkaConnectionError",
+    ]
     await asyncio.to_thread(mine.start_broker, 0)
     outbox.put(message(topic, "after"))
     await until(outbox.send, seconds=30, what="the broker to take them")
@@ -141,8 +146,14 @@ async def test_a_message_that_is_refused_for_good(
     outbox.put(message(name, "fits"))
     assert await outbox.send()
     # Random enough not to shrink below the limit when compressed.
-    outbox.put(Outgoing(name, 0, None, b"".join(hash(str(n)).to_bytes(8, "big", signed=True) for n in range(size // 8))))
-    with pytest.raises(TopicError, match=rf"{name}: kafka refuses a message of {size} bytes: MessageSizeTooLarge"):
+    outbox.put(
+        Outgoing(
+            name, 0, None, b"".join(hash(str(n)).to_bytes(8, "big", signed=True) for n in range(size // 8))
+        )
+    )
+    with pytest.raises(
+        TopicError, match=rf"{name}: kafka refuses a message of {size} bytes: MessageSizeTooLarge"
+    ):
         await outbox.send()
     assert await written(mine, name) == [b"fits"]
     assert len(outbox) == 1

@@ -64,7 +64,9 @@ async def test_records_as_they_stand(kafka: KafkaCluster, topic_names: TopicName
                 assert 1 // 0
         async with producer.transaction():
             await producer.send(topic, None, key=b"k", partition=0, headers=[("h", b"v")], timestamp_ms=7_000)
-    assert await read_range(options(kafka), topic, 0, 0, None) == [Record(2, 7_000, None, b"k", (("h", b"v"),))]
+    assert await read_range(options(kafka), topic, 0, 0, None) == [
+        Record(2, 7_000, None, b"k", (("h", b"v"),))
+    ]
     assert await read_range(options(kafka), topic, 1, 0, None) == []
 
 
@@ -85,7 +87,9 @@ async def test_a_partition_that_is_not_there(kafka: KafkaCluster, topic_names: T
     assert await read_range(options(kafka), topic_names("orders"), 2, 0, None) == []
 
 
-async def test_a_range_is_read_from_its_first_kept_record(kafka: KafkaCluster, topic_names: TopicNames) -> None:
+async def test_a_range_is_read_from_its_first_kept_record(
+    kafka: KafkaCluster, topic_names: TopicNames
+) -> None:
     """A topic many fetches long is read to its end."""
     topic = topic_names("clicks")
     await create(kafka.bootstrap_servers, topic)

@@ -202,6 +202,10 @@ class KafkaCluster:
         """Host and port of broker ``i``."""
         return self._nodes[i].address
 
+    def directory(self, i: int) -> Path:
+        """The folder of broker ``i``; its logs are in ``data``."""
+        return self._nodes[i].directory
+
     def running(self, i: int) -> bool:
         """Whether broker ``i`` runs."""
         return self._nodes[i].running

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from faust.types import TP
 
 from streams.worker.batching import BatchConsumer, BatchSchema, BatchTransport
 from tests.support.workers import until
@@ -22,6 +21,8 @@ from tests.support.workers import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from typing import Self
+
+    from faust.types import TP
 
     from streams.events import RecordBatch
 
@@ -69,7 +70,8 @@ class BatchReader:
         self.app = faust.App(
             group,
             broker=[f"aiokafka://{server}" for server in bootstrap_servers.split(",")],
-            **(
+            **cast(
+                "dict[str, Any]",
                 {
                     "store": "memory://",
                     "web_enabled": False,
@@ -82,7 +84,7 @@ class BatchReader:
                     "broker_session_timeout": 6.0,
                     "loghandlers": [],
                 }
-                | dict(settings or {})
+                | dict(settings or {}),
             ),
         )
         self.app.transport = BatchTransport(

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaConnectionError
 from prometheus_client import CollectorRegistry
 
 from streams.codec import decode_rollup
+from streams.core.merge import ShardMerge, Totals
 from streams.core.settings import CountingSettings
 from streams.core.vocabulary import Vocabulary
 from streams.errors import DeadLetterLimit
@@ -21,12 +22,12 @@ from streams.metrics.pipeline import PipelineMetrics
 from streams.worker.batching import Position
 from streams.worker.counting import Counting, CountingTopics
 from streams.worker.publishing import Outbox
-from tests.support.builders import HOUR, T0, at, click, order, stream
+from tests.support.builders import HOUR, T0, at, click, paid, stream
 from tests.support.clock import ManualClock
 from tests.support.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 CLICKSTREAM, ORDERS = "clickstream", "orders"
 SETTINGS = CountingSettings()
@@ -56,21 +57,25 @@ class Bench:
         )
         self.assigned = self.counting.assign(0)
 
-    def take(self, name: str, values: Sequence[bytes | None], *, topic: str = CLICKSTREAM, first: int = 0) -> None:
+    def take(
+        self, name: str, values: Sequence[bytes | None], *, topic: str = CLICKSTREAM, first: int = 0
+    ) -> None:
         """One batch comes in; ``name`` is noted when it is acknowledged."""
         records = [record._replace(offset=record.offset + first) for record in stream(values)]
         self.counting.take(topic, 0, RecordBatch.of(records), lambda: self.acked.append(name))
 
+    def settle(self) -> None:
+        """Both topics have nothing left for so long that all that waits is due."""
+        self.clock.advance(IDLE_MS + BOUND + 1)
+        self.counting.tick(lambda *_: Position(10, 10, None))
+
     def counted(self) -> int:
         """Records whose outcome has arrived in rollups."""
-        rollups = [decode_rollup(message.value or b"") for message in self.wire.arrived if message.topic == "rollups"]
-        latest = {(rollup.generation, rollup.serial): rollup for rollup in rollups}
-        return sum(records for rollup in latest.values() for _, _, records in rollup.outcomes)
-
-
-def nothing_left(_: str, __: int) -> Position:
-    """Both topics are read to their ends."""
-    return Position(10, 10, None)
+        merge, totals = ShardMerge(), Totals()
+        for message in self.wire.arrived:
+            if message.topic == "rollups":
+                totals.add(merge.apply(decode_rollup(message.value or b""))[1])
+        return sum(totals.outcomes.values())
 
 
 async def test_a_batch_is_acknowledged_when_all_of_it_is_counted() -> None:
@@ -78,12 +83,12 @@ async def test_a_batch_is_acknowledged_when_all_of_it_is_counted() -> None:
     bench = Bench()
     bench.take("first", [click("v1", 0), click("v1", 10_000)])
     assert await bench.counting.flush()
-    bench.take("second", [order("order", "v1", 12_000)], topic=ORDERS)
+    bench.take("second", [paid("v1", 12_000)], topic=ORDERS)
     bench.counting.tick(lambda *_: Position(None, None, None))
     assert await bench.counting.flush()
     assert bench.acked == []
     bench.take("third", [click("v1", 30_000)], first=2)
-    bench.take("fourth", [order("order", "v1", 30_000)], topic=ORDERS, first=1)
+    bench.take("fourth", [paid("v1", 30_000)], topic=ORDERS, first=1)
     bench.counting.tick(lambda *_: Position(None, None, None))
     assert await bench.counting.flush()
     assert bench.acked == ["first", "second"]
@@ -93,8 +98,7 @@ async def test_what_kafka_has_not_taken_is_not_acknowledged() -> None:
     """The rollups must be with the broker first; they go again with the next flush."""
     bench = Bench()
     bench.take("first", [click("v1", 0)])
-    bench.clock.advance(IDLE_MS)
-    bench.counting.tick(nothing_left)
+    bench.settle()
     bench.wire.closed = KafkaConnectionError("gone")
     assert not await bench.counting.flush()
     assert bench.acked == []
@@ -115,7 +119,9 @@ async def test_what_kafka_has_not_taken_is_not_acknowledged() -> None:
         (Position(10, 10, 10), False),
     ],
 )
-async def test_only_a_topic_known_to_be_empty_holds_nobody_back(position: Position, *, released: bool) -> None:
+async def test_only_a_topic_known_to_be_empty_holds_nobody_back(
+    position: Position, *, released: bool
+) -> None:
     """Orders with nothing left let the clickstream go on; orders that may have something left do not."""
     bench = Bench()
     bench.take("clicks", [click("v1", 0), click("v1", 60_000)])
@@ -137,8 +143,7 @@ async def test_what_comes_again_is_not_counted_again() -> None:
     bench.take("old", [click("v1", 0)])
     assert bench.assigned.counts.waiting == 3
     assert bench.assigned.next_offset == [3, None]
-    bench.clock.advance(IDLE_MS)
-    bench.counting.tick(nothing_left)
+    bench.settle()
     assert await bench.counting.flush()
     assert bench.acked == ["first", "again", "old"]
 
@@ -187,8 +192,7 @@ async def test_a_dropped_partition_sends_nothing_more() -> None:
     bench.take("first", [click("v1", 0)])
     bench.counting.drop(0)
     bench.counting.drop(0)
-    bench.clock.advance(IDLE_MS)
-    bench.counting.tick(nothing_left)
+    bench.settle()
     assert await bench.counting.flush()
     assert (bench.acked, bench.wire.arrived) == ([], [])
 
@@ -197,9 +201,8 @@ async def test_both_topics_count() -> None:
     """Each record of either topic gets one outcome, through rollups keyed by shard."""
     bench = Bench()
     bench.take("clicks", [click("v1", 0), click("v2", 1), b"{"])
-    bench.take("orders", [order("order", "v1", 2)], topic=ORDERS)
-    bench.clock.advance(IDLE_MS)
-    bench.counting.tick(nothing_left)
+    bench.take("orders", [paid("v1", 2)], topic=ORDERS)
+    bench.settle()
     assert await bench.counting.flush()
     assert bench.counted() == 4
     assert {message.partition for message in bench.wire.arrived if message.topic == "rollups"} == {0}

@@ -49,7 +49,9 @@ def fetched(data: bytes, position: int = 0) -> FetchResult:
     """A fetch response that came for a position."""
     assignment = Assignment([TP])
     assignment.state_value(TP).seek(position)
-    records = PartitionRecords(TP, MemoryRecords(data), [], position, None, None, True, READ_COMMITTED)  # noqa: FBT003  # aiokafka's signature
+    records = PartitionRecords(
+        TP, MemoryRecords(data), [], position, None, None, True, READ_COMMITTED
+    )  # aiokafka's signature
     return FetchResult(TP, assignment=assignment, partition_records=records, backoff=0)
 
 
@@ -61,7 +63,7 @@ def position_of(result: FetchResult) -> int:
 def offsets(batch: RecordBatch | None) -> list[int]:
     """Offsets of a batch that is there."""
     assert batch is not None
-    assert [value for value in batch.values] == [b"v%d" % offset for offset in batch.offsets]
+    assert list(batch.values) == [b"v%d" % offset for offset in batch.offsets]
     return list(batch.offsets)
 
 
