@@ -145,6 +145,9 @@ class BatchConsumer(Consumer):
 
     def _new_offset(self, tp: TP) -> int | None:
         """Return the offset behind the unbroken run of acknowledged batches, if it moved."""
+        # Faust's compiled streams write down acknowledgements by themselves; nobody else would tidy up.
+        self._acked.pop(tp, None)
+        self._acked_index.pop(tp, None)
         spans, behind = self._spans[tp], None
         while spans and spans[0].acked:
             behind = spans.popleft().behind

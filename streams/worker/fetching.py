@@ -133,6 +133,12 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             setattr(consumer, f"_{name}", value)
         return consumer
 
+    async def stop(self) -> None:
+        """Stop, also if never started: then nobody else closes the thread's loop."""
+        if not self._thread_started.is_set():
+            self.thread_loop.close()
+        await super().stop()
+
     async def on_thread_stop(self) -> None:
         """Leave the group and close the connections, also while Kafka is away."""
         # A fetch that waits to be tried again is cancelled by aiokafka, and its cancellation comes out here:

@@ -202,6 +202,21 @@ async def test_the_commit_never_passes_a_batch_without_acknowledgement(
     assert await committed(kafka.bootstrap_servers, group, topic) == [50]
 
 
+async def test_faust_may_acknowledge_by_itself(kafka: KafkaCluster, topic_names: TopicNames) -> None:
+    """An agent that leaves it to Faust commits as well, and nothing is kept of what is committed."""
+    topic, group = topic_names("rollups"), topic_names("g")
+    await create(kafka.bootstrap_servers, topic)
+    await fill(kafka.bootstrap_servers, topic, [b"x"] * 1_000, max_batch_size=500)
+    small = {"consumer_max_fetch_size": 1_000}
+    async with BatchReader(kafka.bootstrap_servers, group, topic, acks=None, settings=small) as reader:
+        await reader.takes(1_000)
+        await reader.consumer.commit_and_end_transactions()
+        assert len(reader.taken) > 10
+        kept = (reader.consumer._acked, reader.consumer._acked_index, reader.consumer._spans[TP(topic, 0)])  # noqa: SLF001  # nowhere else
+        assert [sum(map(bool, kept[0].values())), sum(map(bool, kept[1].values())), len(kept[2])] == [0, 0, 0]
+    assert await committed(kafka.bootstrap_servers, group, topic) == [1_000]
+
+
 async def test_what_is_acknowledged_while_leaving_is_committed(
     kafka: KafkaCluster, topic_names: TopicNames
 ) -> None:

@@ -43,7 +43,7 @@ class BatchReader:
         bootstrap_servers: where Kafka is.
         group: the group's name.
         topics: what it reads.
-        acks: acknowledge each batch at once.
+        acks: acknowledge each batch at once; None leaves it to Faust.
         buffered: batches that may wait for the agent.
         settings: of Faust, over those here.
         fetch_options: see :class:`BatchTransport`.
@@ -54,7 +54,7 @@ class BatchReader:
         bootstrap_servers: str,
         group: str,
         *topics: str,
-        acks: bool = True,
+        acks: bool | None = True,
         buffered: int = 8,
         settings: Mapping[str, Any] | None = None,
         fetch_options: Mapping[str, int] | None = None,
@@ -95,7 +95,7 @@ class BatchReader:
         self.app.agent(self.app.topic(*topics, schema=BatchSchema()), name="read")(self._read)
 
     async def _read(self, stream: Any) -> None:
-        async for event in stream.noack().events():
+        async for event in (stream if self.acks is None else stream.noack()).events():
             self.waits += 1
             await self.may_take.wait()
             self.waits -= 1
