@@ -272,9 +272,11 @@ def _add_agents(worker: Worker) -> None:
     async def count(stream: Any) -> None:  # noqa: ANN401  # Faust types it wrongly
         async for event in stream.noack().events():
             message = event.message
+            # The event lives until it is acknowledged; what it carried need not.
+            batch, event.value = event.value, None
             if message.partition in counting.partitions:
                 try:
-                    counting.take(message.topic, message.partition, event.value, event.ack)
+                    counting.take(message.topic, message.partition, batch, event.ack)
                 except DeadLetterLimit as error:
                     worker.give_up(error)
                 await worker.keep_up()

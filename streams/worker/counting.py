@@ -57,7 +57,10 @@ class AssignedPartition:
     taken_at_ms: list[int] = field(default_factory=lambda: [0, 0])
     rejected_in_a_row: int = 0
     unprocessed: int = 0
-    unacknowledged: deque[_Unacknowledged] = field(default_factory=deque)
+    # Per topic: one topic's batches must not wait for the other's, which may be far ahead.
+    unacknowledged: tuple[deque[_Unacknowledged], deque[_Unacknowledged]] = field(
+        default_factory=lambda: (deque(), deque())
+    )
     limit_ms: int = UNREAD
 
 
@@ -134,7 +137,7 @@ class Counting:
         fresh = batch.since(assigned.next_offset[which] or 0)
         if fresh is not None:
             self._ingest(assigned, which, fresh)
-        assigned.unacknowledged.append(_Unacknowledged(max(assigned.counts.newest), ack))
+        assigned.unacknowledged[which].append(_Unacknowledged(assigned.counts.newest[which], ack))
         assigned.unprocessed += len(batch.offsets)
         if assigned.unprocessed >= _PROCESS_AT:
             self._process(assigned, (None, None))
@@ -242,8 +245,10 @@ class Counting:
         if not await self._outbox.send():
             return False
         for assigned, limit in counted:
-            while assigned.unacknowledged and assigned.unacknowledged[0].newest_ms < limit:
-                assigned.unacknowledged.popleft().ack()
+            for waiting in assigned.unacknowledged:
+                # A batch before the first valid record has nothing that could wait.
+                while waiting and (waiting[0].newest_ms < limit or waiting[0].newest_ms == UNREAD):
+                    waiting.popleft().ack()
         return True
 
     def put_rollups(self, assigned: AssignedPartition, *, close_all: bool = False) -> None:

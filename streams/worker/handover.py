@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -92,9 +93,10 @@ class Handover:
                     await self._send()
         await self._send()
         for assigned in held:
-            for taken in assigned.unacknowledged:
+            for taken in chain(*assigned.unacknowledged):
                 taken.ack()
-            assigned.unacknowledged.clear()
+            for waiting in assigned.unacknowledged:
+                waiting.clear()
             _LOG.info("state handed over", extra={"partition": assigned.number})
 
     async def _send(self) -> None:

@@ -214,6 +214,16 @@ def test_times_may_go_on_for_ever(jump: int) -> None:
     assert times_of(table, u64(5)) == [max(T0, expected)]
 
 
+@pytest.mark.parametrize("beyond", range(-4, 4))
+def test_times_at_the_edge_of_32_bits_are_exact(beyond: int) -> None:
+    """The last millisecond above the base, and the first that moves it."""
+    table = TimedSlots()
+    put(table, u64(5), T0)
+    put(table, u64(7), T0 + (1 << 31) + beyond)
+    assert times_of(table, u64(7)) == [T0 + (1 << 31) + beyond]
+    assert table.times(table.find(u64(7)))[1].tolist() == [False]
+
+
 def test_moving_the_base_keeps_the_last_24_days_exactly() -> None:
     """What is older than that stops at the base: still older than any horizon may be."""
     table = TimedSlots()
