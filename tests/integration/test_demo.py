@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytest.importorskip("confluent_kafka", reason="the demo's broker is not installed (extra: demo)")
 pytestmark = pytest.mark.timeout(90)
 
-SECONDS = 20
+SECONDS = 35
 MAX_RESIDENT_MB = 500
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kafka, pytest.mark.prometheus, pytest.mark.timeout(400)]
 
-HOLD_S = 3
+HOLD_S = 8
 
 
 def steps(series: Series) -> tuple[float, float]:
