@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from streams.errors import ConfigError, RejectedRecord
-from streams.events import MAX_LINES, Event, OrderLine, Outcome, Reason, Record
+from streams.events import MAX_LINES, MAX_SKUS, Event, OrderLine, Outcome, Reason, Record
 from streams.formats.native import NativeFormat
 from streams.funnel import Funnel
 from tests.support.builders import T0, body, click, event, line, order, paid, refunded
@@ -65,6 +65,13 @@ def test_a_required_field_that_is_missing_is_named(field: str) -> None:
 def test_skus_come_alone_or_as_a_list(sku: Any, skus: tuple[str, ...]) -> None:
     """As they stand; counting makes them distinct."""
     assert read(click(sku=sku)).skus == skus
+
+
+def test_an_event_has_a_bounded_number_of_skus() -> None:
+    """Five hundred are read, one more is too many."""
+    skus = [f"S{number}" for number in range(MAX_SKUS + 1)]
+    assert len(read(click(sku=skus[:MAX_SKUS])).skus) == MAX_SKUS
+    assert rejection(click(sku=skus))[1:] == (Reason.TOO_MANY_ITEMS, "sku")
 
 
 def test_a_wrong_sku_in_a_list_is_named() -> None:
@@ -174,7 +181,8 @@ def test_a_price_is_decimal(currency: str, price: str, amount: int) -> None:
 
 def test_a_price_may_be_in_minor_units() -> None:
     """An integer that says so."""
-    assert read(with_item(price=3990, minor=True)).lines[0].amount_minor == 3990
+    for price in (0, 1, 3990):
+        assert read(with_item(price=price, minor=True)).lines[0].amount_minor == price
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,9 @@ def batch_of(count: int) -> RecordBatch:
     return RecordBatch.of([Record(2 * number, 1_000 + number, b"%d" % number) for number in range(count)])
 
 
-@pytest.mark.parametrize("count", [1, 2 * MAX_BATCH_RECORDS, 2 * MAX_BATCH_RECORDS + 1, 5 * MAX_BATCH_RECORDS])
+@pytest.mark.parametrize(
+    "count", [1, 2 * MAX_BATCH_RECORDS, 2 * MAX_BATCH_RECORDS + 1, 5 * MAX_BATCH_RECORDS]
+)
 def test_parts_are_the_whole(count: int) -> None:
     """Parts put together are the batch, in order, each of bearable size and none empty."""
     batch = batch_of(count)
