@@ -166,8 +166,9 @@ class BatchConsumer(Consumer):
             return
         try:
             async with asyncio.timeout(_LAST_COMMIT_SECONDS):
-                while self._commit_fut is not None:
-                    await self.maybe_wait_for_commit_to_finish()
+                # Not by Faust's own wait: it takes the timeout's cancellation for that of the commit.
+                while self._commit_fut is not None and not self._commit_fut.done():
+                    await asyncio.wait([self._commit_fut])
                 await self.commit(start_new_transaction=False)
         except TimeoutError:
             self.log.warning("kafka did not take the last commit: what it covers is read again")
@@ -221,7 +222,6 @@ class BatchConsumer(Consumer):
     def _halt(self) -> None:
         self.stop_flow()
         self.app.flow_control.suspend()
-        self.app.flow_control.clear()
 
     async def perform_seek(self) -> None:
         """Read on from what is committed; batches handed out but not committed come again."""

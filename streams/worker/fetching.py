@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
-from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerRebalanceListener
 from mode import Service
 
@@ -97,6 +97,52 @@ def _columns(records: list[Any]) -> RecordBatch | None:
     )
 
 
+def drain(fetcher: Any, partitions: set[TP], taken: set[TopicPartition]) -> dict[TopicPartition, RecordBatch]:
+    """Take at most one batch of each partition out of what aiokafka has fetched.
+
+    Args:
+        fetcher: aiokafka's.
+        partitions: those to look at; of others results stay where they are.
+        taken: each partition is added before anything of it is taken.
+
+    Raises:
+        KafkaError: of the first partition, if that has one; of a later one at a later call.
+    """
+    drained: dict[TopicPartition, RecordBatch] = {}
+    for tp, result in list(fetcher._records.items()):
+        if tp not in partitions:
+            if not fetcher._subscriptions.is_assigned(tp):
+                del fetcher._records[tp]
+            continue
+        try:
+            batch = _drain_one(fetcher, tp, result, taken)
+        except KafkaError:
+            if drained:
+                break  # the same is fetched again, and raised
+            raise
+        if batch is not None:
+            drained[tp] = batch
+    return drained
+
+
+def _drain_one(
+    fetcher: Any, tp: TopicPartition, result: Any, taken: set[TopicPartition]
+) -> RecordBatch | None:
+    taken.add(tp)
+    used_up = True
+    try:
+        if type(result) is not FetchResult:
+            result.check_raise()
+        batch = take_batch(result, MAX_BATCH_RECORDS) if result.check_assignment(tp) else None
+        used_up = not result.has_more()
+    finally:
+        # Also after an error: read on in a result, and the batch that is damaged would be skipped.
+        if used_up:
+            del fetcher._records[tp]
+            fetcher._notify(fetcher._wait_consume_future)
+    return batch
+
+
 class GroupListener(ConsumerRebalanceListener):
     """What the group's protocol tells a member."""
 
@@ -153,11 +199,6 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         self.broken = True
         await super().crash(reason)
 
-    def _crash(self, reason: BaseException) -> None:
-        """Whatever else went wrong in the app: this thread lives on until the last commit is done."""
-        if self.broken:
-            super()._crash(reason)
-
     def _stopped_set(self) -> None:
         with contextlib.suppress(RuntimeError):  # a broken thread has closed its loop by itself
             super()._stopped_set()
@@ -187,7 +228,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
                 if fetcher._closed:
                     raise ConsumerStoppedError
                 moving = fetcher._subscriptions.reassignment_in_progress
-                drained = {} if moving else self._drain(fetcher, partitions)
+                drained = {} if moving else drain(fetcher, partitions, self.taken)
                 left = deadline - time.monotonic()
                 if drained or left <= 0:
                     return drained
@@ -196,42 +237,6 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
                     subscriptions.wait_for_assignment() if moving else fetcher._create_fetch_waiter(), left
                 )
             return {}
-
-    def _drain(self, fetcher: Any, partitions: set[TP]) -> dict[TopicPartition, RecordBatch]:
-        drained: dict[TopicPartition, RecordBatch] = {}
-        for tp, result in list(fetcher._records.items()):
-            if tp not in partitions:
-                if not fetcher._subscriptions.is_assigned(tp):
-                    del fetcher._records[tp]
-            elif type(result) is FetchResult:
-                self._drain_one(fetcher, tp, result, drained)
-            elif drained:
-                break  # its error is raised by the next call
-            else:
-                _release(fetcher, tp)
-                result.check_raise()
-        return drained
-
-    def _drain_one(
-        self,
-        fetcher: Any,
-        tp: TopicPartition,
-        result: FetchResult,
-        drained: dict[TopicPartition, RecordBatch],
-    ) -> None:
-        self.taken.add(tp)
-        try:
-            batch = take_batch(result, MAX_BATCH_RECORDS) if result.check_assignment(tp) else None
-        except CorruptRecordException:
-            # Read on in it and the bad batch is skipped. Fetched again, it is raised again.
-            _release(fetcher, tp)
-            if drained:
-                return
-            raise
-        if not result.has_more():
-            _release(fetcher, tp)
-        if batch is not None:
-            drained[tp] = batch
 
     @Service.task
     async def _watch(self) -> None:
@@ -252,9 +257,3 @@ async def _wait(future: asyncio.Future[Any], seconds: float) -> None:
         future.result()
     else:
         future.cancel()
-
-
-def _release(fetcher: Any, tp: TopicPartition) -> None:
-    """Let aiokafka ask for more of this partition."""
-    del fetcher._records[tp]
-    fetcher._notify(fetcher._wait_consume_future)

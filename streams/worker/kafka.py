@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaProducer
@@ -17,6 +18,7 @@ from streams.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from aiokafka.producer.message_accumulator import MessageAccumulator
     from faust.auth import Credentials
 
     from streams.config import Kafka
@@ -172,13 +174,22 @@ class Producer:
 
 async def _abort(producer: AIOKafkaProducer) -> None:
     """Close a producer without waiting for what it has not sent: an idempotent one would for ever."""
-    # aiokafka has no public way. In this order: a sending task finds no failed batch in its hands.
+    # In this order: a sending task finds no failed batch in its hands.
     with contextlib.suppress(TimeoutError, KafkaError):
         async with asyncio.timeout(_STOP_SECONDS):
-            await producer._sender.close()  # noqa: SLF001  # see above
-    producer._message_accumulator.fail_all(KafkaConnectionError("given up"))  # noqa: SLF001  # see above
+            await producer._sender.close()  # noqa: SLF001  # aiokafka has no public way to give up
+    _fail_unsent(producer._message_accumulator)  # noqa: SLF001  # likewise
     try:
         async with asyncio.timeout(_STOP_SECONDS):
             await producer.stop()
     except TimeoutError:
         _LOG.warning("a connection to kafka does not close")
+
+
+def _fail_unsent(accumulator: MessageAccumulator) -> None:
+    batches = [*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches]  # noqa: SLF001  # likewise
+    accumulator.fail_all(KafkaConnectionError("given up"))
+    for batch in batches:
+        # Nobody waits for these any more, and asyncio reports errors at which nobody has looked.
+        if batch._drain_waiter.done():  # noqa: SLF001  # likewise
+            batch._drain_waiter.exception()  # noqa: SLF001  # likewise

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from aiokafka.structs import TopicPartition
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import aiokafka
     from aiokafka.consumer.subscription_state import TopicPartitionState
     from faust.types import TP
@@ -43,10 +45,12 @@ class Positions:
 
     Args:
         thread: which fetches.
+        monotonic: seconds that never run backwards.
     """
 
-    def __init__(self, thread: BatchConsumerThread) -> None:
+    def __init__(self, thread: BatchConsumerThread, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._thread = thread
+        self._monotonic = monotonic
         self._handed_out: dict[TP, int] = {}
         self._heard: dict[TopicPartition, tuple[int | None, float]] = {}
 
@@ -80,7 +84,7 @@ class Positions:
     def _unheard_seconds(self, tp: TopicPartition, answered_at: int | None) -> float:
         """Seconds since this was first seen as the time of the last fetch response."""
         seen, since = self._heard.get(tp, (None, 0.0))
-        now = time.monotonic()
+        now = self._monotonic()
         if seen is None or seen != answered_at:
             self._heard[tp] = (answered_at, now)
             return 0.0

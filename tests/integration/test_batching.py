@@ -270,6 +270,40 @@ async def test_throttled_partitions_lose_nothing(kafka: KafkaCluster, topic_name
     assert [reader.offsets()[topic, number] for number in (0, 1)] == [list(range(count)) for count in written]
 
 
+async def test_an_agent_that_catches_up_does_not_end_throttling(
+    kafka: KafkaCluster, topic_names: TopicNames
+) -> None:
+    """A partition held back for a full queue and by throttling is read again when both are over."""
+    topic = topic_names("clicks")
+    await create(kafka.bootstrap_servers, topic)
+    await fill(kafka.bootstrap_servers, topic, [b"x" * 1_000] * 100, max_batch_size=1_000)
+    reader = BatchReader(
+        kafka.bootstrap_servers,
+        topic_names("g"),
+        topic,
+        buffered=2,
+        settings={"consumer_max_fetch_size": 2_000},
+    )
+    held = {TP(topic, 0)}
+    reader.may_take.clear()
+    async with reader:
+        await until(lambda: held == reader.consumer._buffered_partitions, seconds=20, what="a full queue")  # noqa: SLF001  # nowhere else
+        reader.consumer.throttle(held)
+        reader.may_take.set()
+        await until(
+            lambda: reader.consumer.read_position(topic, 0).handed_out == reader.count(),
+            seconds=20,
+            what="calm",
+        )
+        assert not reader.consumer._buffered_partitions  # noqa: SLF001  # as above
+        caught_up_at = reader.count()
+        await asyncio.sleep(0.5)  # nothing to wait for: it must not go on
+        assert reader.count() == caught_up_at < 100
+        reader.consumer.unthrottle(held)
+        await reader.takes(100)
+        assert reader.offsets() == {(topic, 0): list(range(100))}
+
+
 async def test_a_busy_agent_stops_the_reading(kafka: KafkaCluster, topic_names: TopicNames) -> None:
     """No more than the buffered batches and one per partition wait for an agent, however much there is."""
     topic, buffered, partitions = topic_names("clicks"), 4, 3
@@ -422,15 +456,47 @@ async def test_a_member_given_up_by_its_group_takes_nothing_back(
             assert [sleeper.app.crash_reason, successor.app.crash_reason] == [None, None]
 
 
+async def test_nothing_is_read_before_the_worker_is_ready(
+    kafka: KafkaCluster, topic_names: TopicNames
+) -> None:
+    """Faust may end one rebalance in the middle of the next and let the flow go on: batches wait all the same."""
+    topic, group = topic_names("clicks"), topic_names("g")
+    await create(kafka.bootstrap_servers, topic)
+    await fill(kafka.bootstrap_servers, topic, [b"x"] * 10)
+    came: list[int] = []
+
+    async def resume(_: set[TP]) -> None:
+        reader.app.flow_control.resume()
+        reader.consumer.resume_flow()
+
+    async def get_ready(tps: set[TP]) -> None:
+        before = reader.count()
+        await asyncio.sleep(0.7)
+        came.append(reader.count() - before)
+        await BatchReader.after_assign(reader, tps)
+
+    async with BatchReader(kafka.bootstrap_servers, group, topic, acks=False) as reader:
+        await reader.takes(10)
+        reader.consumer.before_revoke, reader.consumer.after_assign = resume, get_ready
+        async with BatchReader(kafka.bootstrap_servers, group, topic, acks=False):
+            pass
+        await until(lambda: len(reader.assigned) >= 3 and reader.settled(), seconds=20, what="a group of one")
+        generation = reader.app.consumer_generation_id
+        await until(lambda: reader.taken[-1].generation == generation, seconds=20, what="the batch again")
+    assert came == [0] * len(came)
+    generations = [taken.generation for taken in reader.taken]
+    assert len(generations) == len(set(generations)), "the same batch twice in one generation"
+
+
 async def test_getting_ready_may_take_longer_than_a_session(
     kafka: KafkaCluster, topic_names: TopicNames
 ) -> None:
     """A member that reads large states back stays in the group, and reads nothing before it is done."""
-    topic = topic_names("clicks")
+    topic, group = topic_names("clicks"), topic_names("g")
     await create(kafka.bootstrap_servers, topic)
     await fill(kafka.bootstrap_servers, topic, [b"x"] * 10)
     reader = BatchReader(
-        kafka.bootstrap_servers, topic_names("g"), topic, settings={"broker_session_timeout": 1.5}
+        kafka.bootstrap_servers, group, topic, acks=False, settings={"broker_session_timeout": 1.5}
     )
     prepared: list[int] = []
 
@@ -442,9 +508,11 @@ async def test_getting_ready_may_take_longer_than_a_session(
     reader.after_assign = prepare  # type: ignore[method-assign]  # in this one
     async with reader:
         await reader.takes(10)
-        await reader.consumer.commit_and_end_transactions()
-        assert prepared == [0]
-        assert reader.app.crash_reason is None
+        for taken in reader.taken:
+            taken.ack()
+        assert await reader.consumer.force_commit(), "not a member any more"
+        assert (prepared, reader.revoked) == ([0], [])
+    assert await committed(kafka.bootstrap_servers, group, topic) == [10]
 
 
 # --------------------------------------------------------------------------- what cannot go on
@@ -533,7 +601,8 @@ async def test_a_wrong_checksum_ends_the_app(kafka: KafkaCluster, topic_names: T
         await fill(kafka.bootstrap_servers, topic, [b"value %d" % number] * 10)
     log = kafka.directory(0) / "data" / f"{topic}-0" / f"{0:020d}.log"
     settings = {"consumer_max_fetch_size": 200}
-    reader = BatchReader(kafka.bootstrap_servers, group, topic, settings=settings)
+    # It acknowledges when it has to: also after the crash that is still committed.
+    reader = Holder(kafka.bootstrap_servers, group, topic, settings=settings)
     with damaged(log, b"value 3"):
         await reader.start()
         assert isinstance(await ends(reader), CorruptRecordException)
@@ -589,7 +658,7 @@ async def test_an_outage_under_load(mine: KafkaCluster, topic_names: TopicNames)
     await create(address, topic, 2)
     patient = {"broker_session_timeout": 30.0}
     async with BatchReader(address, group, topic, settings=patient) as reader:
-        brief = Holder(address, other, topic, settings={"broker_session_timeout": 2.0})
+        brief = BatchReader(address, other, topic, settings={"broker_session_timeout": 2.0})
         async with load(address, topic, 2) as written, brief as leaving:
             await reader.takes(500)
             await leaving.takes(500)
@@ -613,4 +682,13 @@ async def test_an_outage_under_load(mine: KafkaCluster, topic_names: TopicNames)
         assert reader.app.crash_reason is None
     assert await committed(address, group, topic, (0, 1)) == written
     async with BatchReader(address, other, topic) as again:
-        await again.takes(sum(written))
+        for number, count in enumerate(written):
+            end = Position(count, count, count)
+            await until(
+                lambda: again.consumer.read_position(topic, number) == end,  # noqa: B023  # used up at once
+                seconds=20,
+                what="the end",
+            )
+    for number, count in enumerate(written):
+        both = leaving.offsets()[topic, number] + again.offsets()[topic, number]
+        assert sorted(set(both)) == list(range(count))

@@ -184,7 +184,7 @@ def of_another_version(records: list[Record]) -> list[Record]:
     [
         (without_chunk, "chunk 1 of 1 is missing"),
         (of_another_state, "chunk 1 of 1 is of another state"),
-        (damaged, "checksum"),
+        (damaged, "damaged: its checksum is wrong"),
         (of_another_version, "of another version or damaged"),
     ],
 )

@@ -125,6 +125,41 @@ def test_outcomes_count_where_the_event_stands_in_line(partition: CountedPartiti
     assert {change.bucket_ms - T0: change.cells[0][0].size for change in changes} == {0: 2, 60_000: 1}
 
 
+def test_outcomes_are_told_by_topic(partition: CountedPartition) -> None:
+    """Each in the bucket where its topic's record stood."""
+    partition.read(CLICKSTREAM, stream([click(t=1_000), click(t=25_000)]))
+    partition.read(ORDERS, stream([paid(t=15_000, event_id="a"), paid(t=15_000, event_id="a")]))
+    partition.counts.drain()
+    assert outcomes(partition.counts.flush()) == {
+        (0, 0, "accepted"): 1,
+        (10_000, 1, "accepted"): 1,
+        (10_000, 1, "duplicate"): 1,
+        (20_000, 0, "accepted"): 1,
+    }
+
+
+def test_a_place_of_ones_own_wins_field_by_field(partition: CountedPartition) -> None:
+    """A view that has a slot still takes the click's banner, and the other way round."""
+    values = [
+        click(t=0, slot="A", banner="B"),
+        view(t=1, slot="X"),
+        view(t=2, banner="Y"),
+        view(t=3, slot="X", banner="Y"),
+        exposure(t=4),
+    ]
+    partition.read(CLICKSTREAM, stream(values))
+    cells = partition.finish().cells
+    events = {(d, key): cells[T0, d, key].get(VIEW, 0) for _, d, key in cells if d in ("slot", "banner")}
+    shown = {(d, key) for _, d, key in cells if cells[T0, d, key].get(0)}
+    assert {place: n for place, n in events.items() if n} == {
+        ("slot", "A"): 1,
+        ("slot", "X"): 2,
+        ("banner", "B"): 1,
+        ("banner", "Y"): 2,
+    }
+    assert shown & set(events) == {("slot", "(none)"), ("banner", "(none)")}
+
+
 def test_only_the_first_event_stands_for_its_record() -> None:
     """A record of several events has one outcome; all its events are counted."""
     vocabulary = Vocabulary(Funnel(), key_objection)
@@ -233,7 +268,10 @@ def stories() -> CountedPartition:
         exposure(t=9_000, sku=["A", "B"]),
     ]
     partition.read(CLICKSTREAM, stream(values))
-    partition.read(ORDERS, stream([paid("v2", 2_000, line("B", "3.00"), order_id="O1"), paid("v1", 9_500)]))
+    partition.read(
+        ORDERS,
+        stream([paid("v2", 2_000, line("B", "3.00"), order_id="O1"), paid("v1", 9_500, order_id="O0")]),
+    )
     partition.process()
     assert 0 < partition.counts.waiting < 6
     return partition
@@ -250,7 +288,10 @@ def rest(partition: CountedPartition) -> Any:
 
 def test_the_next_owner_counts_on_as_if_nothing_had_happened() -> None:
     """Ids, clicks, marks, orders and waiting events are all there, under other key numbers."""
-    assert rest(stories().hand_over(["X", "B", "list", "A"])) == rest(stories())
+    tables = rest(stories().hand_over(["X", "B", "list", "A"]))
+    assert tables == rest(stories())
+    refunds = {key.key: sums for (_, key), sums in tables.money.items() if key.kind == "refunded"}
+    assert refunds == {"all": (1, 300), "list": (1, 300), "(none)": (1, 300), "B": (1, 300)}
 
 
 def test_a_handover_can_follow_a_handover() -> None:
@@ -348,6 +389,14 @@ def test_a_batch_may_span_more_time_than_dedupe_looks_back() -> None:
     assert partition.finish().outcomes == {(0, Outcome.ACCEPTED): 5, (0, Outcome.DUPLICATE): 3}
 
 
+def test_a_late_id_is_held_against_the_last_accepted_of_a_long_batch() -> None:
+    """Close to one that was accepted first, far from the one accepted last: it is no duplicate."""
+    partition = CountedPartition(CountingSettings(dedupe_horizon_ms=10_000))
+    values = [click(t=t, event_id="x") for t in (0, 100_000)]
+    partition.read(CLICKSTREAM, stream([*values, click(t=200_000), click(t=5_000, event_id="x")]))
+    assert partition.finish().outcomes == {(0, Outcome.ACCEPTED): 3, (0, Outcome.LATE): 1}
+
+
 def test_more_rows_than_one_piece_holds_are_all_counted() -> None:
     """Large releases are cut; visitors are still counted once."""
     partition = CountedPartition()
@@ -372,6 +421,20 @@ def test_bytes_are_told_by_kind() -> None:
     partition.finish()
     after = partition.counts.nbytes()
     assert all(after[kind] > before[kind] for kind in before)
+
+
+def test_an_idle_topic_finds_all_that_it_may_ask_for(partition: CountedPartition) -> None:
+    """Its next order may be as late as is allowed, and ask for a click a whole window before."""
+    hour = 60 * MINUTE
+    partition.read(CLICKSTREAM, stream([click("v", t=2 * hour - 40 * MINUTE, slot="A")]))
+    partition.read(ORDERS, stream([paid("w", t=2 * hour)]))
+    partition.counts.process(at(2 * hour + 1))
+    others = [click(f"v{n}", t=3 * hour + n) for n in range(3_000)]
+    partition.read(CLICKSTREAM, stream(others))
+    partition.counts.process(partition.counts.newest[CLICKSTREAM])
+    partition.read(ORDERS, stream([paid("v", t=2 * hour - 10 * MINUTE, order_id="O2")]))
+    tables = partition.finish()
+    assert [key for _, d, key in tables.cells if d == "slot"].count("A") == 2
 
 
 def test_the_memory_of_a_silent_topic_ends() -> None:

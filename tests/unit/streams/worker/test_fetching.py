@@ -6,15 +6,15 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchError, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import Assignment
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import CorruptRecordException, TopicAuthorizationFailedError
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
-from streams.worker.fetching import take_batch
+from streams.worker.fetching import drain, take_batch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,3 +128,79 @@ async def test_a_wrong_checksum() -> None:
     with pytest.raises(CorruptRecordException, match=r"clicks.*checksum wrong behind offset 3"):
         take_batch(result, 3)
     assert position_of(result) == 3
+
+
+class Fetcher:
+    """As much of aiokafka's fetcher as holds fetched results; it asks for more when told to."""
+
+    def __init__(self, results: dict[TopicPartition, object]) -> None:
+        self._records = dict(results)
+        self._subscriptions = self
+        self._wait_consume_future = None
+        self.asked_for_more = 0
+
+    def left(self) -> set[TopicPartition]:
+        """Partitions of which results are still there."""
+        return set(self._records)
+
+    def is_assigned(self, tp: TopicPartition) -> bool:
+        """All partitions but one."""
+        return int(tp.partition) != 9
+
+    def _notify(self, _: object) -> None:
+        self.asked_for_more += 1
+
+
+def good() -> FetchResult:
+    """Three records of one Kafka batch, and another."""
+    return fetched(kafka_batch(0, 3))
+
+
+def bad() -> FetchResult:
+    """A damaged Kafka batch, and a good one behind it."""
+    damaged = bytearray(kafka_batch(0, 3))
+    damaged[-1] ^= 1
+    return fetched(bytes(damaged) + kafka_batch(3, 3))
+
+
+FIRST, SECOND = TopicPartition("clicks", 1), TopicPartition("clicks", 2)
+
+
+async def test_an_error_waits_until_what_is_good_is_out() -> None:
+    """What was taken of one partition is not lost to another's error, and nothing behind the error comes out."""
+    fetcher = Fetcher({FIRST: good(), SECOND: bad()})
+    taken: set[TopicPartition] = set()
+    assert list(drain(fetcher, {FIRST, SECOND}, taken)) == [FIRST]
+    assert taken == {FIRST, SECOND}
+    # The damaged result is gone: it is fetched again, from where it begins, and raises again.
+    assert (fetcher.left(), fetcher.asked_for_more) == (set(), 2)
+    fetcher = Fetcher({SECOND: bad(), FIRST: good()})
+    with pytest.raises(CorruptRecordException):
+        drain(fetcher, {FIRST, SECOND}, set())
+    assert fetcher.left() == {FIRST}
+
+
+async def test_an_error_of_the_fetch_is_raised() -> None:
+    """A topic that may not be read, for one."""
+    error = FetchError(error=TopicAuthorizationFailedError("clicks"), backoff=0)
+    with pytest.raises(TopicAuthorizationFailedError):
+        drain(Fetcher({FIRST: error}), {FIRST}, set())
+
+
+async def test_partitions_not_asked_for_stay() -> None:
+    """Throttled ones keep their results; those of partitions that have gone are thrown away."""
+    gone = TopicPartition("clicks", 9)
+    fetcher = Fetcher({FIRST: good(), SECOND: good(), gone: good()})
+    taken: set[TopicPartition] = set()
+    assert list(drain(fetcher, {FIRST}, taken)) == [FIRST]
+    assert fetcher.left() == {SECOND}
+    assert taken == {FIRST}
+
+
+async def test_a_result_of_another_position_is_useless() -> None:
+    """After a seek what was fetched before is thrown away, and fetched anew."""
+    result = good()
+    result._assignment.state_value(TP).seek(1)  # noqa: SLF001  # aiokafka has no public way
+    fetcher = Fetcher({TP: result})
+    assert drain(fetcher, {TP}, set()) == {}
+    assert (fetcher.left(), fetcher.asked_for_more) == (set(), 1)
