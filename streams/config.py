@@ -221,6 +221,7 @@ class Counting(Section):
     allowed_lateness_ms: Annotated[int, span("0s", "1d")] = 10 * MINUTE
     max_future_ms: Annotated[int, span("0s", "1d")] = 5 * MINUTE
     idle_timeout_ms: Annotated[int, span("100ms", "10m")] = 2 * SECOND
+    silence_timeout_ms: Annotated[int, span("100ms", "1h")] = 30 * SECOND
     dedupe_horizon_ms: Annotated[int, span("1s", "7d")] = HOUR
     attribution_window_ms: Annotated[int, span("1s", "7d")] = 30 * MINUTE
     attribution: Literal["last"] = "last"
@@ -232,6 +233,8 @@ class Counting(Section):
     def _consistent(self) -> Self:
         if self.allowed_lateness_ms < self.max_out_of_orderness_ms:
             raise wrong("must be at least max_out_of_orderness", at=("allowed_lateness",))
+        if self.silence_timeout_ms < self.idle_timeout_ms:
+            raise wrong("must be at least idle_timeout", at=("silence_timeout",))
         return self
 
 

@@ -57,8 +57,22 @@ def classify(times: I64, timestamps: I64, newest: int, settings: CountingSetting
     return Arrival(future, too_late, late, order_time, seen)
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """For how long, in ms of the wall clock, a topic with nothing left to read is waited for.
+
+    Attributes:
+        idle_ms: one topic; then it holds the other back no more.
+        silence_ms: both; then what waits is counted. Until then a source that only stalled
+            finds its events still in order.
+    """
+
+    idle_ms: int = 2_000
+    silence_ms: int = 30_000
+
+
 def release_limit(
-    newest: tuple[int, int], idle_ms: tuple[int | None, int | None], bound_ms: int, timeout_ms: int
+    newest: tuple[int, int], idle_ms: tuple[int | None, int | None], bound_ms: int, patience: Patience
 ) -> int:
     """Rows with an ordering time strictly below this may go on.
 
@@ -67,14 +81,14 @@ def release_limit(
         idle_ms: per topic, for how long (wall clock) nothing has been left to read; None if
             something is left or nobody knows.
         bound_ms: how far events may be out of order.
-        timeout_ms: a topic idle for this long holds nobody back. When all are, time goes on by
-            the wall clock, so that the last events before a silence are counted too.
+        patience: with idle topics.
     """
-    idle = [since is not None and since >= timeout_ms for since in idle_ms]
-    if all(idle):
-        since = min(value for value in idle_ms if value is not None)
-        return max(newest) - bound_ms + since - timeout_ms
-    return min(time for time, quiet in zip(newest, idle, strict=True) if not quiet) - bound_ms
+    quiet = [since is not None and since >= patience.idle_ms for since in idle_ms]
+    if not all(quiet):
+        return min(time for time, idle in zip(newest, quiet, strict=True) if not idle) - bound_ms
+    if min(since for since in idle_ms if since is not None) < patience.silence_ms:
+        return max(newest) - bound_ms
+    return max(newest) + 1
 
 
 class Waiting:

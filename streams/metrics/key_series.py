@@ -167,6 +167,8 @@ class KeySeries:
         if gained:
             self._warm_since_ms = None
         for keys in self._dimensions.values():
+            # What is not yet judged would go to ``(other)``, though there was a place for it here.
+            keys.settle_if_all_fit()
             keys.places = self._settings.places(len(shards))
             keys.lose(lost, elapsed_ms)
             if gained:

@@ -15,6 +15,7 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from streams.clock import Clock, SystemClock
+from streams.core.ordering import Patience
 from streams.core.vocabulary import Vocabulary
 from streams.errors import DeadLetterLimit
 from streams.formats.columns import create_columns, key_objection
@@ -109,7 +110,7 @@ class Worker:
             clock=self.clock,
             outbox=self.outbox,
             metrics=self.metrics,
-            idle_timeout_ms=settings.counting.idle_timeout_ms,
+            patience=Patience(settings.counting.idle_timeout_ms, settings.counting.silence_timeout_ms),
             stop_after=settings.deadletter.stop_after,
         )
 

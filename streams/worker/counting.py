@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streams.codec import encode_rollup
-from streams.core.ordering import UNREAD, release_limit
+from streams.core.ordering import UNREAD, Patience, release_limit
 from streams.core.pipeline import SourcePartition
 from streams.errors import DeadLetterLimit
 from streams.events import MAX_RECORD_BYTES, Outcome
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _PROCESS_AT = 16_384
 # One topic may run ahead of the other by this many events before it is held back.
 _AHEAD_LIMIT = 400_000
+_PATIENCE = Patience()
 
 
 class _Unacknowledged(NamedTuple):
@@ -84,7 +85,7 @@ class Counting:
         clock: wall clock, for idle topics and freshness only.
         outbox: where messages leave.
         metrics: pipeline metrics.
-        idle_timeout_ms: a topic with nothing left to read for this long holds nobody back.
+        patience: with topics that have nothing left to read.
         stop_after: so many invalid records in a row stop the worker; None for never.
     """
 
@@ -98,7 +99,7 @@ class Counting:
         clock: Clock,
         outbox: Outbox,
         metrics: PipelineMetrics,
-        idle_timeout_ms: int = 2_000,
+        patience: Patience = _PATIENCE,
         stop_after: int | None = None,
     ) -> None:
         self._topics = topics
@@ -108,7 +109,7 @@ class Counting:
         self._clock = clock
         self._outbox = outbox
         self._metrics = metrics
-        self._idle_timeout_ms = idle_timeout_ms
+        self._patience = patience
         self._stop_after = stop_after
         self.partitions: dict[int, AssignedPartition] = {}
 
@@ -214,7 +215,7 @@ class Counting:
         if assigned.counts.newest == (UNREAD, UNREAD):
             return
         limit = release_limit(
-            assigned.counts.newest, idle, self.settings.max_out_of_orderness_ms, self._idle_timeout_ms
+            assigned.counts.newest, idle, self.settings.max_out_of_orderness_ms, self._patience
         )
         assigned.limit_ms = max(assigned.limit_ms, limit)
         assigned.counts.process(assigned.limit_ms)

@@ -51,6 +51,7 @@ def deploy(kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Path) -> Depl
 
     def make(**overrides: str) -> Deployment:
         shown = {"METRICS__ZERO_HOLD": "0s", "METRICS__VANISH_HOLD": "0s", "METRICS__MAX_KEYS": "1000"}
+        shown["COUNTING__SILENCE_TIMEOUT"] = "2s"
         return Deployment(kafka.bootstrap_servers, topic_names.prefix, tmp_path, shown | overrides)
 
     return make
@@ -76,10 +77,11 @@ def exported(worker: WorkerProcess) -> Totals:
 
 
 def all_there(worker: WorkerProcess, expected: Totals) -> bool:
-    """Whether as many records and events are exported as expected, or more."""
+    """Whether as many records, events and orders are exported as expected, or more."""
     found = exported(worker)
-    return (
-        found.records.total() >= expected.records.total() and found.events.total() >= expected.events.total()
+    return all(
+        getattr(found, counted).total() >= getattr(expected, counted).total()
+        for counted in ("records", "events", "orders", "revenue")
     )
 
 

@@ -71,6 +71,7 @@ class Deployment:
             "TOPICS__ROLLUPS": self.rollups,
             "TOPICS__DEADLETTER": self.deadletter,
             "TOPICS__STATE": f"{self.prefix}.state",
+            "COUNTING__SILENCE_TIMEOUT": "8s",
             "LOGGING__JSON": "on",
             **self.overrides,
         }

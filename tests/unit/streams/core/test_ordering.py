@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.core.ordering import UNREAD, Arrival, Waiting, classify, release_limit
+from streams.core.ordering import UNREAD, Arrival, Patience, Waiting, classify, release_limit
 from streams.core.settings import CountingSettings
 from tests.support.columns import i64, rows
 
@@ -94,8 +94,8 @@ def test_no_rows_have_no_verdicts() -> None:
 
 
 def limit(newest: tuple[int, int], idle: tuple[int | None, int | None]) -> int:
-    """With a bound of 10 and a timeout of 100."""
-    return release_limit(newest, idle, 10, 100)
+    """With a bound of 10 and timeouts of 100 and 900."""
+    return release_limit(newest, idle, 10, Patience(100, 900))
 
 
 def test_the_slower_topic_holds_the_other_back() -> None:
@@ -117,11 +117,17 @@ def test_an_idle_topic_holds_nobody_back(since: int) -> None:
     assert limit((500, UNREAD), (0, since)) == 490
 
 
-def test_when_all_is_silent_time_goes_on_by_the_clock() -> None:
-    """The last events before a silence are counted: from the newest on, as the wall clock moves."""
+def test_a_source_that_stalls_keeps_its_order() -> None:
+    """With nothing left in either topic the newest event still holds back those close to it."""
     assert limit((500, 300), (100, 100)) == 490
-    assert limit((500, 300), (150, 130)) == 520
-    assert limit((300, 500), (130, 2_000)) == 520
+    assert limit((300, 500), (899, 5_000)) == 490
+    assert limit((300, 500), (5_000, 899)) == 490
+
+
+def test_the_last_events_before_a_silence_are_counted() -> None:
+    """All of them, once the silence has lasted."""
+    assert limit((500, 300), (900, 900)) == 501
+    assert limit((300, 500), (900, 5_000)) == 501
 
 
 # --- Waiting -------------------------------------------------------------------------------------

@@ -152,6 +152,16 @@ def test_a_series_lost_during_its_first_hold_is_told_before_it_vanishes() -> Non
     assert keys(series.snapshot(NOON_MS + 41_000)) == set()
 
 
+def test_a_key_not_yet_judged_when_its_shard_is_lost_keeps_its_name() -> None:
+    """There was a place for it; in ``(other)`` its first events would be missing from the key for good."""
+    series = owner()
+    clicks(series, {"a": 5}, shard=0)
+    series.own(frozenset({1, 2, 3}), NOON_MS + 1_000)
+    snapshot = settled(series, NOON_MS + 1_000)
+    assert values(snapshot)[CLICK] == 5
+    assert keys(snapshot) == {"a"}
+
+
 def test_a_lost_key_that_nobody_scrapes_is_given_up() -> None:
     """Without a scraper, keys of shards that come and go would pile up."""
     series = owner()

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from streams.codec import decode_rollup
 from streams.core.merge import ShardMerge, Totals
+from streams.core.ordering import Patience
 from streams.core.settings import CountingSettings
 from streams.core.vocabulary import Vocabulary
 from streams.errors import DeadLetterLimit
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 CLICKSTREAM, ORDERS = "clickstream", "orders"
 SETTINGS = CountingSettings()
 BOUND = SETTINGS.max_out_of_orderness_ms
-IDLE_MS = 2_000
+IDLE_MS, SILENCE_MS = 2_000, 30_000
 
 
 class Bench:
@@ -52,7 +53,7 @@ class Bench:
             clock=self.clock,
             outbox=self.outbox,
             metrics=PipelineMetrics(CollectorRegistry(), topics=(CLICKSTREAM, ORDERS)),
-            idle_timeout_ms=IDLE_MS,
+            patience=Patience(IDLE_MS, SILENCE_MS),
             stop_after=stop_after,
         )
         self.assigned = self.counting.assign(0)
@@ -66,7 +67,7 @@ class Bench:
 
     def settle(self) -> None:
         """Both topics have nothing left for so long that all that waits is due."""
-        self.clock.advance(IDLE_MS + BOUND + 1)
+        self.clock.advance(SILENCE_MS)
         self.counting.tick(lambda *_: Position(10, 10, None))
 
     def counted(self) -> int:
