@@ -28,9 +28,18 @@ _SHIFT = np.uint64(33)
 
 def fingerprints(texts: Sequence[str]) -> U64:
     """One fingerprint per text, shape (n,)."""
-    joined = b"".join(map(xxh3_64_digest, map(str.encode, texts)))
+    return from_digests([digests(texts)])
+
+
+def digests(texts: Sequence[str]) -> bytes:
+    """The fingerprints of texts as bytes, for :func:`from_digests`."""
+    return b"".join(map(xxh3_64_digest, map(str.encode, texts)))
+
+
+def from_digests(parts: Sequence[bytes]) -> U64:
+    """Fingerprints from their bytes, those of all parts in a row."""
     # xxHash's canonical digest is big-endian.
-    return np.frombuffer(joined, dtype=">u8").astype(np.uint64)
+    return np.frombuffer(b"".join(parts), dtype=">u8").astype(np.uint64)
 
 
 def fingerprint(text: str) -> int:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from streams.core.hashing import fingerprint, fingerprints
+from streams.core.hashing import digests, fingerprint, fingerprints, from_digests
 from streams.core.rows import NO_DETAIL, Decoded, Detail, Line, Rejected, Rows
 from streams.core.vocabulary import FIRST_REJECTED, SEVERAL, UNMAPPED_STAGE
 from streams.errors import RejectedRecord
@@ -161,6 +161,38 @@ class _StageCodes(dict[str, int]):
         return UNMAPPED_STAGE
 
 
+@dataclass(slots=True)
+class _Read:
+    """Columns of the messages read so far: a small chunk is looked through while it is in the cache."""
+
+    keys: tuple[array[int], ...]
+    events: list[bytes] = field(default_factory=list)
+    visitors: list[bytes] = field(default_factory=list)
+    time: array[int] = field(default_factory=lambda: array("q"))
+    node: array[int] = field(default_factory=lambda: array("h"))
+    # Messages with a list of SKUs: their places, how many each has, and all of them in a row.
+    listed: list[int] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    skus: list[int] = field(default_factory=list)
+
+    def rows(self) -> Rows:
+        """The columns as they are; every row is its record's only one."""
+        count = len(self.time)
+        return Rows(
+            record=np.arange(count, dtype=np.int32),
+            topic=np.zeros(count, dtype=np.int8),
+            time=np.array(self.time),
+            order_time=np.zeros(count, dtype=np.int64),
+            node=np.array(self.node),
+            event=from_digests(self.events),
+            visitor=from_digests(self.visitors),
+            keys=np.array([np.frombuffer(column, dtype=np.int32) for column in self.keys]),
+            detail=np.full(count, NO_DETAIL, dtype=np.int64),
+            first=np.ones(count, dtype=np.bool_),
+            late=np.zeros(count, dtype=np.bool_),
+        )
+
+
 class NativeColumns:
     """The native format, straight into columns."""
 
@@ -177,44 +209,66 @@ class NativeColumns:
 
     def decode(self, batch: RecordBatch) -> Decoded:
         """Rows in record order, and the records that cannot be counted."""
-        docs, odd = self._documents(batch.values)
-        rows = self._columns(docs, odd)
+        count = len(batch.values)
+        odd = np.zeros(count, dtype=np.bool_)
+        read = _Read(tuple(array("i") for _ in self._vocabulary.tables))
+        # In small chunks: what was just decoded is still in the processor's cache, and one bad
+        # message does not make the whole batch be read message by message.
+        for start in range(0, count, _CHUNK):
+            part = slice(start, start + _CHUNK)
+            self._read(batch.values[part], start, read, odd[part])
+        rows = read.rows()
         odd |= self._ordering[rows.node] | (rows.node == UNMAPPED_STAGE)
         odd |= (rows.time < MIN_TIME_MS) | (rows.time > MAX_TIME_MS)
         odd |= (rows.keys <= FIRST_REJECTED).any(axis=0)
-        details = self._several(docs, rows, odd)
+        details = self._several(read, rows, odd)
         return self._mend(batch, rows, details, odd)
 
-    def _documents(self, values: Sequence[bytes | None]) -> tuple[list[NativeEvent], NDArray[np.bool_]]:
-        odd = np.zeros(len(values), dtype=np.bool_)
-        docs: list[NativeEvent] = []
-        # In small chunks: one bad message must not make the whole batch be read message by message.
-        for start in range(0, len(values), _CHUNK):
-            docs += self._chunk(values[start : start + _CHUNK], odd[start : start + _CHUNK])
-        known = [value or b"" for value in values]
-        if not all(map(bytes.isascii, known)):
-            odd[[i for i, value in enumerate(known) if not _is_utf8(value)]] = True
-        if max(map(len, known)) > MAX_FIELD_BYTES:
-            self._suspect_long(known, docs, odd)
-        return docs, odd
+    def _read(self, values: Sequence[bytes | None], start: int, read: _Read, odd: NDArray[np.bool_]) -> None:
+        docs = self._documents(values, odd)
+        events, visitors = [doc.event_id for doc in docs], [doc.visitor_id for doc in docs]
+        if not (all(events) and all(visitors)):
+            odd |= np.array([not (doc.event_id and doc.visitor_id) for doc in docs])
+        read.events.append(digests(events))
+        read.visitors.append(digests(visitors))
+        _extend(read.time, [doc.event_time for doc in docs], odd)
+        stage_of, (slot, banner, sku, *extra) = self._stage_of, self._vocabulary.tables
+        read.node.extend([stage_of[doc.event] for doc in docs])
+        read.keys[0].extend([slot[doc.slot] for doc in docs])
+        read.keys[1].extend([banner[doc.banner] for doc in docs])
+        skus = [sku[doc.sku] for doc in docs]
+        read.keys[2].extend(skus)
+        for column, table, name in zip(read.keys[3:], extra, self._form.extra_attributes, strict=True):
+            column.extend([table[getattr(doc, name)] for doc in docs])
+        if SEVERAL in skus:
+            for at in [at for at, code in enumerate(skus) if code == SEVERAL]:
+                names = docs[at].sku or ()
+                read.listed.append(start + at)
+                read.sizes.append(len(names))
+                read.skus += map(sku.__getitem__, names)
 
-    def _chunk(self, values: Sequence[bytes | None], odd: NDArray[np.bool_]) -> list[NativeEvent]:
+    def _documents(self, values: Sequence[bytes | None], odd: NDArray[np.bool_]) -> list[NativeEvent]:
         decode = self._decode_one
         try:
-            return [decode(value) for value in values]  # type: ignore[arg-type]  # None raises
+            docs = [decode(value) for value in values]  # type: ignore[arg-type]  # None raises
         except Exception:  # noqa: BLE001  # whatever it is, the exact decoder names it
-            docs = [self._form.try_document(value) for value in values]
-        odd |= np.array([doc is None for doc in docs])
-        return [self._form.blank if doc is None else doc for doc in docs]
+            tried = [self._form.try_document(value) for value in values]
+            odd |= np.array([doc is None for doc in tried])
+            docs = [self._form.blank if doc is None else doc for doc in tried]
+            values = [value or b"" for value in values]
+        self._suspect(cast("Sequence[bytes]", values), docs, odd)
+        return docs
 
-    def _suspect_long(
-        self, values: Sequence[bytes], docs: Sequence[NativeEvent], odd: NDArray[np.bool_]
-    ) -> None:
-        """Mark messages that are too large, nested too deep, or may have a field too long.
+    def _suspect(self, values: Sequence[bytes], docs: Sequence[NativeEvent], odd: NDArray[np.bool_]) -> None:
+        """Mark messages that are not UTF-8, too large, nested too deep, or may have a field too long.
 
-        A message of at most 256 bytes is none of these: 128 levels take as many brackets to open
-        and to close, and it has its required fields beside them.
+        A message of at most 256 bytes is none of the last three: 128 levels take as many brackets
+        to open and to close, and it has its required fields beside them.
         """
+        if not all(map(bytes.isascii, values)):
+            odd[[at for at, value in enumerate(values) if not (value.isascii() or _is_utf8(value))]] = True
+        if max(map(len, values)) <= MAX_FIELD_BYTES:
+            return
         for index, value in enumerate(values):
             if len(value) > MAX_FIELD_BYTES:
                 brackets = value.count(b"{") + value.count(b"[")
@@ -224,47 +278,19 @@ class NativeColumns:
                     or self._form.maybe_long(docs[index], _MAYBE_LONG)
                 )
 
-    def _columns(self, docs: Sequence[NativeEvent], odd: NDArray[np.bool_]) -> Rows:
-        count = len(docs)
-        events = [doc.event_id for doc in docs]
-        visitors = [doc.visitor_id for doc in docs]
-        if not (all(events) and all(visitors)):
-            odd |= np.array([not (doc.event_id and doc.visitor_id) for doc in docs])
-        stage_of, tables = self._stage_of, self._vocabulary.tables
-        slot, banner, sku = tables[0], tables[1], tables[2]
-        keys = [
-            [slot[doc.slot] for doc in docs],
-            [banner[doc.banner] for doc in docs],
-            [sku[doc.sku] for doc in docs],
-        ]
-        for table, name in zip(tables[3:], self._form.extra_attributes, strict=True):
-            keys.append([table[getattr(doc, name)] for doc in docs])
-        return Rows(
-            record=np.arange(count, dtype=np.int32),
-            topic=np.zeros(count, dtype=np.int8),
-            time=_times(docs, odd),
-            order_time=np.zeros(count, dtype=np.int64),
-            node=_numbers("h", [stage_of[doc.event] for doc in docs]),
-            event=fingerprints(events),
-            visitor=fingerprints(visitors),
-            keys=np.stack([_numbers("i", column) for column in keys]),
-            detail=np.full(count, NO_DETAIL, dtype=np.int64),
-            first=np.ones(count, dtype=np.bool_),
-            late=np.zeros(count, dtype=np.bool_),
-        )
-
-    def _several(self, docs: Sequence[NativeEvent], rows: Rows, odd: NDArray[np.bool_]) -> dict[int, Detail]:
+    def _several(self, read: _Read, rows: Rows, odd: NDArray[np.bool_]) -> dict[int, Detail]:
         """Details of the events that have a list of SKUs."""
         details: dict[int, Detail] = {}
-        sku = self._vocabulary.sku
-        for at in np.flatnonzero((rows.keys[2] == SEVERAL) & ~odd).tolist():
-            codes = [sku[name] for name in docs[at].sku or ()]
-            if not codes or min(codes) <= FIRST_REJECTED or len(codes) > self._form.max_skus:
+        slots, banners = rows.keys[:2, read.listed].tolist()
+        begin = 0
+        for at, size, slot, banner in zip(read.listed, read.sizes, slots, banners, strict=True):
+            codes = read.skus[begin : begin + size]
+            begin += size
+            if not size or size > self._form.max_skus or min(codes) <= FIRST_REJECTED:
                 odd[at] = True
-                continue
-            slot, banner = rows.keys[:2, at].tolist()
-            rows.detail[at] = len(details)
-            details[len(details)] = Detail(tuple(Line(code, slot, banner) for code in codes))
+            elif not odd[at]:
+                rows.detail[at] = len(details)
+                details[len(details)] = Detail(tuple([Line(code, slot, banner) for code in codes]))
         rows.keys[2][rows.keys[2] == SEVERAL] = 0
         return details
 
@@ -293,25 +319,15 @@ class NativeColumns:
         return Decoded(rows if keep.all() else rows.take(keep), details, rejected)
 
 
-def _numbers(code: str, values: Sequence[Any]) -> NDArray[Any]:
-    """Plain integers as an array: by way of ``array``, which takes them three times faster.
-
-    Raises:
-        TypeError: not all are integers.
-        OverflowError: not all fit.
-    """
-    numbers = array(code, values)
-    return np.frombuffer(numbers, dtype=code).copy()
-
-
-def _times(docs: Sequence[NativeEvent], odd: NDArray[np.bool_]) -> NDArray[np.int64]:
-    values = [doc.event_time for doc in docs]
+def _extend(times: array[int], values: list[Any], odd: NDArray[np.bool_]) -> None:
+    """Add event times; one that is no whole number, or does not fit, is odd and stands as 0."""
+    count = len(times)
     try:
-        return _numbers("q", values)
+        times.extend(values)
     except (TypeError, OverflowError):
+        del times[count:]
         odd |= np.array([type(value) is not int for value in values])
-        fits = [value if type(value) is int and abs(value) <= MAX_TIME_MS else 0 for value in values]
-        return np.array(fits, dtype=np.int64)
+        times.extend(value if type(value) is int and abs(value) <= MAX_TIME_MS else 0 for value in values)
 
 
 def _is_utf8(value: bytes) -> bool:

@@ -178,12 +178,10 @@ class Worker:
         return self.consumer.read_position(topic, partition)
 
     async def tick(self) -> None:
-        """Count what is due; ten times a second."""
+        """Show that the event loop lives, and keep the topics in step; ten times a second."""
         self.heartbeat.beaten_at = time.monotonic()
-        if self.app.rebalancing or self.app.consumer is None:
-            return
-        self.counting.tick(self.position)
-        self._throttle()
+        if not self.app.rebalancing and self.app.consumer is not None:
+            self._throttle()
 
     def _throttle(self) -> None:
         """Hold back a topic that has run far ahead of its partner."""
@@ -199,11 +197,11 @@ class Worker:
         self._throttled = ahead
 
     async def flush(self) -> None:
-        """Send what changed; once per flush interval."""
-        if self.app.rebalancing:
+        """Count what is due and send what changed; once per flush interval."""
+        if self.app.rebalancing or self.app.consumer is None:
             return
         async with self._flushing:
-            await self.counting.flush()
+            await self.counting.flush(self.position)
         self.merging.tick()
         for kind, size in self.counting.state_bytes().items():
             self.metrics.set_state_bytes(kind, size)
@@ -285,7 +283,7 @@ def _add_agents(worker: Worker) -> None:
     @app.agent(rollups, name="merge")
     async def merge(stream: Any) -> None:  # noqa: ANN401  # likewise
         async for event in stream.events():
-            merging.take(event.message.partition, event.value)
+            await merging.take(event.message.partition, event.value)
 
     @app.timer(_TICK_SECONDS)  # type: ignore[untyped-decorator]  # Faust's
     async def tick() -> None:

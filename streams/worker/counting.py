@@ -6,6 +6,7 @@ acknowledged once every event in it is counted and the rollups that say so are w
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
     from streams.worker.batching import Position
     from streams.worker.publishing import Outbox
 
-# Count as soon as this much has come in, without waiting for the next tick.
-_PROCESS_AT = 16_384
+# Count as soon as this much has come in, without waiting for the next flush.
+_PROCESS_AT = 32_768
+# After so many rollups others have their turn on the event loop: history may be sparse and long.
+_ROLLUPS_AT_ONCE = 64
 # One topic may run ahead of the other by this many events before it is held back.
 _AHEAD_LIMIT = 400_000
 _PATIENCE = Patience()
@@ -190,16 +193,14 @@ class Counting:
                 f"{assigned.rejected_in_a_row} invalid records in a row on {topic}/{assigned.number}"
             )
 
-    def tick(self, position: Callable[[str, int], Position]) -> None:
-        """Count what is due, taking into account topics with nothing left to read."""
+    def _count_due(self, assigned: AssignedPartition, position: Callable[[str, int], Position]) -> None:
         now = self._clock.now_ms()
-        for assigned in self.partitions.values():
-            idle = tuple(
-                self._idle_ms(assigned, which, position(topic, assigned.number), now)
-                for which, topic in enumerate(self._topics.sources)
-            )
-            self._process(assigned, (idle[0], idle[1]))
-            self._observe(assigned, now)
+        idle = tuple(
+            self._idle_ms(assigned, which, position(topic, assigned.number), now)
+            for which, topic in enumerate(self._topics.sources)
+        )
+        self._process(assigned, (idle[0], idle[1]))
+        self._observe(assigned, now)
 
     @staticmethod
     def _idle_ms(assigned: AssignedPartition, which: int, position: Position, now: int) -> int | None:
@@ -233,16 +234,20 @@ class Counting:
         newest = assigned.counts.newest
         return 0 if newest[0] > newest[1] else 1
 
-    async def flush(self) -> bool:
-        """Send rollups of all changes; acknowledge batches that are wholly counted.
+    async def flush(self, position: Callable[[str, int], Position]) -> bool:
+        """Count what is due, send rollups of all changes, acknowledge batches that are wholly counted.
+
+        Args:
+            position: where reading of a topic-partition stands, to tell topics with nothing left.
 
         Returns:
             False if the broker did not take everything; what is left goes first next time.
         """
         counted = []
-        for assigned in self.partitions.values():
-            self.put_rollups(assigned)
+        for assigned in list(self.partitions.values()):
+            self._count_due(assigned, position)
             counted.append((assigned, assigned.limit_ms))
+            await self.put_rollups(assigned)
         if not await self._outbox.send():
             return False
         for assigned, limit in counted:
@@ -252,14 +257,16 @@ class Counting:
                     waiting.popleft().ack()
         return True
 
-    def put_rollups(self, assigned: AssignedPartition, *, close_all: bool = False) -> None:
+    async def put_rollups(self, assigned: AssignedPartition, *, close_all: bool = False) -> None:
         """Put rollups of what changed since the last flush on their way."""
         changes = assigned.counts.flush(close_all=close_all)
         source = RollupSource(
             assigned.number, assigned.generation, assigned.counts.open_from, assigned.counts.counted_until
         )
-        for rollup in build_rollups(changes, self.vocabulary, source):
+        for number, rollup in enumerate(build_rollups(changes, self.vocabulary, source), start=1):
             self._outbox.put(Outgoing(self._topics.rollups, rollup.shard, None, encode_rollup(rollup)))
+            if number % _ROLLUPS_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     def state_bytes(self) -> dict[str, int]:
         """Bytes of counting state by kind, over all partitions."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from streams.worker.batching import BatchConsumer
 
 # A batch this large keeps numpy busy and the event loop responsive.
-MAX_BATCH_RECORDS = 8192
+MAX_BATCH_RECORDS = 16_384
 _WATCH_SECONDS = 1.0
 
 

@@ -86,7 +86,7 @@ class Handover:
             TopicError: Kafka does not take the state; nothing is acknowledged.
         """
         for assigned in held:
-            self._counting.put_rollups(assigned, close_all=True)
+            await self._counting.put_rollups(assigned, close_all=True)
             for message in self._messages(assigned):
                 self._outbox.put(message)
                 if len(self._outbox) >= _AT_ONCE:

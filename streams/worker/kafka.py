@@ -116,7 +116,8 @@ class Producer:
             **kafka_options(self._kafka),
             enable_idempotence=True,
             acks="all",
-            compression_type="lz4",
+            # aiokafka's lz4 is the slow, strong kind: a twentieth of this speed, and no smaller.
+            compression_type="zstd",
             linger_ms=5,
             max_batch_size=_BATCH_BYTES,
             max_request_size=MAX_REQUEST_BYTES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _KEPT_BUCKETS_MS = 300_000
+# After so many rollups others have their turn on the event loop.
+_AT_ONCE = 64
 _OUTCOMES = {Applied.APPLIED: "applied", Applied.REPEATED: "stale", Applied.STALE: "stale"}
 
 
@@ -61,9 +64,13 @@ class Merging:
             self.totals[shard] = Totals()
         self._series.own(shards, self._clock.now_ms())
 
-    def take(self, shard: int, batch: RecordBatch) -> None:
-        """Take in one batch of rollups of a shard."""
-        for value in batch.values:
+    async def take(self, shard: int, batch: RecordBatch) -> None:
+        """Take in one batch of rollups of a shard; one that went elsewhere meanwhile counts there."""
+        for number, value in enumerate(batch.values, start=1):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if shard not in self._shards:
+                return
             try:
                 rollup = decode_rollup(value)
             except CodecError as error:

@@ -57,6 +57,7 @@ class Bench:
             stop_after=stop_after,
         )
         self.assigned = self.counting.assign(0)
+        self.position = Position(None, None, None)
 
     def take(
         self, name: str, values: Sequence[bytes | None], *, topic: str = CLICKSTREAM, first: int = 0
@@ -68,7 +69,11 @@ class Bench:
     def settle(self) -> None:
         """Both topics have nothing left for so long that all that waits is due."""
         self.clock.advance(SILENCE_MS)
-        self.counting.tick(lambda *_: Position(10, 10, None))
+        self.position = Position(10, 10, None)
+
+    async def flush(self) -> bool:
+        """What is due is counted and sent."""
+        return await self.counting.flush(lambda *_: self.position)
 
     def counted(self) -> int:
         """Records whose outcome has arrived in rollups."""
@@ -83,15 +88,13 @@ async def test_a_batch_is_acknowledged_when_all_of_it_is_counted() -> None:
     """Not when it is taken in, and not when only some of it is past both topics' bounds."""
     bench = Bench()
     bench.take("first", [click("v1", 0), click("v1", 10_000)])
-    assert await bench.counting.flush()
+    assert await bench.flush()
     bench.take("second", [paid("v1", 12_000)], topic=ORDERS)
-    bench.counting.tick(lambda *_: Position(None, None, None))
-    assert await bench.counting.flush()
+    assert await bench.flush()
     assert bench.acked == []
     bench.take("third", [click("v1", 30_000)], first=2)
     bench.take("fourth", [paid("v1", 30_000)], topic=ORDERS, first=1)
-    bench.counting.tick(lambda *_: Position(None, None, None))
-    assert await bench.counting.flush()
+    assert await bench.flush()
     assert bench.acked == ["first", "second"]
 
 
@@ -101,10 +104,10 @@ async def test_what_kafka_has_not_taken_is_not_acknowledged() -> None:
     bench.take("first", [click("v1", 0)])
     bench.settle()
     bench.wire.closed = KafkaConnectionError("gone")
-    assert not await bench.counting.flush()
+    assert not await bench.flush()
     assert bench.acked == []
     bench.wire.closed = None
-    assert await bench.counting.flush()
+    assert await bench.flush()
     assert bench.acked == ["first"]
     assert {message.topic for message in bench.wire.arrived} == {"rollups"}
 
@@ -131,7 +134,7 @@ async def test_only_a_topic_known_to_be_empty_holds_nobody_back(
     def at_position(topic: str, _: int) -> Position:
         return position if topic == ORDERS else Position(1, 2, 2)
 
-    bench.counting.tick(at_position)
+    await bench.counting.flush(at_position)
     assert bench.assigned.counts.waiting == (1 if released else 2)
     assert bench.assigned.limit_ms == (at(60_000) - BOUND if released else bench.assigned.limit_ms)
 
@@ -145,7 +148,7 @@ async def test_what_comes_again_is_not_counted_again() -> None:
     assert bench.assigned.counts.waiting == 3
     assert bench.assigned.next_offset == [3, None]
     bench.settle()
-    assert await bench.counting.flush()
+    assert await bench.flush()
     assert bench.acked == ["first", "again", "old"]
 
 
@@ -194,7 +197,7 @@ async def test_a_dropped_partition_sends_nothing_more() -> None:
     bench.counting.drop(0)
     bench.counting.drop(0)
     bench.settle()
-    assert await bench.counting.flush()
+    assert await bench.flush()
     assert (bench.acked, bench.wire.arrived) == ([], [])
 
 
@@ -204,6 +207,6 @@ async def test_both_topics_count() -> None:
     bench.take("clicks", [click("v1", 0), click("v2", 1), b"{"])
     bench.take("orders", [paid("v1", 2)], topic=ORDERS)
     bench.settle()
-    assert await bench.counting.flush()
+    assert await bench.flush()
     assert bench.counted() == 4
     assert {message.partition for message in bench.wire.arrived if message.topic == "rollups"} == {0}
