@@ -167,7 +167,7 @@ def _topics(arguments: argparse.Namespace) -> int:
     problems = asyncio.run(verify_topics(settings))
     for problem in problems:
         print(problem, file=sys.stderr)
-    return 1 if problems else 0
+    return 1 if any(not problem.warning for problem in problems) else 0
 
 
 def _simulate(arguments: argparse.Namespace) -> int:

@@ -32,15 +32,19 @@ from streams.config_types import (
     FromText,
     InnerFormat,
     Name,
+    NullWord,
     SaslMechanism,
     SecurityProtocol,
     Server,
     Text,
     TopicName,
+    one_of_or_off,
     span,
+    span_or_default,
     whole,
     whole_or_off,
 )
+from streams.core.money import EXPONENTS
 from streams.durations import DAY, HOUR, MINUTE, SECOND
 from streams.funnel import CORE_DIMENSIONS, DEFAULT_NODES, ORDER_OUTCOMES, Funnel
 
@@ -56,6 +60,7 @@ __all__ = [
     "MappedFields",
     "Metrics",
     "Section",
+    "SensorsDataFields",
     "Settings",
     "Topics",
     "explain",
@@ -63,7 +68,10 @@ __all__ = [
 ]
 
 MAX_EXTRA_DIMENSIONS: Final = 6
-MAX_NODES: Final = 16
+# A rollup's cell tells 16 stages apart, and the four outcomes of orders are stages as well.
+MAX_NODES: Final = 12
+# Sections of free names, in which null is an entry's value; anywhere else it means the default.
+_NULL_IS_A_VALUE: Final = frozenset({("formats", "events")})
 _FILE_SUFFIX: Final = "_file"
 _OTHER_KEYS: Final = {"json_lines": "json"}  # pydantic's models have a method json()
 
@@ -130,6 +138,7 @@ class Topics(Section):
     partitions: Annotated[int, whole(1, 1024)] = 4
     rollup_shards: Annotated[int, whole(1, 1024)] = 4
     replication_factor: Annotated[int, whole(1, 32)] = 1
+    sources_retention_ms: Annotated[int | None, span_or_default("1m", "3650d")] = None
     rollups_retention_ms: Annotated[int, span("1h", "365d")] = 3 * DAY
     deadletter_retention_ms: Annotated[int, span("1h", "365d")] = 7 * DAY
 
@@ -170,13 +179,37 @@ class MappedFields(Section):
     payment_method: FieldPath = "payment_method"
 
 
+class SensorsDataFields(Section):
+    """Names of the properties that the tracking plan of a shop with ``sensorsdata`` uses.
+
+    ``sku``, ``price``, ``quantity``, ``slot`` and ``banner`` are also the names inside each entry of
+    ``items``. ``default_currency`` is that of orders which carry none; ``off`` refuses those.
+    """
+
+    slot: Text = "slot_id"
+    banner: Text = "banner_id"
+    sku: Text = "product_id"
+    order_id: Text = "order_id"
+    currency: Text = "currency"
+    items: Text = "products"
+    price: Text = "product_price"
+    quantity: Text = "product_quantity"
+    amount: Text = "order_amount"
+    payment_method: Text = "payment_method"
+    default_currency: Annotated[str | None, one_of_or_off(EXPONENTS, "an ISO 4217 code such as CNY")] = "CNY"
+
+
 class Formats(Section):
-    """The input format of each source topic, and names of events beyond the format's own."""
+    """The input format of each source topic, and names of events beyond the format's own.
+
+    ``events`` maps names of events to nodes; null passes an event over on purpose.
+    """
 
     clickstream: FormatName = "native"
     orders: FormatName = "native"
-    events: Annotated[Mapping[Text, Name], FromText, Field(max_length=500)] = {}
+    events: Annotated[Mapping[Text, Annotated[Name | None, NullWord]], FromText, Field(max_length=500)] = {}
     mapping: MappedFields = MappedFields()
+    sensorsdata: SensorsDataFields = SensorsDataFields()
     cloudevents_data: InnerFormat = "native"
 
 
@@ -224,7 +257,7 @@ class Counting(Section):
     silence_timeout_ms: Annotated[int, span("100ms", "1h")] = 30 * SECOND
     dedupe_horizon_ms: Annotated[int, span("1s", "7d")] = HOUR
     attribution_window_ms: Annotated[int, span("1s", "7d")] = 30 * MINUTE
-    attribution: Literal["last"] = "last"
+    attribution: Literal["last", "first", "linear"] = "last"
     max_tracked_keys: Annotated[int, whole(1, 10_000_000)] = 100_000
     remembered_orders: Annotated[int, whole(1, 10_000_000)] = 200_000
     flush_interval_ms: Annotated[int, span("50ms", "1m")] = SECOND
@@ -256,7 +289,8 @@ class Metrics(Section):
 
     max_keys: Annotated[int, whole(1, 10_000)] = 200
     zero_hold_ms: Annotated[int, span("0s", "10m")] = 20 * SECOND
-    vanish_hold_ms: Annotated[int, span("0s", "10m")] = 20 * SECOND
+    # Three scrapes of 15 s may fail before a count of a shard that moved is missed.
+    vanish_hold_ms: Annotated[int, span("0s", "10m")] = MINUTE
     time_zone: Text = "UTC"
 
     @field_validator("time_zone")
@@ -309,8 +343,8 @@ class Settings(Section):
     def _events_lead_somewhere(self) -> Self:
         known = (*self.funnel.nodes, *ORDER_OUTCOMES)
         for name, node in self.formats.events.items():
-            if node not in known:
-                raise wrong(f"must be one of {', '.join(known)}", at=("formats", "events", name))
+            if node is not None and node not in known:
+                raise wrong(f"must be null or one of {', '.join(known)}", at=("formats", "events", name))
         return self
 
     def funnel_model(self) -> Funnel:
@@ -326,7 +360,7 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     Raises:
         ConfigError: something is wrong; ``others`` carries everything else that is.
     """
-    source = read_source(path, environ)
+    source = read_source(path, environ, keep_null_in=_NULL_IS_A_VALUE)
     _read_secrets(Settings, source.values, (), source, path.parent if path else Path())
     try:
         settings = Settings.model_validate(source.values, by_alias=True, by_name=False)

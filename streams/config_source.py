@@ -2,7 +2,7 @@
 
 Promises plain values and, for each of them, the place it came from, so that a wrong setting can be
 shown in its line. Scalars are read as YAML 1.2 does: ``on`` and ``no`` are words and ``1:30`` is
-text, not 90. Null means "the default". What settings mean is :mod:`streams.config`'s business.
+text, not 90. Null means "the default", but where the caller says that it is a value. What settings mean is :mod:`streams.config`'s business.
 """
 
 from __future__ import annotations
@@ -87,15 +87,22 @@ def dotted(path: KeyPath) -> str:
     return text or WHOLE_FILE
 
 
-def read_source(path: Path | None, environ: Mapping[str, str]) -> Source:
+def read_source(
+    path: Path | None, environ: Mapping[str, str], *, keep_null_in: frozenset[KeyPath] = frozenset()
+) -> Source:
     """Read the file (none: only defaults), then lay the overrides of the environment over it.
+
+    Args:
+        path: the file.
+        environ: the variables.
+        keep_null_in: sections whose entries may be null; other nulls are as if they were not there.
 
     Raises:
         ConfigError: the file cannot be read or is not YAML; nothing in it can be trusted then.
     """
     source = Source()
     if path is not None:
-        _read_file(path, environ, source)
+        _read_file(path, _NodeReader(str(path), environ, source, keep_null_in), source)
     for name in sorted(environ):
         if name.startswith(PREFIX) and environ[name]:
             _override(source, name, environ[name])
@@ -114,13 +121,13 @@ def parse_flow(text: str) -> object:
         raise ValueError("not YAML") from error
 
 
-def _read_file(path: Path, environ: Mapping[str, str], source: Source) -> None:
+def _read_file(path: Path, reader: _NodeReader, source: Source) -> None:
     file = str(path)
     root = _compose(file, _read_bytes(path))
     source.places[()] = Place(file, 1)
     if root is None:
         return
-    values = _NodeReader(file, environ, source).value(root, ())
+    values = reader.value(root, ())
     if isinstance(values, dict):
         source.values = values
     elif values is not None:
@@ -157,7 +164,10 @@ def _compose(file: str, raw: bytes) -> yaml.Node | None:
 class _NodeReader:
     """Turns YAML nodes into values and notes the line of each."""
 
-    def __init__(self, file: str, environ: Mapping[str, str], source: Source) -> None:
+    def __init__(
+        self, file: str, environ: Mapping[str, str], source: Source, keep_null_in: frozenset[KeyPath]
+    ) -> None:
+        self._keep_null_in = keep_null_in
         self._file = file
         self._environ = environ
         self._source = source
@@ -188,7 +198,7 @@ class _NodeReader:
                 continue
             self._source.places[here] = place
             value = self.value(value_node, here)
-            if value is not None:
+            if value is not None or path in self._keep_null_in:
                 values[key_node.value] = value
         return values
 

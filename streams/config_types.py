@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, PlainValidator, StringConstraints
 
@@ -11,22 +11,36 @@ from streams.config_errors import wrong
 from streams.config_source import parse_flow
 from streams.durations import format_duration, parse_duration_ms
 
+if TYPE_CHECKING:
+    from collections.abc import Container
+
 
 def span(low: str, high: str) -> PlainValidator:
     """A duration from ``low`` to ``high``, both included."""
-    lowest, highest = parse_duration_ms(low), parse_duration_ms(high)
+    return PlainValidator(lambda value: _duration_ms(value, low, high))
 
-    def check(value: object) -> int:
-        try:
-            span_ms = parse_duration_ms(value)
-        except ValueError:
-            span_ms = -1
-        if not lowest <= span_ms <= highest:
-            limits = f"{format_duration(lowest)} to {format_duration(highest)}"
-            raise wrong(f"must be a duration from {limits}, such as 250ms, 5s, 10m or 1h")
-        return span_ms
+
+def span_or_default(low: str, high: str) -> PlainValidator:
+    """Likewise, or ``default``, which is held as None: whoever is told has a default of his own."""
+
+    def check(value: object) -> int | None:
+        if value is None or value == "default":
+            return None
+        return _duration_ms(value, low, high, also=", or default")
 
     return PlainValidator(check)
+
+
+def _duration_ms(value: object, low: str, high: str, *, also: str = "") -> int:
+    lowest, highest = parse_duration_ms(low), parse_duration_ms(high)
+    try:
+        span_ms = parse_duration_ms(value)
+    except ValueError:
+        span_ms = -1
+    if not lowest <= span_ms <= highest:
+        limits = f"{format_duration(lowest)} to {format_duration(highest)}"
+        raise wrong(f"must be a duration from {limits}, such as 250ms, 5s, 10m or 1h{also}")
+    return span_ms
 
 
 def whole(lowest: int, highest: int) -> PlainValidator:
@@ -51,6 +65,19 @@ def whole_or_off(lowest: int, highest: int) -> PlainValidator:
         if number is None or not lowest <= number <= highest:
             raise wrong(f"must be a whole number from {lowest} to {highest}, or off")
         return number
+
+    return PlainValidator(check)
+
+
+def one_of_or_off(known: Container[str], allowed: str) -> PlainValidator:
+    """One of the known words, or ``off``, which is held as None."""
+
+    def check(value: object) -> str | None:
+        if value is None or value is False or value == "off":
+            return None
+        if not isinstance(value, str) or value not in known:
+            raise wrong(f"must be {allowed}, or off")
+        return value
 
     return PlainValidator(check)
 
@@ -86,6 +113,8 @@ def _from_text(value: object) -> object:
 
 
 FromText = BeforeValidator(_from_text)
+# From a variable null comes as a word.
+NullWord = BeforeValidator(lambda value: None if value == "null" else value)
 Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Server = Annotated[
     Text,

@@ -15,14 +15,14 @@ import numpy as np
 import orjson
 
 from streams.core.buckets import VISITORS
-from streams.core.merge import ShardMerge, Totals, column_of
+from streams.core.merge import Totals, column_of
 from streams.core.pipeline import CLICKSTREAM, ORDERS, SourcePartition
 from streams.core.vocabulary import Vocabulary
 from streams.events import Outcome, Record, RecordBatch
 from streams.formats.columns import BatchDecoder, create_columns, key_objection
 from streams.formats.native import NativeFormat
 from streams.funnel import Funnel
-from streams.results import RollupSource, build_rollups
+from streams.results import RollupWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -118,7 +118,7 @@ class Replay:
         )
         self._bound = settings.max_out_of_orderness_ms
         self._partition = SourcePartition(self._vocabulary, settings)
-        self._merge = ShardMerge()
+        self._writer = RollupWriter(self._vocabulary, 0, 0)
         self._totals = Totals()
         self._reasons: Counter[tuple[str, str]] = Counter()
 
@@ -157,11 +157,8 @@ class Replay:
                 self._reasons[TOPICS[topic], str(item.reason)] += 1
 
     def _flush(self) -> None:
-        changes = self._partition.flush()
-        source = RollupSource(0, 0, self._partition.open_from, self._partition.counted_until)
-        for rollup in build_rollups(changes, self._vocabulary, source):
-            _, increment = self._merge.apply(rollup)
-            self._totals.add(increment)
+        for rollup in self._writer.rollups(self._partition.flush(), self._partition.counted_until):
+            self._totals.add(rollup)
 
     def _counts(self) -> Counts:
         stages = self._vocabulary.stages

@@ -1,14 +1,16 @@
 """The rollup: what COUNT tells MERGE, and the contract everything downstream stands on.
 
-A rollup carries, for one part of one ten-second bucket of one source partition and for the keys
-of one shard, the *cumulative* value of every number that changed, and its value at the flush
-before. Values of one part only grow, so applying a rollup twice, or after a later one, changes
-nothing; whoever takes a shard over in mid-part counts from the value before; parts add up.
+A rollup carries what one flush of one source partition has added to one ten-second bucket, for the
+keys of one shard. Rollups of a source partition's life and a shard are numbered without a gap. So
+whoever adds up the rollups with each number once has the exact counts: applying one twice or after a
+later one changes nothing, a lost one is seen to be missing, and whoever takes a shard over goes on
+with the next number, knowing nothing of the values before.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,44 +20,40 @@ from streams.core.vocabulary import shard_of
 from streams.funnel import ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from streams.core.buckets import BucketChange
     from streams.core.vocabulary import Vocabulary
 
-VERSION = 1
+VERSION = 2
 
 
 class KeyCounts(msgspec.Struct, array_like=True, gc=False):
     """Counts of one dimension as columns of equal length n.
 
     ``index`` (little-endian u32) points into ``keys``, ``column`` (u8) is the stage, or 16 + node
-    for visitors, ``value`` and ``previous`` are little-endian u64.
+    for visitors, ``count`` (little-endian u64) is what was added.
     """
 
     dimension: str
     keys: list[str]
     index: bytes
     column: bytes
-    value: bytes
-    previous: bytes
+    count: bytes
 
-    def cells(
-        self,
-    ) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint64]]:
-        """Index, column, value and previous as arrays."""
+    def cells(self) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.uint64]]:
+        """Index, column and count as arrays."""
         return (
             np.frombuffer(self.index, dtype="<u4"),
             np.frombuffer(self.column, dtype=np.uint8),
-            np.frombuffer(self.value, dtype="<u8"),
-            np.frombuffer(self.previous, dtype="<u8"),
+            np.frombuffer(self.count, dtype="<u8"),
         )
 
 
 class MoneyCounts(msgspec.Struct, array_like=True, gc=False):
-    """Orders and their amount in minor units under one key."""
+    """Orders added under one key, and their amount in minor units."""
 
     dimension: str
     key: str
@@ -63,17 +61,14 @@ class MoneyCounts(msgspec.Struct, array_like=True, gc=False):
     kind: str
     orders: int
     amount_minor: int
-    previous_orders: int
-    previous_amount_minor: int
 
 
 class OutcomeCounts(msgspec.Struct, array_like=True, gc=False):
-    """Records of one topic (0 clickstream, 1 orders) with one outcome."""
+    """Records of one topic (0 clickstream, 1 orders) with one outcome that were added."""
 
     topic: int
     outcome: str
     records: int
-    previous: int
 
 
 class Rollup(msgspec.Struct, array_like=True, gc=False):
@@ -82,26 +77,24 @@ class Rollup(msgspec.Struct, array_like=True, gc=False):
     Attributes:
         version: of this layout.
         partition: source partition.
-        generation: life of the source partition's counting state; a higher one replaces it.
+        generation: life of the source partition's counting state; a higher one follows it.
         shard: key shard of everything in here.
+        sequence: number of the rollup in its life and shard, from 0.
         bucket_ms: start of the bucket, event time.
-        part: number of the bucket part, growing within a generation.
-        open_from: parts below this number will not change any more.
         counted_until_ms: newest event time this source partition has counted.
         stages: names behind the stage numbers; nodes first.
         nodes: how many of the stages are nodes.
-        counts: one per dimension with changes.
-        money: orders and amounts that changed.
-        outcomes: records by outcome that changed.
+        counts: one per dimension in which something was counted.
+        money: orders and amounts.
+        outcomes: records by outcome.
     """
 
     version: int
     partition: int
     generation: int
     shard: int
+    sequence: int
     bucket_ms: int
-    part: int
-    open_from: int
     counted_until_ms: int
     stages: tuple[str, ...]
     nodes: int
@@ -110,67 +103,70 @@ class Rollup(msgspec.Struct, array_like=True, gc=False):
     outcomes: list[OutcomeCounts] = []
 
 
-class RollupSource(msgspec.Struct, frozen=True):
-    """Where rollups come from, the same for a whole flush."""
+class RollupWriter:
+    """Makes the rollups of one life of a source partition.
 
-    partition: int
-    generation: int
-    open_from: int
-    counted_until_ms: int
+    Args:
+        vocabulary: names behind the codes.
+        partition: the source partition.
+        generation: which life.
+    """
 
+    def __init__(self, vocabulary: Vocabulary, partition: int, generation: int) -> None:
+        self._vocabulary = vocabulary
+        self._partition = partition
+        self.generation = generation
+        self._sequences: Counter[int] = Counter()
 
-def build_rollups(
-    changes: Sequence[BucketChange], vocabulary: Vocabulary, source: RollupSource
-) -> Iterator[Rollup]:
-    """Rollups of a flush: one per changed bucket and shard with anything in it."""
-    for change in changes:
-        shards: dict[int, Rollup] = {}
-        _add_counts(shards, change, vocabulary, source)
-        _add_money(shards, change, vocabulary, source)
-        _add_outcomes(shards, change, vocabulary, source)
-        yield from shards.values()
-
-
-def _rollup(
-    shards: dict[int, Rollup],
-    shard: int,
-    change: BucketChange,
-    vocabulary: Vocabulary,
-    source: RollupSource,
-) -> Rollup:
-    rollup = shards.get(shard)
-    if rollup is None:
-        rollup = shards[shard] = Rollup(
-            VERSION,
-            source.partition,
-            source.generation,
-            shard,
-            change.bucket_ms,
-            change.part,
-            source.open_from,
-            source.counted_until_ms,
-            vocabulary.stages.names,
-            vocabulary.stages.nodes,
-            [],
-            [],
-            [],
-        )
-    return rollup
+    def rollups(self, changes: Iterable[BucketChange], counted_until_ms: int) -> Iterator[Rollup]:
+        """Rollups of a flush: one per bucket and shard in which anything was counted."""
+        for change in changes:
+            shards = _Shards()
+            _add_counts(shards, change, self._vocabulary)
+            _add_money(shards, change, self._vocabulary)
+            _add_outcomes(shards, change, self._vocabulary)
+            for shard, (counts, money, outcomes) in shards.items():
+                sequence = self._sequences[shard]
+                self._sequences[shard] += 1
+                yield Rollup(
+                    VERSION,
+                    self._partition,
+                    self.generation,
+                    shard,
+                    sequence,
+                    change.bucket_ms,
+                    counted_until_ms,
+                    self._vocabulary.stages.names,
+                    self._vocabulary.stages.nodes,
+                    counts,
+                    money,
+                    outcomes,
+                )
 
 
-def _add_counts(
-    shards: dict[int, Rollup], change: BucketChange, vocabulary: Vocabulary, source: RollupSource
-) -> None:
-    for dimension, columns in enumerate(change.cells):
-        cells = columns[0]
+class _Content(NamedTuple):
+    counts: list[KeyCounts]
+    money: list[MoneyCounts]
+    outcomes: list[OutcomeCounts]
+
+
+class _Shards(dict[int, _Content]):
+    """What goes into the rollup of each shard."""
+
+    def __missing__(self, shard: int) -> _Content:
+        content = self[shard] = _Content([], [], [])
+        return content
+
+
+def _add_counts(shards: _Shards, change: BucketChange, vocabulary: Vocabulary) -> None:
+    for dimension, (cells, counts) in enumerate(change.cells):
         if not cells.size:
             continue
-        codes = cells >> COLUMN_BITS
-        owners = _owners(dimension, codes, vocabulary)
-        for shard in np.unique(owners).tolist():
-            mine = owners == shard
-            rollup = _rollup(shards, shard, change, vocabulary, source)
-            rollup.counts.append(_key_counts(dimension, [c[mine] for c in columns], vocabulary))
+        owners = _owners(dimension, cells >> COLUMN_BITS, vocabulary)
+        present = np.flatnonzero(np.bincount(owners)).tolist()
+        for shard in present:
+            mine: NDArray[np.bool_] | slice = owners == shard if len(present) > 1 else slice(None)
+            shards[shard].counts.append(_key_counts(dimension, cells[mine], counts[mine], vocabulary))
 
 
 def _owners(dimension: int, codes: NDArray[np.int64], vocabulary: Vocabulary) -> NDArray[np.uint16]:
@@ -179,16 +175,19 @@ def _owners(dimension: int, codes: NDArray[np.int64], vocabulary: Vocabulary) ->
     return vocabulary.tables[dimension - 1].shards[codes]
 
 
-def _key_counts(dimension: int, columns: Sequence[NDArray[np.int64]], vocabulary: Vocabulary) -> KeyCounts:
-    cells, values, previous = columns
-    codes, index = np.unique(cells >> COLUMN_BITS, return_inverse=True)
+def _key_counts(
+    dimension: int, cells: NDArray[np.int64], counts: NDArray[np.int64], vocabulary: Vocabulary
+) -> KeyCounts:
+    codes = cells >> COLUMN_BITS
+    # Cells ascend, so those of a key stand together.
+    begins = np.ones(codes.size, dtype=np.bool_)
+    begins[1:] = codes[1:] != codes[:-1]
     return KeyCounts(
         vocabulary.funnel.dimensions[dimension],
-        [_key_name(dimension, code, vocabulary) for code in codes.tolist()],
-        index.astype("<u4").tobytes(),
+        [_key_name(dimension, code, vocabulary) for code in codes[begins].tolist()],
+        (np.cumsum(begins) - 1).astype("<u4").tobytes(),
         (cells & COLUMN_MASK).astype(np.uint8).tobytes(),
-        values.astype("<u8").tobytes(),
-        previous.astype("<u8").tobytes(),
+        counts.astype("<u8").tobytes(),
     )
 
 
@@ -196,27 +195,14 @@ def _key_name(dimension: int, code: int, vocabulary: Vocabulary) -> str:
     return ALL if dimension == 0 else vocabulary.tables[dimension - 1].names[code]
 
 
-def _add_money(
-    shards: dict[int, Rollup], change: BucketChange, vocabulary: Vocabulary, source: RollupSource
-) -> None:
-    for (dimension, code, currency, kind), *amounts in change.money:
+def _add_money(shards: _Shards, change: BucketChange, vocabulary: Vocabulary) -> None:
+    for (dimension, code, currency, kind), orders, amount in change.money:
         shard = vocabulary.all_shard if dimension == 0 else int(vocabulary.tables[dimension - 1].shards[code])
-        _rollup(shards, shard, change, vocabulary, source).money.append(
-            MoneyCounts(
-                vocabulary.funnel.dimensions[dimension],
-                _key_name(dimension, code, vocabulary),
-                currency,
-                kind,
-                *amounts,
-            )
-        )
+        name, key = vocabulary.funnel.dimensions[dimension], _key_name(dimension, code, vocabulary)
+        shards[shard].money.append(MoneyCounts(name, key, currency, kind, orders, amount))
 
 
-def _add_outcomes(
-    shards: dict[int, Rollup], change: BucketChange, vocabulary: Vocabulary, source: RollupSource
-) -> None:
-    for (topic, outcome), records, previous in change.outcomes:
+def _add_outcomes(shards: _Shards, change: BucketChange, vocabulary: Vocabulary) -> None:
+    for (topic, outcome), records in change.outcomes:
         shard = shard_of("records", str(topic), vocabulary.shards)
-        _rollup(shards, shard, change, vocabulary, source).outcomes.append(
-            OutcomeCounts(topic, outcome, records, previous)
-        )
+        shards[shard].outcomes.append(OutcomeCounts(topic, outcome, records))

@@ -5,8 +5,8 @@ Plain data and rules about it; nothing here talks to Kafka.
 ==========================  =============================  ====================  =========
 topic (default name)        what is in it                  partitions            kept
 ==========================  =============================  ====================  =========
-``clickstream``             the shop's events, by visitor  P                     3 days
-``orders``                  the shop's orders, by visitor  P, as clickstream     3 days
+``clickstream``             the shop's events, by visitor  P                     as the broker does
+``orders``                  the shop's orders, by visitor  P, as clickstream     as the broker does
 ``funnelwatch.rollups``     cumulative counts, by shard    one per shard         3 days
 ``funnelwatch.deadletter``  what was not counted, and why  P, or any other       7 days
 ``funnelwatch.state``       the counts' write-ahead log    P, as clickstream     compacted
@@ -42,8 +42,9 @@ class Purpose(StrEnum):
     STATE = "state"
 
 
+SOURCES: Final = (Purpose.CLICKSTREAM, Purpose.ORDERS)
 # One worker reads partition p of each of these together, so they need equally many.
-CO_PARTITIONED: Final = (Purpose.CLICKSTREAM, Purpose.ORDERS, Purpose.STATE)
+CO_PARTITIONED: Final = (*SOURCES, Purpose.STATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class TopicSpec:
 
     Attributes:
         config: Kafka's topic settings, as Kafka writes them, e.g. ``{"retention.ms": "3600000"}``.
+        look_back_ms: for how long its records may be needed once more; 0 for those that have to be
+            kept as ``config`` says.
     """
 
     name: str
@@ -59,6 +62,7 @@ class TopicSpec:
     replication_factor: int
     purpose: Purpose
     config: Mapping[str, str] = field(default_factory=dict)
+    look_back_ms: int = 0
 
 
 def topic_specs(  # noqa: PLR0913 - one argument per setting
@@ -71,25 +75,29 @@ def topic_specs(  # noqa: PLR0913 - one argument per setting
     partitions: int = 4,
     rollup_shards: int = 4,
     replication_factor: int = 1,
-    sources_retention_ms: int = 3 * DAY,
+    sources_retention_ms: int | None = None,
     rollups_retention_ms: int = 3 * DAY,
     deadletter_retention_ms: int = 7 * DAY,
+    look_back_ms: int = HOUR,
 ) -> tuple[TopicSpec, ...]:
     """All topics, the sources first.
 
     The arguments are those of the section ``topics`` of the settings, so that
-    ``topic_specs(**settings.topics.model_dump())`` describes a deployment.
+    ``topic_specs(**settings.topics.model_dump())`` describes a deployment; ``look_back_ms`` is how
+    far back counting remembers.
     """
     own = _OWN | _durable(replication_factor)
+    sources = _kept(sources_retention_ms)
     shapes = (
-        (Purpose.CLICKSTREAM, clickstream, partitions, _kept(sources_retention_ms)),
-        (Purpose.ORDERS, orders, partitions, _kept(sources_retention_ms)),
+        (Purpose.CLICKSTREAM, clickstream, partitions, sources),
+        (Purpose.ORDERS, orders, partitions, sources),
         (Purpose.ROLLUPS, rollups, rollup_shards, _kept(rollups_retention_ms) | own | _LARGE_BATCHES),
         (Purpose.DEADLETTER, deadletter, partitions, _kept(deadletter_retention_ms) | own | _HEADS),
         (Purpose.STATE, state, partitions, _COMPACTED | own | _LARGE_BATCHES),
     )
     return tuple(
-        TopicSpec(name, count, replication_factor, purpose, config) for purpose, name, count, config in shapes
+        TopicSpec(name, count, replication_factor, purpose, config, look_back_ms * (purpose in SOURCES))
+        for purpose, name, count, config in shapes
     )
 
 
@@ -109,8 +117,10 @@ _COMPACTED: Final = {
 }
 
 
-def _kept(retention_ms: int) -> dict[str, str]:
-    return {"cleanup.policy": "delete", "retention.ms": str(retention_ms)}
+def _kept(retention_ms: int | None) -> dict[str, str]:
+    """Kept for so long; None leaves it to the broker."""
+    kept = {"cleanup.policy": "delete"}
+    return kept if retention_ms is None else kept | {"retention.ms": str(retention_ms)}
 
 
 def _durable(replication_factor: int) -> dict[str, str]:
@@ -141,16 +151,21 @@ _AT_LEAST: Final = {
 
 @dataclass(frozen=True, slots=True)
 class TopicProblem:
-    """One way in which one topic differs from what is wanted; its text is for a human."""
+    """One way in which one topic differs from what is wanted; its text is for a human.
+
+    With a mere ``warning`` everything works, until something has to be read once more.
+    """
 
     topic: str
     kind: ProblemKind
     found: str
     wanted: str
+    warning: bool = False
 
     def __str__(self) -> str:
         """E.g. ``orders: partitions: 3, wanted 4 (as many as clickstream, state)``."""
-        return f"{self.topic}: {self.kind}: {self.found}, wanted {self.wanted}"
+        weight = "warning: " if self.warning else ""
+        return f"{weight}{self.topic}: {self.kind}: {self.found}, wanted {self.wanted}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +236,19 @@ def _config_problems(spec: TopicSpec, shape: TopicShape) -> list[TopicProblem]:
     if set(policy.split(",")) != {wanted_policy}:
         problems.append(TopicProblem(spec.name, ProblemKind.CLEANUP_POLICY, policy, wanted_policy))
     for key, kind in _AT_LEAST.items():
-        found, least = int(shape.config[key]), int(spec.config.get(key, 0))
+        found, (least, why) = int(shape.config[key]), _least(spec, key)
         unlimited = kind is ProblemKind.RETENTION and found == _UNLIMITED
         if found < least and not unlimited:
-            problems.append(TopicProblem(spec.name, kind, f"{key}={found}", f"{least} or more"))
+            # How long a shop keeps its own topics is for the shop to say.
+            warning = kind is ProblemKind.RETENTION and spec.purpose in SOURCES
+            wanted = f"{least} or more{why}"
+            problems.append(TopicProblem(spec.name, kind, f"{key}={found}", wanted, warning))
     return problems
+
+
+def _least(spec: TopicSpec, key: str) -> tuple[int, str]:
+    """The least that a topic setting may be, and why if it does not stand in the spec."""
+    stated = int(spec.config.get(key, 0))
+    if key == "retention.ms" and spec.look_back_ms > stated:
+        return spec.look_back_ms, " (duplicates and clicks are looked for so far back)"
+    return stated, ""

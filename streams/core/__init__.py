@@ -6,7 +6,9 @@ The rooms, in the order in which an event passes them:
 - ``rows``        the columns of a batch of decoded events
 - ``ordering``    lateness, future, event-time order across the two source topics
 - ``recent``      "was this key seen within that time": dedupe and visitor marks
-- ``attribution`` the newest click of a visitor, and what a later event owes to it
+- ``clicks``      the newest click of a visitor, ``touches`` the newest sixteen
+- ``credit``      the attribution models: last click, first touch, equal shares
+- ``attribution`` what a line after the click owes to the visitor's clicks, by one model
 - ``nodes``       events and visitors per node
 - ``orders``      money, and the keys an order was paid under
 - ``buckets``     ten-second counts, cumulative, with what changed since the last flush

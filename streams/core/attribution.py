@@ -1,170 +1,104 @@
-"""To which slot and banner an event after the click is owed.
+"""To which slot and banner an event after the click is owed, by one of three models.
 
-The state is the newest click by event time, per visitor and per visitor and SKU; an event at
-time t uses it only if it lies in ``[t - window, t]``. Everything works on whole batches: clicks
-and the events that ask may come in any mix, and each question sees exactly the clicks before it.
+What a line carries itself wins, field by field. What it lacks it takes from the visitor's clicks
+on the same SKU at most the window before it, or from those on anything if there are none: from
+the newest click (``last``), from the earliest touch (``first``), or in equal shares from all of
+them (``linear``). A click without a slot gives none; no other click fills in.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streams.core.slots import TimedSlots
-from streams.core.sorting import stable_order
+from streams.core.clicks import Clicks
+from streams.core.credit import Asking, FirstTouch, LastClick, LinearTouches
+from streams.core.hashing import combine
+from streams.core.vocabulary import OTHER_CODE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
+
+    from streams.core.credit import Model
+    from streams.core.lines import Lines
+    from streams.core.rows import Rows
+    from streams.core.settings import AttributionModel
+    from streams.core.slots import TimedSlots
+    from streams.core.vocabulary import Vocabulary
 
     U64 = NDArray[np.uint64]
     I64 = NDArray[np.int64]
     I32 = NDArray[np.int32]
+    I16 = NDArray[np.int16]
 
-NEVER = -(1 << 62)
-
-
-class Clicks(NamedTuple):
-    """Clicks in processing order. ``place`` is the row's place in the batch, ascending."""
-
-    keys: U64
-    place: I64
-    time: I64
-    slot: I32
-    banner: I32
-
-    def take(self, where: I64) -> Clicks:
-        """The clicks an index array names."""
-        return Clicks(
-            self.keys[where], self.place[where], self.time[where], self.slot[where], self.banner[where]
-        )
-
-
-class NewestClicks:
-    """The newest click by event time for each key of one kind."""
-
-    def __init__(self) -> None:
-        self.slots = TimedSlots(payload=2)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held."""
-        return self.slots.nbytes
-
-    def before(self, clicks: Clicks, keys: U64, place: I64) -> Clicks:
-        """For each question (key, place) the newest click before it; time NEVER if there is none.
-
-        ``clicks`` are those of the same batch, not yet taken in by :meth:`remember`.
-        """
-        known = self._remembered(keys, place)
-        recent = _newest_in_batch(clicks, keys, place)
-        if recent is None:
-            return known
-        fresher = recent.time >= known.time
-        return Clicks(
-            keys,
-            place,
-            np.where(fresher, recent.time, known.time),
-            np.where(fresher, recent.slot, known.slot),
-            np.where(fresher, recent.banner, known.banner),
-        )
-
-    def _remembered(self, keys: U64, place: I64) -> Clicks:
-        slots = self.slots.find(keys)
-        times, _ = self.slots.times(np.maximum(slots, 0))
-        slot, banner = self.slots.payload[:, np.maximum(slots, 0)]
-        return Clicks(keys, place, np.where(slots < 0, NEVER, times), slot, banner)
-
-    def remember(self, clicks: Clicks, cutoff_ms: int) -> None:
-        """Take in a batch's clicks. Those from before the cutoff may be forgotten."""
-        if not clicks.keys.size:
-            return
-        slots = self.slots.resolve(clicks.keys, cutoff_ms)
-        stored, fresh = self.slots.times(slots)
-        newer = np.flatnonzero(fresh | (clicks.time >= stored))
-        # In order of time and place: where a slot is written twice, what is written last stays.
-        order = newer[stable_order(clicks.time[newer])]
-        slots = slots[order]
-        self.slots.payload[0, slots] = clicks.slot[order]
-        self.slots.payload[1, slots] = clicks.banner[order]
-        self.slots.write_times(slots, clicks.time[order])
-
-
-def _newest_in_batch(clicks: Clicks, keys: U64, place: I64) -> Clicks | None:
-    """Per question the newest click of the same key at an earlier place, or None for no match."""
-    shared = np.flatnonzero(np.isin(clicks.keys, keys))
-    if not shared.size:
-        return None
-    clicks = clicks.take(shared)
-    count = clicks.keys.size
-    # Rank clicks by (time, place): of two at the same time the later processed is the newer.
-    rank = np.empty(count, dtype=np.int64)
-    rank[stable_order(clicks.time)] = np.arange(1, count + 1)
-    all_keys = np.concatenate((clicks.keys, keys))
-    order = np.lexsort((np.concatenate((clicks.place, place)), all_keys))
-    ranks = np.concatenate((rank, np.zeros(keys.size, dtype=np.int64)))[order]
-    sorted_keys = all_keys[order]
-    run = np.cumsum(np.append(False, sorted_keys[1:] != sorted_keys[:-1]))
-    best = np.maximum.accumulate(run * (count + 1) + ranks) - run * (count + 1)
-    answer = np.empty(all_keys.size, dtype=np.int64)
-    answer[order] = best
-    found = answer[count:]
-    by_rank = np.empty(count + 1, dtype=np.int64)
-    by_rank[rank] = np.arange(count)
-    by_rank[0] = 0
-    pick = by_rank[found]
-    return Clicks(
-        keys,
-        place,
-        np.where(found > 0, clicks.time[pick], NEVER - 1),
-        clicks.slot[pick],
-        clicks.banner[pick],
-    )
+MODELS: Mapping[AttributionModel, Callable[[int], Model]] = {
+    "last": LastClick,
+    "first": FirstTouch,
+    "linear": LinearTouches,
+}
 
 
 class Attribution:
-    """Newest clicks of visitors, and of visitors on SKUs, with the look-back window."""
+    """Visitors' clicks, and the lines that are owed to them.
 
-    def __init__(self, window_ms: int) -> None:
-        self._window = window_ms
-        self.by_visitor = NewestClicks()
-        self.by_sku = NewestClicks()
+    Args:
+        vocabulary: stages and key numbers.
+        model: ``last``, ``first`` or ``linear``.
+        window_ms: how long before an event a click may lie, inclusive.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, model: AttributionModel, window_ms: int) -> None:
+        self._sku = vocabulary.sku
+        self._click = vocabulary.stages.click
+        self._model = MODELS[model](window_ms)
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self.by_visitor.nbytes + self.by_sku.nbytes
+        return sum(table.nbytes for table in self.tables().values())
 
-    def credit(
-        self,
-        clicks: tuple[Clicks, Clicks],
-        questions: tuple[U64, U64],
-        place: I64,
-        times_ms: I64,
-    ) -> tuple[I32, I32]:
-        """Slot and banner of the click each question is owed to; code 0 where there is none.
-
-        ``clicks`` and the keys in ``questions`` come as (by visitor, by visitor and SKU).
-        """
-        own_sku = self.by_sku.before(clicks[1], questions[1], place)
-        any_sku = self.by_visitor.before(clicks[0], questions[0], place)
-        slot = np.zeros(place.size, dtype=np.int32)
-        banner = np.zeros(place.size, dtype=np.int32)
-        for found in (any_sku, own_sku):
-            inside = (found.time <= times_ms) & (found.time >= times_ms - self._window)
-            slot[inside] = found.slot[inside]
-            banner[inside] = found.banner[inside]
-        return slot, banner
-
-    def remember(self, clicks: tuple[Clicks, Clicks], cutoff_ms: int) -> None:
-        """Take in a batch's clicks, by visitor and by visitor and SKU."""
-        self.by_visitor.remember(clicks[0], cutoff_ms)
-        self.by_sku.remember(clicks[1], cutoff_ms)
+    def tables(self) -> dict[str, TimedSlots]:
+        """The state, for a snapshot."""
+        by_visitor, by_sku = self._model.memories
+        return {"clicks": by_visitor.slots, "clicks_by_sku": by_sku.slots}
 
     def renumber(self, codes: Callable[[int, I32], I32]) -> None:
         """Give all clicks new key codes: ``codes`` maps those of slots (0) and of banners (1)."""
-        for newest in (self.by_visitor, self.by_sku):
-            for table, column in enumerate(newest.slots.payload):
+        for slots in self.tables().values():
+            for table, column in enumerate(slots.payload):
                 column[:] = codes(table, column)
+
+    def attribute(self, rows: Rows, lines: Lines, cutoff_ms: int) -> Lines:
+        """The lines with slots and banners they owe to clicks; takes in the clicks among the rows.
+
+        Lines are filled in in place, or split into shares. Clicks from before ``cutoff_ms`` may
+        be forgotten.
+        """
+        node = rows.node[lines.row]
+        visitor = rows.visitor[lines.row]
+        by_sku = combine(visitor, self._sku.prints[lines.keys[2]])
+        asking = self._asking(rows, lines, node, (visitor, by_sku))
+        return self._model.attribute(
+            lines, asking, self._clicks(rows, lines, node, (visitor, by_sku)), cutoff_ms
+        )
+
+    def _asking(self, rows: Rows, lines: Lines, node: I16, keys: tuple[U64, U64]) -> Asking:
+        visitor, by_sku = keys
+        at = np.flatnonzero((node > self._click) & ((lines.keys[0] == 0) | (lines.keys[1] == 0)))
+        # A line without a SKU of its own asks under a key that no click answers to.
+        own = np.where(lines.keys[2, at] > OTHER_CODE, by_sku[at], ~visitor[at])
+        row = lines.row[at]
+        return Asking(at, (visitor[at], own), row, rows.time[row])
+
+    def _clicks(self, rows: Rows, lines: Lines, node: I16, keys: tuple[U64, U64]) -> tuple[Clicks, Clicks]:
+        at = np.flatnonzero(node == self._click)
+        known = at[lines.keys[2, at] > OTHER_CODE]
+        return _columns(rows, lines, at, keys[0]), _columns(rows, lines, known, keys[1])
+
+
+def _columns(rows: Rows, lines: Lines, at: I64, keys: U64) -> Clicks:
+    row = lines.row[at]
+    return Clicks(keys[at], row, rows.time[row], lines.keys[0, at], lines.keys[1, at])

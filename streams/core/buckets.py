@@ -1,8 +1,8 @@
-"""Counts per ten-second bucket: cumulative, and what changed since the last flush.
+"""Counts per ten-second bucket since the last flush.
 
 A *cell* is one number: ``code << 5 | column`` where code is the key's number and the column is a
-stage (events) or ``VISITORS + node``. A bucket that is closed and touched again later opens a
-new *part*; parts of a bucket add up, so closing early is never wrong.
+stage (events) or ``VISITORS + node``. A flush takes everything counted since the one before and
+leaves nothing: what is counted later in the same bucket, however late, is one more thing to add.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streams.core.settings import BUCKET_MS
+from streams.core.sorting import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,25 +29,21 @@ MAX_STAGES = VISITORS
 
 # A tally counts what it has once it holds this many cells; memory stays bounded without a flush.
 _BULK_CELLS = 1 << 18
-# bincount runs over all cells up to the largest: worth it while those are not many more than named.
-_DENSE = 4
 MoneyKey = tuple[int, int, str, str]  # dimension, key code, currency, kind
 OutcomeKey = tuple[int, str]  # topic, outcome
 
 
 class BucketChange(NamedTuple):
-    """Everything in one part of a bucket that changed since the last flush.
+    """What was counted in one bucket since the last flush.
 
-    Values are cumulative and come with what they were at the last flush: (cells, values,
-    previous) arrays per dimension, (key, orders, amount, previous orders, previous amount), and
-    (key, records, previous).
+    Per dimension (cells, counts), cells ascending and distinct; (key, orders, amount) and
+    (key, records).
     """
 
     bucket_ms: int
-    part: int
-    cells: list[tuple[I64, I64, I64]]
-    money: list[tuple[MoneyKey, int, int, int, int]]
-    outcomes: list[tuple[OutcomeKey, int, int]]
+    cells: list[tuple[I64, I64]]
+    money: list[tuple[MoneyKey, int, int]]
+    outcomes: list[tuple[OutcomeKey, int]]
 
 
 def bucket_of(time_ms: int) -> int:
@@ -54,137 +51,104 @@ def bucket_of(time_ms: int) -> int:
     return time_ms // BUCKET_MS * BUCKET_MS
 
 
-class _Tally:
-    """How often each cell was named since the last flush.
+class Tally:
+    """How often each cell was named.
 
     Cells are kept as they come and counted in bulk: counting them one by one was a tenth of all
     the work there is.
     """
 
-    __slots__ = ("_counted", "_named", "_size")
+    __slots__ = ("_cells", "_size", "_times")
 
     def __init__(self) -> None:
-        self._named: list[I64] = []
+        self._cells: list[I64] = []
+        self._times: list[I64 | None] = []
         self._size = 0
-        self._counted: dict[int, int] = {}
 
-    def add(self, cells: I64) -> None:
-        """Name cells once each."""
-        self._named.append(cells)
+    def add(self, cells: I64, times: I64 | None = None) -> None:
+        """Name cells once each, or as often as stands beside them."""
+        self._cells.append(cells)
+        self._times.append(times)
         self._size += cells.size
         if self._size > _BULK_CELLS:
-            self._count()
+            cells, times = self.counts()
+            self._cells, self._times, self._size = [cells], [times], 0
 
-    def take(self) -> dict[int, int]:
-        """Cells and how often they were named; begins anew."""
-        self._count()
-        counted, self._counted = self._counted, {}
-        return counted
-
-    def _count(self) -> None:
-        if not self._size:
-            return
-        cells, times = _distinct(np.concatenate(self._named))
-        self._named, self._size = [], 0
-        counted = self._counted
-        if not counted:
-            self._counted = dict(zip(cells.tolist(), times.tolist(), strict=True))
-            return
-        for cell, count in zip(cells.tolist(), times.tolist(), strict=True):
-            counted[cell] = counted.get(cell, 0) + count
-
-
-def _distinct(cells: I64) -> tuple[I64, I64]:
-    """Distinct cells and how often each occurs."""
-    if int(cells.max()) > _DENSE * cells.size:
-        return np.unique(cells, return_counts=True)
-    times = np.bincount(cells)
-    present = np.flatnonzero(times)
-    return present, times[present]
+    def counts(self) -> tuple[I64, I64]:
+        """Distinct cells, ascending, and how often each was named."""
+        if not self._cells:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        cells = np.concatenate(self._cells)
+        if all(times is None for times in self._times):
+            return distinct(cells)
+        times = np.concatenate(
+            [
+                np.ones(part.size, dtype=np.int64) if beside is None else beside
+                for part, beside in zip(self._cells, self._times, strict=True)
+            ]
+        )
+        order = np.argsort(cells, kind="stable")
+        cells, times = cells[order], times[order]
+        starts = np.flatnonzero(np.append(True, cells[1:] != cells[:-1])[: cells.size])
+        return cells[starts], np.add.reduceat(times, starts) if starts.size else times
 
 
 class _Bucket:
-    __slots__ = ("changed", "money", "money_before", "outcomes", "outcomes_before", "part", "totals")
+    __slots__ = ("cells", "money", "outcomes")
 
-    def __init__(self, part: int, dimensions: int) -> None:
-        self.part = part
-        self.totals: list[dict[int, int]] = [{} for _ in range(dimensions)]
-        self.changed = [_Tally() for _ in range(dimensions)]
+    def __init__(self, dimensions: int) -> None:
+        self.cells = [Tally() for _ in range(dimensions)]
         self.money: dict[MoneyKey, tuple[int, int]] = {}
-        self.money_before: dict[MoneyKey, tuple[int, int]] = {}
         self.outcomes: Counter[OutcomeKey] = Counter()
-        self.outcomes_before: dict[OutcomeKey, int] = {}
+
+    def change(self, start: int) -> BucketChange:
+        return BucketChange(
+            start,
+            [tally.counts() for tally in self.cells],
+            [(key, *sums) for key, sums in self.money.items()],
+            list(self.outcomes.items()),
+        )
 
 
-class OpenBuckets:
-    """The buckets of one source partition that are still being counted.
+class BucketCounts:
+    """What one source partition has counted since the last flush.
 
     Args:
         dimensions: how many, ``all`` included.
-        first_part: part number to start from; later parts count up.
     """
 
-    def __init__(self, dimensions: int, first_part: int = 0) -> None:
+    def __init__(self, dimensions: int) -> None:
         self._dimensions = dimensions
-        self._parts = first_part
-        self._open: dict[int, _Bucket] = {}
+        self._buckets: dict[int, _Bucket] = {}
 
     def __len__(self) -> int:
-        return len(self._open)
-
-    @property
-    def open_from(self) -> int:
-        """Number of the oldest part that may still change."""
-        return min((bucket.part for bucket in self._open.values()), default=self._parts)
+        return len(self._buckets)
 
     def _bucket(self, bucket_ms: int) -> _Bucket:
-        bucket = self._open.get(bucket_ms)
+        bucket = self._buckets.get(bucket_ms)
         if bucket is None:
-            bucket = self._open[bucket_ms] = _Bucket(self._parts, self._dimensions)
-            self._parts += 1
+            bucket = self._buckets[bucket_ms] = _Bucket(self._dimensions)
         return bucket
 
     def count(self, dimension: int, buckets: I64, cells: I64) -> None:
         """Add one to each cell named, in the bucket (start, ms) beside it."""
         for start, members in _by_bucket(buckets, cells):
-            self._bucket(start).changed[dimension].add(members)
+            self._bucket(start).cells[dimension].add(members)
 
     def add_money(self, bucket_ms: int, key: MoneyKey, amount_minor: int) -> None:
         """Add one order and its amount in minor units."""
-        bucket = self._bucket(bucket_ms)
-        held = bucket.money.get(key, (0, 0))
-        bucket.money_before.setdefault(key, held)
-        bucket.money[key] = (held[0] + 1, held[1] + amount_minor)
+        money = self._bucket(bucket_ms).money
+        orders, amount = money.get(key, (0, 0))
+        money[key] = (orders + 1, amount + amount_minor)
 
     def add_outcome(self, bucket_ms: int, key: OutcomeKey, records: int) -> None:
         """Add records with one outcome."""
-        bucket = self._bucket(bucket_ms)
-        bucket.outcomes_before.setdefault(key, bucket.outcomes[key])
-        bucket.outcomes[key] += records
+        self._bucket(bucket_ms).outcomes[key] += records
 
-    def flush(self, close_before_ms: int) -> list[BucketChange]:
-        """Changes since the last flush; buckets that end by ``close_before_ms`` are closed."""
-        changes = []
-        for start in sorted(self._open):
-            change = _change(start, self._open[start])
-            if change is not None:
-                changes.append(change)
-            if start + BUCKET_MS <= close_before_ms:
-                del self._open[start]
-        return changes
-
-
-def _change(start: int, bucket: _Bucket) -> BucketChange | None:
-    cells = [
-        _accumulate(total, tally.take()) for total, tally in zip(bucket.totals, bucket.changed, strict=True)
-    ]
-    money = [(key, *bucket.money[key], *before) for key, before in bucket.money_before.items()]
-    outcomes = [(key, bucket.outcomes[key], before) for key, before in bucket.outcomes_before.items()]
-    if not (money or outcomes or any(part[0].size for part in cells)):
-        return None
-    bucket.money_before.clear()
-    bucket.outcomes_before.clear()
-    return BucketChange(start, bucket.part, cells, money, outcomes)
+    def flush(self) -> Iterator[BucketChange]:
+        """Take everything counted since the last flush, bucket by bucket in the order of time."""
+        taken, self._buckets = self._buckets, {}
+        return (taken[start].change(start) for start in sorted(taken))
 
 
 def _by_bucket(buckets: I64, cells: I64) -> Iterator[tuple[int, I64]]:
@@ -194,15 +158,6 @@ def _by_bucket(buckets: I64, cells: I64) -> Iterator[tuple[int, I64]]:
     if (buckets == first).all():
         yield first, cells
         return
-    for start in np.unique(buckets).tolist():
+    for number in distinct(buckets // BUCKET_MS)[0].tolist():
+        start = number * BUCKET_MS
         yield start, cells[buckets == start]
-
-
-def _accumulate(total: dict[int, int], changed: dict[int, int]) -> tuple[I64, I64, I64]:
-    """Move changes into the totals; the cells that changed, their new totals and their old ones."""
-    before = [total.get(cell, 0) for cell in changed]
-    cells = np.array(list(changed), dtype=np.int64)
-    previous = np.array(before, dtype=np.int64)
-    values = previous + np.array(list(changed.values()), dtype=np.int64)
-    total.update(zip(changed, values.tolist(), strict=True))
-    return cells, values, previous

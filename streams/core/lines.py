@@ -1,6 +1,7 @@
 """Rows opened up into lines: one line per SKU of an event or per line of an order.
 
 Distinct keys are counted per row, attribution is answered per line; both work on these columns.
+Where attribution splits a line between several clicks, each share is a line of its own.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streams.core.sorting import stable_order
+from streams.core.sku_lists import SkuLists, is_list, list_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,19 +24,21 @@ if TYPE_CHECKING:
     I32 = NDArray[np.int32]
     Bools = NDArray[np.bool_]
 
-_LINE_COLUMNS = 4
+_NO_LISTS = SkuLists()
 
 
 @dataclass(slots=True)
 class Lines:
     """``row`` ascending, ``keys`` of shape (3, n): slot, banner, sku codes.
 
-    ``several`` marks lines of rows that have more than one.
+    ``several`` marks lines of rows that have more than one. ``share_of`` is the number of the
+    line that each is a share of, ascending; None where no line is split.
     """
 
     row: I64
     keys: I32
     several: Bools
+    share_of: I64 | None = None
 
     def pairs(self, dimension: int, keep: Bools) -> tuple[I64, I32]:
         """Distinct (row, key) pairs of a dimension (0 slot, 1 banner, 2 sku), rows ascending.
@@ -45,38 +48,52 @@ class Lines:
             keep: mask over the rows (not the lines).
         """
         chosen = keep[self.row]
-        single = chosen & ~self.several
-        row, key = self.row[single], self.keys[dimension, single]
-        many = np.flatnonzero(chosen & self.several)
-        if not many.size:
+        row, key = self.row[chosen], self.keys[dimension, chosen]
+        if not self.several[chosen].any():
             return row, key
-        composite = np.unique((self.row[many] << 32) | self.keys[dimension, many].astype(np.int64))
-        rows = np.concatenate((row, composite >> 32))
-        keys = np.concatenate((key, (composite & 0xFFFFFFFF).astype(np.int32)))
-        order = stable_order(rows)
-        return rows[order], keys[order]
+        # Rows ascend already, so there is little to sort.
+        pairs = (row << 32) | key
+        pairs.sort()
+        new = np.ones(pairs.size, dtype=np.bool_)
+        new[1:] = pairs[1:] != pairs[:-1]
+        pairs = pairs[new]
+        return pairs >> 32, (pairs & 0xFFFFFFFF).astype(np.int32)
+
+    def split(self, parts: I64, some: I64) -> tuple[Lines, I64]:
+        """Each line in so many shares, and where the shares of some (ascending) lines are.
+
+        Args:
+            parts: how many shares, one at least, per line.
+            some: indexes of lines.
+        """
+        share_of = np.repeat(np.arange(self.row.size), parts)
+        several = self.several | (parts > 1)
+        named = np.zeros(self.row.size, dtype=np.bool_)
+        named[some] = True
+        lines = Lines(self.row[share_of], self.keys[:, share_of], several[share_of], share_of)
+        return lines, np.flatnonzero(named[share_of])
 
 
-def open_lines(rows: Rows, details: Mapping[int, Detail]) -> Lines:
-    """The lines of rows; ``details`` has those of the rows that name one."""
+def open_lines(rows: Rows, details: Mapping[int, Detail], lists: SkuLists = _NO_LISTS) -> Lines:
+    """The lines of rows; ``details`` and ``lists`` have those of the rows that name one."""
     count = len(rows)
     row = np.arange(count, dtype=np.int64)
-    keys = rows.keys[:3].copy()
-    named = np.flatnonzero(rows.detail >= 0)
-    if not named.size:
-        return Lines(row, keys, np.zeros(count, dtype=np.bool_))
+    keys = rows.keys[:3]
+    named, listed = np.flatnonzero(rows.detail >= 0), np.flatnonzero(is_list(rows.detail))
+    if not (named.size or listed.size):
+        return Lines(row, keys.copy(), np.zeros(count, dtype=np.bool_))
+    found = [details[serial].lines for serial in rows.detail[named].tolist()]
     sizes = np.ones(count, dtype=np.int64)
-    flat: list[int] = []
-    for place, serial in zip(named.tolist(), rows.detail[named].tolist(), strict=True):
-        lines = details[serial].lines
-        sizes[place] = len(lines)
-        for line in lines:
-            flat += line
-    opened = np.array(flat, dtype=np.int64).reshape(-1, _LINE_COLUMNS)
+    sizes[named] = [len(lines) for lines in found]
+    sizes[listed] = list_sizes(rows.detail[listed])
     row = np.repeat(row, sizes)
     keys = np.repeat(keys, sizes, axis=1)
-    is_opened = (rows.detail >= 0)[row]
-    keys[0, is_opened] = opened[:, 1]
-    keys[1, is_opened] = opened[:, 2]
-    keys[2, is_opened] = opened[:, 0]
+    if listed.size:
+        keys[2, is_list(rows.detail)[row]] = lists.codes(rows.detail[listed])
+    if named.size:
+        opened = np.array([line for lines in found for line in lines], dtype=np.int64)
+        is_opened = (rows.detail >= 0)[row]
+        keys[0, is_opened] = opened[:, 1]
+        keys[1, is_opened] = opened[:, 2]
+        keys[2, is_opened] = opened[:, 0]
     return Lines(row, keys, (sizes > 1)[row])

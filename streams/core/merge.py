@@ -1,27 +1,28 @@
-"""Cumulative rollups of many source partitions into exact totals, idempotently.
+"""Rollups of many source partitions into exact totals, idempotently.
 
-Values of a bucket part only grow within a generation, and every value comes with what it was one
-flush before. So a cell's merged count is the largest value seen less the smallest one before:
-applying a rollup twice or out of order changes nothing, merging is associative and commutative,
-and whoever takes a shard over in mid-part counts from there on. Parts that cannot change any
-more are forgotten after a while; what arrives for them later is a repetition and is ignored.
+Rollups say what was added and are numbered per source partition, life and shard. A rollup counts if
+its number was not seen yet, so one that comes twice or out of order changes nothing, and merging is
+associative and commutative. Whoever takes a shard over begins with the first number it sees.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.core.buckets import VISITORS
+import numpy as np
+
+from streams.core.buckets import COLUMN_BITS, COLUMN_MASK, VISITORS, Tally
 
 if TYPE_CHECKING:
     from streams.results import KeyCounts, Rollup
 
-# A closed part is kept this much event time longer, for repetitions that are still under way.
-REMEMBER_MS = 60_000
+# So many runs are told apart; with more of them the oldest gap is given up. Kafka keeps rollups in
+# order, so there is one run but after a loss.
+_MAX_RUNS = 1_000
 
 
 class Applied(StrEnum):
@@ -41,27 +42,41 @@ class MoneyKey(NamedTuple):
     kind: str
 
 
-@dataclass(slots=True)
-class Increment:
-    """By how much totals grew. Topics are 0 clickstream, 1 orders."""
+class SeenNumbers:
+    """A set of whole numbers that nearly always is one run."""
 
-    bucket_ms: int
-    counts: dict[tuple[str, str], list[tuple[int, int]]] = field(default_factory=dict)
-    money: list[tuple[MoneyKey, int, int]] = field(default_factory=list)
-    outcomes: list[tuple[int, str, int]] = field(default_factory=list)
+    def __init__(self) -> None:
+        # Runs of numbers seen, ascending and apart: from ``_starts[i]`` up to below ``_ends[i]``.
+        self._starts: list[int] = []
+        self._ends: list[int] = []
 
+    @property
+    def missing(self) -> int:
+        """Numbers between the lowest and the highest seen that were not."""
+        return sum(start - end for start, end in zip(self._starts[1:], self._ends, strict=False))
 
-_Seen = tuple[int, int]
+    def add(self, number: int) -> bool:
+        """Take in a number; False if it was there."""
+        at = bisect_right(self._starts, number)
+        if at and number < self._ends[at - 1]:
+            return False
+        joins_before = at > 0 and self._ends[at - 1] == number
+        joins_behind = at < len(self._starts) and self._starts[at] == number + 1
+        if joins_before and joins_behind:
+            self._close_gap(at)
+        elif joins_before:
+            self._ends[at - 1] = number + 1
+        elif joins_behind:
+            self._starts[at] = number
+        else:
+            self._starts.insert(at, number)
+            self._ends.insert(at, number + 1)
+            if len(self._starts) > _MAX_RUNS:
+                self._close_gap(1)
+        return True
 
-
-@dataclass(slots=True)
-class _Part:
-    """Cumulative values seen of one part, each as (smallest before, largest)."""
-
-    closed_at_ms: int | None = None
-    cells: dict[tuple[str, str], dict[int, _Seen]] = field(default_factory=dict)
-    money: dict[MoneyKey, tuple[_Seen, _Seen]] = field(default_factory=dict)
-    outcomes: dict[tuple[int, str], _Seen] = field(default_factory=dict)
+    def _close_gap(self, at: int) -> None:
+        del self._starts[at], self._ends[at - 1]
 
 
 class PartitionMerge:
@@ -69,107 +84,60 @@ class PartitionMerge:
 
     def __init__(self) -> None:
         self._generation = -1
-        self._floor = 0
-        self._parts: dict[int, _Part] = {}
-        self._open: set[int] = set()
-        self._order: list[int] = []
+        self._seen = SeenNumbers()
 
-    def __len__(self) -> int:
-        return len(self._parts)
+    @property
+    def missing(self) -> int:
+        """Rollups of the present life that others came after, and that have not come."""
+        return self._seen.missing
 
-    def apply(self, rollup: Rollup) -> tuple[Applied, Increment]:
-        """Take in a rollup; by how much the totals grow through it."""
-        increment = Increment(rollup.bucket_ms)
+    def apply(self, rollup: Rollup) -> Applied:
+        """Whether a rollup is to be added to the totals."""
         if rollup.generation < self._generation:
-            return Applied.STALE, increment
+            return Applied.STALE
         if rollup.generation > self._generation:
             # What the older life has counted stays in the totals; it cannot change any more.
-            self._generation, self._floor, self._parts = rollup.generation, 0, {}
-            self._open, self._order = set(), []
-        if rollup.part < self._floor:
-            return Applied.REPEATED, increment
-        part = self._parts.get(rollup.part)
-        if part is None:
-            part = self._parts[rollup.part] = _Part()
-            self._open.add(rollup.part)
-            heappush(self._order, rollup.part)
-        for counts in rollup.counts:
-            _apply_counts(part, counts, increment)
-        _apply_money(part, rollup, increment)
-        _apply_outcomes(part, rollup, increment)
-        self._forget(rollup)
-        grown = increment.counts or increment.money or increment.outcomes
-        return (Applied.APPLIED if grown else Applied.REPEATED), increment
-
-    def _forget(self, rollup: Rollup) -> None:
-        now = rollup.counted_until_ms
-        # Each part is looked at when it comes and when it closes, not at every rollup: a flush over
-        # a sparse history has as many parts as rollups.
-        for number in [number for number in self._open if number < rollup.open_from]:
-            self._open.remove(number)
-            self._parts[number].closed_at_ms = now
-        # Only from the front: below the floor everything is closed, so the floor tells repetitions.
-        while self._order:
-            closed = self._parts[self._order[0]].closed_at_ms
-            if closed is None or closed + REMEMBER_MS > now:
-                return
-            oldest = heappop(self._order)
-            del self._parts[oldest]
-            self._floor = oldest + 1
+            self._generation, self._seen = rollup.generation, SeenNumbers()
+        return Applied.APPLIED if self._seen.add(rollup.sequence) else Applied.REPEATED
 
 
-def _wider(seen: _Seen | None, previous: int, value: int) -> tuple[_Seen, int]:
-    """What has been seen with one more step, and by how much that is more."""
-    if seen is None:
-        return (previous, value), value - previous
-    wider = (min(seen[0], previous), max(seen[1], value))
-    return wider, wider[1] - wider[0] - seen[1] + seen[0]
+class ShardMerge:
+    """All source partitions' rollups for one shard."""
+
+    def __init__(self) -> None:
+        self._partitions: dict[int, PartitionMerge] = {}
+
+    def apply(self, rollup: Rollup) -> Applied:
+        """Whether a rollup is to be added to the totals."""
+        merge = self._partitions.get(rollup.partition)
+        if merge is None:
+            merge = self._partitions[rollup.partition] = PartitionMerge()
+        return merge.apply(rollup)
+
+    def missing(self, partition: int) -> int:
+        """Rollups of a source partition that others came after, and that have not come."""
+        return self._partitions[partition].missing if partition in self._partitions else 0
 
 
-def _apply_counts(part: _Part, counts: KeyCounts, increment: Increment) -> None:
-    names = [(counts.dimension, key) for key in counts.keys]
-    known_of = [part.cells.setdefault(name, {}) for name in names]
-    grown: dict[int, list[tuple[int, int]]] = {}
-    for at, cell, value, previous in zip(*(array.tolist() for array in counts.cells()), strict=True):
-        known = known_of[at]
-        seen = known.get(cell)
-        # The first step and the next one are what comes nearly always; the rest is for _wider.
-        if seen is None:
-            known[cell], more = (previous, value), value - previous
-        elif seen[1] == previous:
-            known[cell], more = (seen[0], value), value - previous
-        else:
-            known[cell], more = _wider(seen, previous, value)
-        if more:
-            grown.setdefault(at, []).append((cell, more))
-    for at, cells in grown.items():
-        increment.counts.setdefault(names[at], []).extend(cells)
+class _Numbers(dict[str, int]):
+    """Keys of a dimension, numbered as they come."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
 
-def _apply_money(part: _Part, rollup: Rollup, increment: Increment) -> None:
-    for item in rollup.money:
-        key = MoneyKey(item.dimension, item.key, item.currency, item.kind)
-        seen = part.money.get(key, (None, None))
-        orders, more = _wider(seen[0], item.previous_orders, item.orders)
-        amount, sum_minor = _wider(seen[1], item.previous_amount_minor, item.amount_minor)
-        part.money[key] = (orders, amount)
-        if more:
-            increment.money.append((key, more, sum_minor))
-
-
-def _apply_outcomes(part: _Part, rollup: Rollup, increment: Increment) -> None:
-    for item in rollup.outcomes:
-        key = (item.topic, item.outcome)
-        part.outcomes[key], grown = _wider(part.outcomes.get(key), item.previous, item.records)
-        if grown:
-            increment.outcomes.append((item.topic, item.outcome, grown))
+    def __missing__(self, key: str) -> int:
+        number = self[key] = len(self.names)
+        self.names.append(key)
+        return number
 
 
 @dataclass(slots=True)
 class BucketTotals:
-    """Merged counts of one bucket: by (dimension, key) and column, and money as (orders, amount)."""
+    """Merged counts of one bucket: keys and cells per dimension, and money as (orders, amount)."""
 
-    cells: dict[tuple[str, str], dict[int, int]] = field(default_factory=dict)
+    numbers: dict[str, _Numbers] = field(default_factory=dict)
+    cells: dict[str, Tally] = field(default_factory=dict)
     money: dict[MoneyKey, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -186,11 +154,14 @@ class Totals:
     @property
     def cells(self) -> dict[tuple[int, str, str], Counter[int]]:
         """Counts by (bucket, dimension, key) and column; a copy."""
-        return {
-            (start, *name): Counter(cells)
-            for start, bucket in self.buckets.items()
-            for name, cells in bucket.cells.items()
-        }
+        found: dict[tuple[int, str, str], Counter[int]] = {}
+        for start, bucket in self.buckets.items():
+            for dimension, tally in bucket.cells.items():
+                names = bucket.numbers[dimension].names
+                for cell, count in zip(*(column.tolist() for column in tally.counts()), strict=True):
+                    key = (start, dimension, names[cell >> COLUMN_BITS])
+                    found.setdefault(key, Counter())[cell & COLUMN_MASK] = count
+        return found
 
     @property
     def money(self) -> dict[tuple[int, MoneyKey], tuple[int, int]]:
@@ -201,25 +172,15 @@ class Totals:
             for key, amounts in bucket.money.items()
         }
 
-    def add(self, increment: Increment) -> None:
-        """Take in an increment."""
-        if increment.counts or increment.money:
-            self._add(self.buckets.setdefault(increment.bucket_ms, BucketTotals()), increment)
-        for topic, outcome, records in increment.outcomes:
-            self.outcomes[topic, outcome] += records
-
-    @staticmethod
-    def _add(bucket: BucketTotals, increment: Increment) -> None:
-        for name, grown in increment.counts.items():
-            cells = bucket.cells.get(name)
-            if cells is None:
-                bucket.cells[name] = dict(grown)
-                continue
-            for cell, count in grown:
-                cells[cell] = cells.get(cell, 0) + count
-        for money, orders, amount in increment.money:
-            held = bucket.money.get(money, (0, 0))
-            bucket.money[money] = (held[0] + orders, held[1] + amount)
+    def add(self, rollup: Rollup) -> None:
+        """Take in a rollup that is to be counted."""
+        if rollup.counts or rollup.money:
+            bucket = self.buckets.setdefault(rollup.bucket_ms, BucketTotals())
+            for counts in rollup.counts:
+                _add_counts(bucket, counts)
+            _add_money(bucket, rollup)
+        for item in rollup.outcomes:
+            self.outcomes[item.topic, item.outcome] += item.records
 
     def forget_before(self, bucket_ms: int) -> None:
         """Drop buckets that start before the given time; outcomes are kept."""
@@ -227,18 +188,19 @@ class Totals:
             del self.buckets[start]
 
 
-class ShardMerge:
-    """All source partitions' rollups for one shard."""
+def _add_counts(bucket: BucketTotals, counts: KeyCounts) -> None:
+    numbers = bucket.numbers.setdefault(counts.dimension, _Numbers())
+    keys = np.array([numbers[key] for key in counts.keys], dtype=np.int64)
+    index, column, count = counts.cells()
+    tally = bucket.cells.setdefault(counts.dimension, Tally())
+    tally.add(keys[index] << COLUMN_BITS | column, count.astype(np.int64))
 
-    def __init__(self) -> None:
-        self._partitions: dict[int, PartitionMerge] = {}
 
-    def apply(self, rollup: Rollup) -> tuple[Applied, Increment]:
-        """Take in a rollup; by how much the totals grow through it."""
-        merge = self._partitions.get(rollup.partition)
-        if merge is None:
-            merge = self._partitions[rollup.partition] = PartitionMerge()
-        return merge.apply(rollup)
+def _add_money(bucket: BucketTotals, rollup: Rollup) -> None:
+    for item in rollup.money:
+        key = MoneyKey(item.dimension, item.key, item.currency, item.kind)
+        orders, amount = bucket.money.get(key, (0, 0))
+        bucket.money[key] = (orders + item.orders, amount + item.amount_minor)
 
 
 def column_of(cell: int) -> tuple[int, bool]:

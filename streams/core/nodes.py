@@ -18,7 +18,7 @@ from streams.core.settings import BUCKET_MS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from streams.core.buckets import OpenBuckets
+    from streams.core.buckets import BucketCounts
     from streams.core.lines import Lines
     from streams.core.rows import Rows
     from streams.core.vocabulary import Vocabulary
@@ -47,7 +47,7 @@ class NodeCounts:
         window_ms: a visitor is counted again only if more than this after the last time.
     """
 
-    def __init__(self, vocabulary: Vocabulary, buckets: OpenBuckets, window_ms: int) -> None:
+    def __init__(self, vocabulary: Vocabulary, buckets: BucketCounts, window_ms: int) -> None:
         self._vocabulary = vocabulary
         self._stages = vocabulary.stages
         self._buckets = buckets

@@ -103,6 +103,12 @@ class Waiting:
         self._gathered = [0, 0]
         self.size = 0
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        kept = [rows for topic in (0, 1) for rows in (*self._blocks[topic], *self._pieces[topic])]
+        return sum(rows.nbytes for rows in kept)
+
     def add(self, topic: int, rows: Rows) -> None:
         """Take in rows of one topic, in offset order, later than all before them."""
         if not len(rows):

@@ -1,8 +1,13 @@
-"""Money: what paid orders brought, what reversals took, and the keys an order was paid under."""
+"""Money: what paid orders brought, what reversals took, and the keys an order was paid under.
+
+Where attribution splits lines between clicks, a line's amount is split to the minor unit: every
+share the same, what is left over to the earliest, so that shares add up to the line.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,9 +16,9 @@ from streams.core.buckets import bucket_of
 from streams.core.rows import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from streams.core.buckets import OpenBuckets
+    from streams.core.buckets import BucketCounts
     from streams.core.lines import Lines
     from streams.core.rows import Detail, Rows
     from streams.core.vocabulary import Stages
@@ -22,10 +27,15 @@ NO_CURRENCY = "XXX"  # ISO 4217: no currency involved
 
 
 class PaidOrder(NamedTuple):
-    """What is remembered of a paid order."""
+    """What is remembered of a paid order.
+
+    ``shares`` says how many of ``lines`` each line of the order was split into, the earliest
+    click's first; empty where attribution splits none.
+    """
 
     currency: str
     lines: tuple[Line, ...]
+    shares: tuple[int, ...] = ()
 
 
 class PaidOrders:
@@ -77,6 +87,39 @@ def reversed_lines(
     )
 
 
+def split(line: Line, places: Sequence[Line]) -> Iterator[Line]:
+    """A line's amount in equal shares under the slots and banners of ``places``, at least one."""
+    each, left = divmod(line.amount_minor, len(places))
+    for number, (_, slot, banner, _) in enumerate(places):
+        yield Line(line.sku, slot, banner, each + (number < left))
+
+
+def reversed_shares(own: tuple[Line, ...], credited: PaidOrder, paid: PaidOrder | None) -> tuple[Line, ...]:
+    """What :func:`reversed_lines` answers where lines are split: each as it was when it was paid.
+
+    ``credited`` are the shares that the event's own lines would have on their own.
+    """
+    if paid is None:
+        return credited.lines
+    if not own:
+        return paid.lines
+    places: dict[int, tuple[Line, ...]] = {}
+    for group in _groups(paid):
+        places.setdefault(group[0].sku, group)
+    return tuple(
+        share
+        for line, group in zip(own, _groups(credited), strict=True)
+        for share in split(line, places.get(line.sku, group))
+    )
+
+
+def _groups(order: PaidOrder) -> Iterator[tuple[Line, ...]]:
+    """The shares of each line of an order."""
+    lines = iter(order.lines)
+    for size in order.shares:
+        yield tuple(islice(lines, size))
+
+
 def amounts(lines: Iterable[Line]) -> Iterator[tuple[int, int, int]]:
     """(dimension, key code, amount in minor units) under which an order's lines are counted.
 
@@ -99,7 +142,7 @@ class OrderBook:
         remembered: how many paid orders are remembered.
     """
 
-    def __init__(self, stages: Stages, buckets: OpenBuckets, remembered: int) -> None:
+    def __init__(self, stages: Stages, buckets: BucketCounts, remembered: int) -> None:
         self._stages = stages
         self._buckets = buckets
         self.paid = PaidOrders(remembered)
@@ -115,24 +158,37 @@ class OrderBook:
             kind, detail = stages.names[rows.node[at]], details[serial]
             self._book(bucket_of(int(rows.time[at])), kind, detail, _credited(at, detail, lines))
 
-    def _book(self, bucket_ms: int, kind: str, detail: Detail, credited: tuple[Line, ...]) -> None:
-        paid = None
+    def _book(self, bucket_ms: int, kind: str, detail: Detail, credited: PaidOrder) -> None:
+        paid, counted = None, credited.lines
         if kind == "paid":
             if detail.order is not None:
-                self.paid.remember(detail.order, PaidOrder(detail.currency or NO_CURRENCY, credited))
+                self.paid.remember(detail.order, credited)
         else:
             paid = self.paid.get(detail.order)
-            credited = reversed_lines(detail.lines if detail.priced else (), credited, paid)
+            own = detail.lines if detail.priced else ()
+            split_up = bool(credited.shares)
+            counted = reversed_shares(own, credited, paid) if split_up else reversed_lines(own, counted, paid)
         currency = detail.currency or (paid.currency if paid else NO_CURRENCY)
-        for dimension, code, amount in amounts(credited):
+        for dimension, code, amount in amounts(counted):
             self._buckets.add_money(bucket_ms, (dimension, code, currency, kind), amount)
 
 
-def _credited(at: int, detail: Detail, lines: Lines) -> tuple[Line, ...]:
-    """The lines of a row with slot and banner as attributed."""
+def _credited(at: int, detail: Detail, lines: Lines) -> PaidOrder:
+    """The order of a row with slots and banners as attributed."""
     start, end = np.searchsorted(lines.row, (at, at + 1))
     slots, banners = lines.keys[0, start:end].tolist(), lines.keys[1, start:end].tolist()
-    return tuple(
-        Line(line.sku, slot, banner, line.amount_minor)
-        for line, slot, banner in zip(detail.lines, slots, banners, strict=True)
+    currency = detail.currency or NO_CURRENCY
+    if lines.share_of is None:
+        whole = (
+            Line(line.sku, slot, banner, line.amount_minor)
+            for line, slot, banner in zip(detail.lines, slots, banners, strict=True)
+        )
+        return PaidOrder(currency, tuple(whole))
+    shares = np.unique(lines.share_of[start:end], return_counts=True)[1].tolist()
+    places = (Line(0, slot, banner) for slot, banner in zip(slots, banners, strict=True))
+    parts = (
+        share
+        for line, size in zip(detail.lines, shares, strict=True)
+        for share in split(line, tuple(islice(places, size)))
     )
+    return PaidOrder(currency, tuple(parts), tuple(shares))

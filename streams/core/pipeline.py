@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streams.core.attribution import Attribution, Clicks
-from streams.core.buckets import BucketChange, OpenBuckets, bucket_of
+from streams.core.attribution import Attribution
+from streams.core.buckets import BucketChange, BucketCounts, bucket_of
 from streams.core.hashing import combine
-from streams.core.lines import Lines, open_lines
+from streams.core.lines import open_lines
 from streams.core.nodes import NodeCounts
 from streams.core.ordering import UNREAD, Waiting, classify
-from streams.core.orders import OrderBook, PaidOrder
+from streams.core.orders import OrderBook
 from streams.core.recent import RecentKeys
 from streams.core.rows import Rejected
 from streams.core.settings import BUCKET_MS, CountingSettings
+from streams.core.sku_lists import SkuLists
 from streams.core.snapshot import PartitionState, Renumbering, decode_state, encode_state, rows_to_bytes
-from streams.core.vocabulary import OTHER_CODE
+from streams.core.sorting import distinct
 from streams.errors import CodecError
 from streams.events import Outcome
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from streams.core.vocabulary import Vocabulary
 
     I64 = NDArray[np.int64]
-    I32 = NDArray[np.int32]
     Bools = NDArray[np.bool_]
 
 CLICKSTREAM, ORDERS = 0, 1
@@ -52,22 +52,22 @@ class SourcePartition:
     Args:
         vocabulary: stages and key numbers, shared with the decoder.
         settings: the contract's numbers.
-        first_part: number for the first bucket part; must grow from life to life.
     """
 
-    def __init__(self, vocabulary: Vocabulary, settings: CountingSettings, *, first_part: int = 0) -> None:
+    def __init__(self, vocabulary: Vocabulary, settings: CountingSettings) -> None:
         self._vocabulary = vocabulary
         self._stages = vocabulary.stages
         self._settings = settings
         self._waiting = Waiting()
         self._details: dict[int, Detail] = {}
+        self._lists = SkuLists()
         self._serial = 0
         self._newest = [UNREAD, UNREAD]
         self._limit = UNREAD
         self._counted_until = UNREAD
         self._seen_ids = RecentKeys(settings.dedupe_horizon_ms, both_ways=True)
-        self._attribution = Attribution(settings.attribution_window_ms)
-        self._buckets = OpenBuckets(len(vocabulary.funnel.dimensions), first_part)
+        self._attribution = Attribution(vocabulary, settings.attribution, settings.attribution_window_ms)
+        self._buckets = BucketCounts(len(vocabulary.funnel.dimensions))
         self._nodes = NodeCounts(vocabulary, self._buckets, settings.attribution_window_ms)
         self._book = OrderBook(vocabulary.stages, self._buckets, settings.remembered_orders)
 
@@ -86,7 +86,7 @@ class SourcePartition:
         self.process(_FOREVER)
 
     def snapshot(self) -> bytes:
-        """Everything but the buckets, which must have been flushed with ``close_all``."""
+        """Everything but what was counted since the last flush."""
         return encode_state(
             PartitionState(
                 self._stages.names,
@@ -98,8 +98,10 @@ class SourcePartition:
                 self._serial,
                 [[rows_to_bytes(rows) for rows in self._waiting.blocks(topic)] for topic in (0, 1)],
                 list(self._details.items()),
+                self._lists.state(),
                 {name: table.state() for name, table in self._tables().items()},
                 self._book.paid.items(),
+                self._settings.attribution,
             )
         )
 
@@ -107,11 +109,16 @@ class SourcePartition:
         """Take up a snapshot; this partition must be new.
 
         Raises:
-            CodecError: the snapshot is damaged, or of another version, funnel or set of dimensions.
+            CodecError: the snapshot is damaged, or of another version, funnel, set of dimensions or
+                attribution model.
         """
         state = decode_state(data)
         if (state.stages, state.dimensions) != (self._stages.names, self._vocabulary.funnel.dimensions):
             raise CodecError("state of another funnel or other dimensions")
+        if state.attribution != self._settings.attribution:
+            raise CodecError(
+                f"state of attribution {state.attribution}, these settings say {self._settings.attribution}"
+            )
         renumber = Renumbering(state.names, self._vocabulary)
         self._newest = list(state.newest)
         self._limit, self._counted_until = state.limit_ms, state.counted_until_ms
@@ -121,18 +128,18 @@ class SourcePartition:
                 self._waiting.add(topic, renumber.rows(columns))
         for serial, detail in state.details:
             self._details[serial] = detail._replace(lines=renumber.lines(detail.lines))
+        self._lists.restore(state.lists, lambda codes: renumber.codes(2, codes))
         for name, table in self._tables().items():
             table.restore(state.tables[name])
         self._attribution.renumber(renumber.codes)
         for order, paid in state.paid:
-            self._book.paid.remember(order, PaidOrder(paid.currency, renumber.lines(paid.lines)))
+            self._book.paid.remember(order, paid._replace(lines=renumber.lines(paid.lines)))
 
     def _tables(self) -> dict[str, TimedSlots]:
         return {
             "dedupe": self._seen_ids.slots,
             "visitors": self._nodes.visitors.slots,
-            "clicks": self._attribution.by_visitor.slots,
-            "clicks_by_sku": self._attribution.by_sku.slots,
+            **self._attribution.tables(),
         }
 
     def nbytes(self) -> dict[str, int]:
@@ -141,6 +148,7 @@ class SourcePartition:
             "dedupe": self._seen_ids.nbytes,
             "visitors": self._nodes.visitors.nbytes,
             "clicks": self._attribution.nbytes,
+            "waiting": self._waiting.nbytes + self._lists.nbytes,
         }
 
     def ingest(self, topic: int, decoded: Decoded, timestamps: I64) -> list[Rejected]:
@@ -171,7 +179,7 @@ class SourcePartition:
         rows.order_time = arrival.order_time
         rows.topic = np.full(len(rows), topic, dtype=np.int8)
         rows.event = combine(rows.event, np.uint64(topic))
-        rows.detail = self._adopt(decoded, rows.detail)
+        rows.detail = self._adopt(decoded, rows)
         if refused.any():
             self._forget(rows.detail[refused])
             rows = rows.take(~refused)
@@ -182,8 +190,10 @@ class SourcePartition:
         for serial in serials[serials >= 0].tolist():
             del self._details[serial]
 
-    def _adopt(self, decoded: Decoded, detail: I64) -> I64:
-        """Give a batch's details serials of this partition's own."""
+    def _adopt(self, decoded: Decoded, rows: Rows) -> I64:
+        """Give a batch's details and lists numbers of this partition's own."""
+        last = int(rows.order_time.max()) if len(rows) else UNREAD
+        detail = self._lists.adopt(decoded.skus, rows.detail, last)
         if not decoded.details:
             return detail
         base = self._serial
@@ -210,6 +220,7 @@ class SourcePartition:
         for start in range(0, len(released), _PROCESS_ROWS):
             for rows in self._within_horizon(released.take(slice(start, start + _PROCESS_ROWS))):
                 self._process(rows)
+        self._lists.forget_before(limit_ms)
         return len(released)
 
     def _within_horizon(self, rows: Rows) -> Iterator[Rows]:
@@ -229,10 +240,10 @@ class SourcePartition:
         self._count_outcomes(rows, admitted)
         dropped = rows.detail[~admitted]
         rows = rows.take(admitted)
-        lines = open_lines(rows, self._details)
         if len(rows):
-            self._attribute(rows, lines)
-            self._nodes.count(rows, lines, self._cutoff(rows, self._settings.attribution_window_ms))
+            cutoff = self._cutoff(rows, self._settings.attribution_window_ms)
+            lines = self._attribution.attribute(rows, open_lines(rows, self._details, self._lists), cutoff)
+            self._nodes.count(rows, lines, cutoff)
             self._book.count(rows, lines, self._details)
         self._forget(rows.detail)
         self._forget(dropped)
@@ -251,59 +262,15 @@ class SourcePartition:
     def _count_outcomes(self, rows: Rows, admitted: Bools) -> None:
         verdict = np.where(admitted, np.where(rows.late, 1, 2), 0)
         code = (rows.order_time // BUCKET_MS * 6 + rows.topic * 3 + verdict)[rows.first]
-        for packed, records in zip(
-            *(part.tolist() for part in np.unique(code, return_counts=True)), strict=True
-        ):
+        for packed, records in zip(*(part.tolist() for part in distinct(code)), strict=True):
             bucket, rest = divmod(packed, 6)
             topic, which = divmod(rest, 3)
             outcome = (Outcome.DUPLICATE, Outcome.LATE, Outcome.ACCEPTED)[which]
             self._buckets.add_outcome(bucket * BUCKET_MS, (topic, outcome), records)
 
-    def _attribute(self, rows: Rows, lines: Lines) -> None:
-        """Fill in slots and banners that events after the click owe to one, in place."""
-        node = rows.node[lines.row]
-        visitor = rows.visitor[lines.row]
-        sku = lines.keys[2]
-        by_sku = combine(visitor, self._vocabulary.sku.prints[sku])
-        clicks = self._clicks(rows, lines, node, by_sku)
-        asks = np.flatnonzero((node > self._stages.click) & ((lines.keys[0] == 0) | (lines.keys[1] == 0)))
-        if asks.size:
-            # A line without a SKU of its own asks under a key that no click answers to.
-            own = np.where(sku[asks] > OTHER_CODE, by_sku[asks], ~visitor[asks])
-            slot, banner = self._attribution.credit(
-                clicks, (visitor[asks], own), lines.row[asks], rows.time[lines.row[asks]]
-            )
-            for dimension, credited in ((0, slot), (1, banner)):
-                held = lines.keys[dimension, asks]
-                lines.keys[dimension, asks] = np.where(held == 0, credited, held)
-        self._attribution.remember(clicks, self._cutoff(rows, self._settings.attribution_window_ms))
-
-    def _clicks(
-        self, rows: Rows, lines: Lines, node: NDArray[np.int16], by_sku: NDArray[np.uint64]
-    ) -> tuple[Clicks, Clicks]:
-        at = np.flatnonzero(node == self._stages.click)
-        known = at[lines.keys[2, at] > OTHER_CODE]
-        return self._click_columns(rows, lines, at, rows.visitor[lines.row[at]]), self._click_columns(
-            rows, lines, known, by_sku[known]
-        )
-
-    @staticmethod
-    def _click_columns(rows: Rows, lines: Lines, at: I64, keys: NDArray[np.uint64]) -> Clicks:
-        row = lines.row[at]
-        return Clicks(keys, row, rows.time[row], lines.keys[0, at], lines.keys[1, at])
-
-    def flush(self, *, close_all: bool = False) -> list[BucketChange]:
-        """Bucket changes since the last flush.
-
-        Buckets that only late events can still touch are closed, so that just the newest few are
-        held in full; a late event opens a small part of its own.
-        """
-        return self._buckets.flush(_FOREVER if close_all else self._limit)
-
-    @property
-    def open_from(self) -> int:
-        """Number of the oldest bucket part that may still change."""
-        return self._buckets.open_from
+    def flush(self) -> Iterator[BucketChange]:
+        """Take what was counted since the last flush, bucket by bucket."""
+        return self._buckets.flush()
 
     @property
     def limit_ms(self) -> int:

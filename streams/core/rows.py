@@ -1,7 +1,8 @@
 """Decoded events as columns: one array per field, one row per event.
 
 Keys are numbered by a :class:`streams.core.vocabulary.Vocabulary`, identifiers are fingerprints.
-Events with several SKUs or order lines keep those in ``details``, found by the row's serial.
+Events with order lines keep those in ``details``, found by the row's serial; plain lists of SKUs
+lie in one array (:mod:`streams.core.sku_lists`).
 """
 
 from __future__ import annotations
@@ -78,6 +79,11 @@ class Rows:
     def __len__(self) -> int:
         return self.time.size
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all columns."""
+        return sum(getattr(self, name).nbytes for name in self.__slots__)
+
     def take(self, where: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Rows:
         """The rows that an index array, a mask or a slice names, in its order."""
         return Rows(
@@ -116,8 +122,12 @@ def concatenate(parts: Sequence[Rows]) -> Rows:
 
 @dataclass(slots=True)
 class Decoded:
-    """What a batch of records says: rows in record order, details by number, and the rejected."""
+    """What a batch of records says: rows in record order, details by number, and the rejected.
+
+    ``skus`` are the codes of lists of SKUs, to which rows point (:mod:`streams.core.sku_lists`).
+    """
 
     rows: Rows
     details: dict[int, Detail] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
+    skus: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))

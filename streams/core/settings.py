@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 BUCKET_MS = 10_000
+AttributionModel = Literal["last", "first", "linear"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,6 @@ class CountingSettings:
     max_future_ms: int = 300_000
     dedupe_horizon_ms: int = 3_600_000
     attribution_window_ms: int = 1_800_000
-    attribution: str = "last"
+    attribution: AttributionModel = "last"
     max_tracked_keys: int = 100_000
     remembered_orders: int = 200_000

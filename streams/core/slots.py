@@ -171,12 +171,37 @@ class TimedSlots:
         return self._base
 
     def _grow(self, cutoff_ms: int) -> None:
-        keys, times, payload = self.live(cutoff_ms)
-        if keys.size > self._buckets * WAYS * _CROWDED:
-            self._buckets *= 2
+        times = self._times.reshape(-1)
+        kept = np.count_nonzero(times >= self._relative_cutoff(cutoff_ms))
+        if kept > times.size * _CROWDED:
+            self._double(self._relative_cutoff(cutoff_ms))
         else:
-            # Keys that share both buckets, made so on purpose perhaps: spread them all anew.
-            self._salt += 1
+            # Keys that share both buckets, made so on purpose perhaps.
+            self._spread(cutoff_ms)
+
+    def _double(self, cutoff: int) -> None:
+        """Twice the buckets: those of bucket b go to 2b or 2b + 1, each key to the same way as before.
+
+        A key's bucket is its hash scaled to their number, so doubling it keeps their order: no two
+        keys meet, and memory is read and written from front to end.
+        """
+        keys, times, payload = self._keys, self._times, self.payload
+        old = self._buckets
+        self._allocate(2 * old, payload.shape[0])
+        for start in range(0, old, _CHUNK // WAYS):
+            part = slice(start, start + _CHUNK // WAYS)
+            where = np.flatnonzero(times[part].reshape(-1) >= cutoff)
+            some, bucket = keys[part].reshape(-1)[where], where // WAYS + start
+            first, second = self._candidates(some)
+            slots = np.where(first >> 1 == bucket, first, second) * WAYS + where % WAYS
+            self._keys.reshape(-1)[slots] = some
+            self._times.reshape(-1)[slots] = times[part].reshape(-1)[where]
+            self.payload[:, slots] = payload[:, start * WAYS + where]
+
+    def _spread(self, cutoff_ms: int) -> None:
+        """All keys anew, under another salt."""
+        keys, times, payload = self.live(cutoff_ms)
+        self._salt += 1
         self._allocate(self._buckets, self.payload.shape[0])
         for start in range(0, keys.size, _CHUNK):
             part = slice(start, start + _CHUNK)

@@ -1,9 +1,9 @@
 """The whole counting state of a source partition as bytes, and back.
 
 Keys travel by name and are numbered anew by the reader's vocabulary, so a snapshot can be taken
-up by any process. Open bucket parts are not in it: they are flushed before, and the next owner
-opens parts of its own, which add up. A checksum over everything refuses what was damaged on the
-way, so that nobody counts on from a state that only looks like one.
+up by any process. What was counted since the last flush is not in it: it is flushed before. A
+checksum over everything refuses what was damaged on the way, so that nobody counts on from a state
+that only looks like one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from xxhash import xxh3_64_digest
 
 from streams.core.orders import PaidOrder
 from streams.core.rows import Detail, Line, Rows
+from streams.core.sku_lists import ListState
 from streams.core.slots import TableState
 from streams.errors import CodecError
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from streams.core.vocabulary import Vocabulary
 
-VERSION = 1
+VERSION = 2
 _MAGIC = b"FWS"
 _CHECKSUM_AT = len(_MAGIC) + 1
 _BODY_AT = _CHECKSUM_AT + 8
@@ -58,8 +59,10 @@ class PartitionState(msgspec.Struct, array_like=True):
     serial: int
     waiting: list[list[dict[str, bytes]]]
     details: list[tuple[int, Detail]]
+    lists: ListState
     tables: dict[str, TableState]
     paid: list[tuple[int, PaidOrder]]
+    attribution: str
 
 
 _encoder = msgspec.msgpack.Encoder()

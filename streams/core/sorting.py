@@ -1,4 +1,4 @@
-"""Stable orders by sorting value and place packed into one integer.
+"""Stable orders by sorting value and place packed into one integer; distinct values by counting.
 
 A plain sort of integers is several times faster in numpy than a stable argsort, and with the
 row's place in the low bits it is stable all the same.
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     I64 = NDArray[np.int64]
 
 _BITS = 63
+# Counting runs over all values from the least to the largest: worth it while those are not many more.
+_DENSE = 4
 
 
 def stable_order(values: I64) -> I64:
@@ -33,6 +35,18 @@ def first_of_each(values: I64) -> I64:
     order = stable_order(values)
     ordered = values[order]
     return order[np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))]
+
+
+def distinct(values: I64) -> tuple[I64, I64]:
+    """Distinct values, ascending, and how often each occurs: ``np.unique``, faster for dense ones."""
+    if not values.size:
+        return values.astype(np.int64), values.astype(np.int64)
+    low, high = int(values.min()), int(values.max())
+    if high - low > _DENSE * values.size:
+        return np.unique(values, return_counts=True)
+    times = np.bincount(values - low)
+    present = np.flatnonzero(times)
+    return present + low, times[present]
 
 
 def _packed(values: I64) -> I64 | None:

@@ -2,14 +2,16 @@
 
 Promises: it takes plain data and keeps none; a key can say nothing to the terminal (no markup, no
 control codes) and never breaks the layout, whatever its script; on a terminal it is redrawn in place
-and fits its width and height, elsewhere it is printed anew every so often. Refuses to count: CTR is
-clicks / exposures (events), CVR is paying / clicking visitors, both straight from the rows.
+and fits its width and height, elsewhere it is printed anew every so often; before there is anything to
+count it says what is under way. Refuses to count: CTR is clicks / exposures (events), CVR is paying /
+clicking visitors, both straight from the rows. What has no key, or none that is shown by name, stands
+below the keys and never among them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -17,6 +19,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+
+from streams.funnel import RESERVED_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +43,11 @@ KEY_WIDTHS = (10, 40)
 # Lines of the table that are no keys: blank, header, rule, the total, blank; and two per dimension.
 TABLE_LINES, DIMENSION_LINES, CURSOR_LINES = 5, 2, 1
 NOTHING = "-"
+# Plain ASCII: the first thing on the screen must come out on any terminal.
+BAR = 20
+DONE = 1.0
+# With fewer keys per dimension what explains gives way to what is explained.
+FEW_KEYS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +70,27 @@ class KeyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """Something under way: who does what, and how far it is, from 0 to 1; None if nobody can say."""
+
+    title: str
+    text: str
+    share: float | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left of it."""
+        return self.share is not None and self.share >= DONE
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """What the table shows at one moment.
 
-    ``rows`` may hold every key; the busiest are picked. ``outcomes`` maps an outcome's name to
-    records, ``freshness_s`` is event time to count, None before the first, and ``notes`` are
-    lines such as where ``/metrics`` is.
+    ``rows`` may hold every key; the busiest are picked, and the reserved ones are summed. ``steps``
+    stand in for the table while there are no rows, and below it afterwards. ``outcomes`` maps an outcome's name to
+    records, ``freshness_s`` is event time to count, None before the first, ``notes`` are lines such
+    as where ``/metrics`` is, and ``hints`` explain the table where there is room.
     """
 
     rows: Sequence[KeyRow] = ()
@@ -75,6 +99,8 @@ class Frame:
     freshness_s: float | None = None
     running_s: float = 0.0
     notes: Sequence[str] = ()
+    steps: Sequence[Step] = ()
+    hints: Sequence[str] = ()
 
 
 class LiveTable:
@@ -117,17 +143,31 @@ class LiveTable:
             live.update(self._draw(), refresh=True)
 
     async def _print(self, stop: asyncio.Event) -> None:
-        while not await _stopped(stop, self._print_s):
-            self._console.print(self._compact())
-        self._console.print(self._compact())
+        """Steps as they begin and end, the first table as soon as there is one, then every so often."""
+        now, said = asyncio.get_running_loop().time, set[tuple[str, bool]]()
+        printed_at: float | None = None
+        while not await _stopped(stop, min(self._redraw_s, self._print_s)):
+            frame = self._source()
+            if not frame.rows:
+                self._say(frame.steps, said)
+            elif printed_at is None or now() - printed_at >= self._print_s:
+                printed_at = now()
+                self._console.print(self._compact(frame))
+        self._console.print(self._compact(self._source()))
+
+    def _say(self, steps: Sequence[Step], said: set[tuple[str, bool]]) -> None:
+        for step in steps:
+            if (step.title, step.done) not in said:
+                said.add((step.title, step.done))
+                self._console.print(line_of(step))
 
     def _draw(self) -> RenderableType:
         frame, size = self._source(), self._console.size
-        top = min(self._top, keys_that_fit(frame, size.width, size.height))
-        return render(frame, width=size.width, top=top)
+        frame, fit = fitted(frame, size.width, size.height)
+        return render(frame, width=size.width, top=min(self._top, fit))
 
-    def _compact(self) -> RenderableType:
-        return render(self._source(), width=self._console.width, top=min(self._top, PRINT_TOP))
+    def _compact(self, frame: Frame) -> RenderableType:
+        return render(frame, width=self._console.width, top=min(self._top, PRINT_TOP))
 
 
 async def _stopped(stop: asyncio.Event, within_s: float) -> bool:
@@ -141,29 +181,80 @@ async def _stopped(stop: asyncio.Event, within_s: float) -> bool:
     return True
 
 
+def fitted(frame: Frame, width: int, height: int) -> tuple[Frame, int]:
+    """As much of the frame as fits a screen, and the keys per dimension that do.
+
+    On a low screen the hints go, then the rows without a name, so that there are keys to be seen.
+    """
+    plain = replace(frame, hints=())
+    named = replace(plain, rows=[row for row in frame.rows if row.key not in RESERVED_KEYS])
+    for shown in (frame, plain):
+        fit = keys_that_fit(shown, width, height)
+        if fit >= FEW_KEYS:
+            return shown, fit
+    return named, keys_that_fit(named, width, height)
+
+
 def keys_that_fit(frame: Frame, width: int, height: int) -> int:
     """Keys per dimension with which the whole frame fits a screen; at least one."""
     dimensions = len({row.dimension for row in frame.rows} - {"all"})
-    below = sum(-(-text.cell_len // width) for text in (summary(frame), *_notes(frame)))
-    room = height - TABLE_LINES - CURSOR_LINES - below - DIMENSION_LINES * dimensions
+    unnamed = len({row.dimension for row in frame.rows if row.key in RESERVED_KEYS})
+    below = sum(-(-text.cell_len // width) for text in _below(frame))
+    room = height - TABLE_LINES - CURSOR_LINES - below - DIMENSION_LINES * dimensions - unnamed
     return max(1, room // max(1, dimensions))
 
 
 def render(frame: Frame, *, width: int, top: int = 10) -> RenderableType:
     """The frame for a screen of ``width`` columns, ``top`` keys per dimension."""
+    if not frame.rows and frame.steps:
+        return Group(Text(""), *_below(frame))
     table = _table(frame, width)
     for dimension, title in TITLES.items():
-        rows = sorted((row for row in frame.rows if row.dimension == dimension), key=_busiest_first)[:top]
+        mine = [row for row in frame.rows if row.dimension == dimension]
+        rows = sorted((row for row in mine if row.key not in RESERVED_KEYS), key=_busiest_first)[:top]
         if rows and dimension != "all":
             table.add_section()
             table.add_row(Text(title, style="bold"))
         for row in rows:
             table.add_row(*_cells(row, width, style="bold" if dimension == "all" else ""))
-    return Group(table, summary(frame), *_notes(frame))
+        unnamed = sorted((row for row in mine if row.key in RESERVED_KEYS), key=lambda row: row.key)
+        if rows and unnamed:
+            table.add_row(*_cells(_together(unnamed), width, style="dim"))
+    return Group(table, *_below(frame))
+
+
+def _together(rows: Sequence[KeyRow]) -> KeyRow:
+    """One row for what has no name. Who is counted in several of them is counted so often."""
+    return replace(
+        rows[0],
+        key=", ".join(row.key for row in rows),
+        exposures=sum(row.exposures for row in rows),
+        clicks=sum(row.clicks for row in rows),
+        visitors_click=sum(row.visitors_click for row in rows),
+        visitors_paid=sum(row.visitors_paid for row in rows),
+        orders=sum(row.orders for row in rows),
+        revenue_minor=sum(row.revenue_minor for row in rows),
+    )
+
+
+def _below(frame: Frame) -> list[Text]:
+    """The lines below the table, or instead of it."""
+    return [*map(line_of, frame.steps), summary(frame), *_notes(frame)]
+
+
+def line_of(step: Step) -> Text:
+    """One line: title, what is done, and a bar if it is known how far that is."""
+    state = "..." if step.share is None else "done" if step.done else _bar(step.share)
+    return Text(f"{printable(step.title):<8} {printable(step.text)}  {state}", overflow="fold")
+
+
+def _bar(share: float) -> str:
+    full = int(BAR * share)
+    return f"[{'#' * full}{'.' * (BAR - full)}] {int(100 * share)} %"
 
 
 def _notes(frame: Frame) -> list[Text]:
-    return [Text(printable(note), style="dim", overflow="fold") for note in frame.notes]
+    return [Text(printable(note), style="dim", overflow="fold") for note in (*frame.notes, *frame.hints)]
 
 
 def _busiest_first(row: KeyRow) -> tuple[int, int, str]:

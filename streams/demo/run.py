@@ -12,9 +12,9 @@ from rich.console import Console
 
 from streams.clock import SystemClock
 from streams.config import Http, Kafka, Logging, Metrics, Settings
-from streams.core.money import EXPONENTS
 from streams.demo.broker import EmbeddedBroker
-from streams.demo.live_table import Frame, KeyRow, LiveTable
+from streams.demo.live_table import LiveTable
+from streams.demo.screen import Screen, ShopProgress, addresses
 from streams.demo.shop import ShopSettings
 from streams.demo.simulator import TrafficSettings, simulate
 from streams.demo.sinks import JsonLinesSink, KafkaSink, at_once, deliver, in_real_time
@@ -28,13 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streams.demo.simulator import SimulatedRecord
-    from streams.metrics.key_series import TopRow
 
-_ROWS = 50
 _SHOP_VISITORS = 20_000
-_CURRENCY = "CNY"
 _PAST_MS = 15 * 60_000
-_CAUGHT_UP_S = 30
 _LOOK_AGAIN_S = 0.02
 _QUICK_MOTION = 60
 
@@ -103,12 +99,13 @@ def _demo_settings(servers: str, port: int) -> Settings:
 
 async def _run(settings: Settings, rate: float, seed: int, stop: asyncio.Event) -> None:
     worker, console = Worker(settings), Console()
-    table = LiveTable(_Screen(worker).frame, console=console)
+    progress = ShopProgress(_PAST_MS, rate)
+    table = LiveTable(Screen(worker, progress).frame, console=console)
     working = asyncio.create_task(worker.run(), name="worker")
     await _say_where(worker, working, console)
     tasks = [
         working,
-        asyncio.create_task(_traffic(settings, rate, seed), name="shop"),
+        asyncio.create_task(_traffic(settings, rate, seed, progress), name="shop"),
         asyncio.create_task(table.run(stop), name="table"),
     ]
     ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -122,23 +119,19 @@ async def _run(settings: Settings, rate: float, seed: int, stop: asyncio.Event) 
 
 
 async def _say_where(worker: Worker, working: asyncio.Task[None], console: Console) -> None:
-    """Where broker and metrics are, at once: without a terminal the first table takes a while."""
+    """Where broker and metrics are, at once; on a terminal the table says so itself."""
     while not worker.http.port and not working.done():  # noqa: ASYNC110  # two conditions, for a moment
         await asyncio.sleep(_LOOK_AGAIN_S)
-    servers = ",".join(worker.settings.kafka.bootstrap_servers)
-    console.print(f"kafka    {servers}", f"metrics  {_address(worker)}", sep="\n", highlight=False)
+    if not console.is_terminal:
+        console.print(*addresses(worker), sep="\n", highlight=False)
 
 
-def _address(worker: Worker) -> str:
-    return f"http://127.0.0.1:{worker.http.port}/metrics"
-
-
-async def _traffic(settings: Settings, rate: float, seed: int) -> None:
+async def _traffic(settings: Settings, rate: float, seed: int, progress: ShopProgress) -> None:
     """The shop's last quarter of an hour in quick motion, so that there are orders to see; then live."""
     clock = SystemClock()
     shop = ShopSettings(seed=seed, visitors=_SHOP_VISITORS, skus=500, banners=60)
     now = clock.now_ms()
-    records = simulate(TrafficSettings(start_ms=now - _PAST_MS, rate=rate, shop=shop))
+    records = progress.watch(simulate(TrafficSettings(start_ms=now - _PAST_MS, rate=rate, shop=shop)))
     past, live = _split(records, now)
     async with KafkaSink(",".join(settings.kafka.bootstrap_servers)) as sink:
         with contextlib.suppress(asyncio.CancelledError):
@@ -165,60 +158,3 @@ def _split(
         yield from records
 
     return before(), after()
-
-
-class _Screen:
-    """Frames of the live table out of a worker's series."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self._started_ms = worker.clock.now_ms()
-        self._last: tuple[int, int] | None = None
-
-    def frame(self) -> Frame:
-        now = self._worker.clock.now_ms()
-        # Series are held at zero until they were exported once: let a first look at /metrics show counts.
-        self._worker.series.snapshot(now)
-        outcomes: dict[str, int] = {}
-        for (_, outcome), records in self._worker.series.record_totals().items():
-            outcomes[outcome] = outcomes.get(outcome, 0) + records
-        total = sum(outcomes.values())
-        before, then = self._last or (total, now - 1)
-        self._last = (total, now)
-        return Frame(
-            rows=[
-                _row(dimension, top)
-                for dimension in ("all", "slot", "banner", "sku")
-                for top in self._worker.series.top_rows(dimension, _ROWS)
-            ],
-            outcomes=outcomes,
-            records_per_s=(total - before) * 1000 / max(now - then, 1),
-            freshness_s=self._worker.merging.newest_age_s(),
-            running_s=(now - self._started_ms) / 1000,
-            notes=self._notes(),
-        )
-
-    def _notes(self) -> list[str]:
-        readiness = self._worker.readiness()
-        notes = [f"metrics  {_address(self._worker)}   Ctrl-C stops everything"]
-        age = self._worker.merging.newest_age_s()
-        if not readiness.ready:
-            notes.append(f"not ready: {'; '.join(readiness.reasons)}")
-        elif age is None or age > _CAUGHT_UP_S:
-            notes.append(f"counting the shop's last {_PAST_MS // 60_000} minutes first")
-        return notes
-
-
-def _row(dimension: str, top: TopRow) -> KeyRow:
-    return KeyRow(
-        dimension=dimension,
-        key=top.key,
-        exposures=top.events.get("exposure", 0),
-        clicks=top.events.get("click", 0),
-        visitors_click=top.visitors.get("click", 0),
-        visitors_paid=top.visitors.get("paid", 0),
-        orders=top.orders.get("paid", 0),
-        revenue_minor=top.revenue.get((_CURRENCY, "paid"), 0),
-        currency=_CURRENCY,
-        minor_digits=EXPONENTS[_CURRENCY],
-    )

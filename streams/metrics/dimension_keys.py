@@ -1,7 +1,7 @@
 """The keys of one dimension, from first sight until their series vanish.
 
 Promises: at most ``places`` keys are shown beside ``all``, ``(none)`` and ``(other)``, and a shown key
-stays shown for the local day. Each increment stands in exactly one series, for good: what a key counted
+stays shown for the local day unless a much busier one waits for its place. Each increment stands in exactly one series, for good: what a key counted
 while it was not shown stays in ``(other)``. Memory is bounded; a flood of unknown keys makes ``(other)``
 grow and nothing else. Pure: time comes in as an argument.
 """
@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Final
 from streams.funnel import ALL, NONE, OTHER
 from streams.metrics.catalog import KEY_FAMILIES, Family
 from streams.metrics.held import Cells, HeldCounters, Labels
-from streams.metrics.labels import Candidate, Waiting, busiest, open_places
+from streams.metrics.labels import Candidate, Waiting, busiest, exchanges, open_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PINNED: Final = frozenset({ALL, NONE, OTHER})
 NO_SHARD: Final = -1
+NO_DAY: Final = -1
 # A key that left is waited for so long to be scraped; then Prometheus has forgotten it anyway.
 PATIENCE_MS: Final = 300_000
 EVENTS: Final = int(Family.EVENTS)
@@ -62,9 +63,9 @@ class DimensionKeys:
     """The keys of one dimension, from first sight to the vanishing of their series.
 
     A key is *fresh* (counted, but not yet judged), then *shown*, or *waiting* (counts in ``(other)``).
-    A shown key whose shard or day is over is *frozen* (exported as it stands) and then *retired* (not
+    A shown key whose shard or day is over, or whose place another took, is *frozen* (exported as it stands) and then *retired* (not
     exported, remembered for its return). ``live`` holds fresh and shown keys and may be added to
-    directly. ``places`` and ``warming`` are set from outside.
+    directly, as may ``other``, the counters of ``(other)``. ``places`` and ``warming`` are set from outside.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -78,7 +79,7 @@ class DimensionKeys:
         self._retired: dict[str, KeyCounters] = {}
         self._waiting = Waiting(limits.waiting_keys)
         self._full = False
-        self._other = self.live[OTHER] = KeyCounters(NO_SHARD)
+        self.other = self.live[OTHER] = KeyCounters(NO_SHARD)
 
     @property
     def shown(self) -> int:
@@ -93,20 +94,22 @@ class DimensionKeys:
     def prepare(self, key: str) -> None:
         """Exports a pinned key at 0 before anything is counted, so that its first step is not held."""
         if key == OTHER:
-            self._complete(self._other)
+            self._complete(self.other)
         else:
             self._frozen[key] = self._complete(KeyCounters(NO_SHARD))
 
+    def waiting(self, shard: int) -> dict[str, int]:
+        """Events of the shard's keys that wait; those of a key that is there may be added to."""
+        return self._waiting.of(shard)
+
     def miss(self, shard: int, family: int, key: str, labels: Labels, value: int) -> None:
-        """Counts for a key that is not ``live``."""
+        """Counts for a key that is neither ``live`` nor waiting."""
         events = value if family == EVENTS else 0
-        if self._waiting.count(shard, key, events):
-            self._other.add(family, labels, value)
-        elif key in PINNED:
+        if key in PINNED:
             self._pin(shard, key).add(family, labels, value)
         elif self._full:
             self._waiting.put(Candidate(events, key, shard))
-            self._other.add(family, labels, value)
+            self.other.add(family, labels, value)
         else:
             self._meet(shard, key).add(family, labels, value)
 
@@ -122,6 +125,18 @@ class DimensionKeys:
     def review(self) -> None:
         """Notes whether there is a place to be had; if not, a new key need not be kept for judgement."""
         self._full = open_places(self.places, self.shown, self.seen, warming=self.warming) == 0
+
+    def exchange(self, now_ms: int) -> None:
+        """Gives the places of the least busy shown keys to keys that wait and are clearly busier.
+
+        Who loses its place waits on with what it counted, and does not come back with its shard.
+        """
+        shown = (counters.candidate(key) for key, counters in self.shown_items() if key not in PINNED)
+        for winner, loser in exchanges(self._waiting, shown, self.places):
+            self._freeze(loser.key, now_ms)
+            self._frozen[loser.key].day = NO_DAY
+            self._show(winner)
+            self._waiting.put(loser)
 
     def settle_if_all_fit(self) -> None:
         """Judges the fresh keys early if the verdict cannot depend on more events."""
@@ -226,7 +241,7 @@ class DimensionKeys:
         for key in keys:
             counters = self._fresh.pop(key)
             del self.live[key]
-            self._other.absorb(counters)
+            self.other.absorb(counters)
             self._waiting.put(counters.candidate(key))
 
     def _freeze(self, key: str, now_ms: int) -> None:

@@ -17,20 +17,23 @@ from typing import TYPE_CHECKING, Final
 
 from streams.errors import ConfigError
 from streams.events import Outcome
-from streams.funnel import ALL, OTHER, REVERSALS, Funnel
+from streams.funnel import ALL, OTHER, RESERVED_KEYS, REVERSALS, Funnel
 from streams.metrics.catalog import Family
 from streams.metrics.dimension_keys import DimensionKeys, KeyCounters, Limits
 from streams.metrics.held import Cells, HeldCounters, Labels
 from streams.metrics.labels import local_day
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 EVENTS: Final = Family.EVENTS
 VISITORS: Final = Family.VISITORS
 ORDERS: Final = Family.ORDERS
 REVENUE: Final = Family.REVENUE
 STATUSES: Final = ("paid", *REVERSALS)
+# Keys may take each other's places so often: soon enough for a sale that opens at midnight, and long
+# enough that both sides were measured over many rollups of every shard.
+EXCHANGE_MS: Final = 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class KeySeriesSettings:
     funnel: Funnel = field(default_factory=Funnel)
     max_keys: int = 200
     zero_hold_ms: int = 20_000
-    vanish_hold_ms: int = 20_000
+    vanish_hold_ms: int = 60_000
     warmup_ms: int = 60_000
     waiting_keys: int = 20_000
     zone: tzinfo = UTC
@@ -116,36 +119,50 @@ class KeySeries:
         self._last_ms: int | None = None
         self._elapsed_ms = 0
         self._warm_since_ms: int | None = None
+        self._compared_ms = 0
         self._day: int | None = None
 
     def add(self, shard: int, family: Family, dimension: str, key: str, labels: Labels, value: int) -> None:
         """Counts one increment; see :meth:`add_many`."""
-        self.add_many(shard, family, dimension, ((key, labels, value),))
+        self.add_many(shard, family, dimension, labels, (key,), (value,))
 
     def add_many(
-        self, shard: int, family: Family, dimension: str, rows: Iterable[tuple[str, Labels, int]]
+        self,
+        shard: int,
+        family: Family,
+        dimension: str,
+        labels: Labels,
+        names: Sequence[str],
+        values: Sequence[int],
     ) -> None:
-        """Counts increments (key, labels after the key, value) of keys of one shard.
+        """Counts increments of keys of one shard, in series that differ by the key only.
 
         Raises ValueError for a negative value and KeyError for an unknown dimension.
         """
-        if shard not in self._owned:
+        if shard not in self._owned or not values:
             return
-        keys = self._dimensions[dimension]
-        live = keys.live
-        index = int(family)
-        for key, labels, value in rows:
-            if value < 0:
-                raise ValueError("a counter never goes down")
+        if min(values) < 0:
+            raise ValueError("a counter never goes down")
+        keys, index = self._dimensions[dimension], int(family)
+        live, waiting = keys.live, keys.waiting(shard)
+        unshown = 0
+        for key, value in zip(names, values, strict=True):
             counters = live.get(key)
-            if counters is None:
-                keys.miss(shard, index, key, labels, value)
-                continue
-            cell = counters.cells[index]
-            if labels in cell:
-                cell[labels] += value
+            if counters is not None:
+                cell = counters.cells[index]
+                if labels in cell:
+                    cell[labels] += value
+                else:
+                    counters.add(index, labels, value)
+            elif key in waiting:
+                unshown += value
+                if family is EVENTS:
+                    waiting[key] += value
             else:
-                counters.add(index, labels, value)
+                keys.miss(shard, index, key, labels, value)
+                waiting = keys.waiting(shard)
+        if unshown:
+            keys.other.add(index, labels, unshown)
 
     def add_records(self, shard: int, topic: str, outcome: str, value: int) -> None:
         """Counts records of a source topic by outcome. Raises ValueError for a negative value."""
@@ -166,6 +183,7 @@ class KeySeries:
         self._owned = shards
         if gained:
             self._warm_since_ms = None
+            self._compared_ms = elapsed_ms
         for keys in self._dimensions.values():
             # What is not yet judged would go to ``(other)``, though there was a place for it here.
             keys.settle_if_all_fit()
@@ -186,6 +204,7 @@ class KeySeries:
         for keys in self._dimensions.values():
             keys.vanish(elapsed_ms)
             keys.settle()
+        self._exchange(elapsed_ms)
 
     def snapshot(self, now_ms: int) -> ExportSnapshot:
         """Copies what a scrape at ``now_ms`` shows. The first one starts the holds of new series.
@@ -213,11 +232,19 @@ class KeySeries:
         return self._records.holding or any(keys.holding for keys in self._dimensions.values())
 
     def top_rows(self, dimension: str, n: int) -> list[TopRow]:
-        """The ``n`` shown keys with most events in the life of the process, without ``(other)``."""
-        items = ((key, c) for key, c in self._dimensions[dimension].shown_items() if key != OTHER)
+        """The ``n`` shown keys with most events in the life of the process, without the reserved ones."""
+        items = ((key, c) for key, c in self._dimensions[dimension].shown_items() if key not in RESERVED_KEYS)
         return [
             _top_row(key, counters)
             for key, counters in heapq.nsmallest(n, items, key=lambda item: (-item[1].traffic, item[0]))
+        ]
+
+    def unnamed_rows(self, dimension: str) -> list[TopRow]:
+        """``(none)`` and ``(other)``, as far as they counted events."""
+        return [
+            _top_row(key, counters)
+            for key, counters in sorted(self._dimensions[dimension].shown_items())
+            if key in RESERVED_KEYS and counters.traffic
         ]
 
     def record_totals(self) -> dict[Labels, int]:
@@ -251,8 +278,19 @@ class KeySeries:
         if day == self._day - 1:
             return
         self._day = day
+        self._compared_ms = elapsed_ms
         for keys in self._dimensions.values():
             keys.new_day(day, elapsed_ms)
+
+    def _exchange(self, elapsed_ms: int) -> None:
+        """Lets keys that surged after the day's were chosen take places, ten minutes into a measurement."""
+        since = self._warm_since_ms
+        warming = since is None or elapsed_ms - since < self._settings.warmup_ms
+        if warming or elapsed_ms - self._compared_ms < EXCHANGE_MS:
+            return
+        self._compared_ms = elapsed_ms
+        for keys in self._dimensions.values():
+            keys.exchange(elapsed_ms)
 
 
 def _limits(settings: KeySeriesSettings) -> Limits:

@@ -1,7 +1,8 @@
 """The label budget: which keys of a dimension are shown by name.
 
 Promises: while all keys seen fit into the places, all are shown; else the places go to the keys with
-most events, half of them not before it is known which are busy. Of keys not shown it remembers the
+most events, half of them not before it is known which are busy. A place changes hands only for a key
+that is busier without doubt, and few do at a time. Of keys not shown it remembers the
 events of a bounded number. Pure: nothing here reads a clock.
 """
 
@@ -9,10 +10,18 @@ from __future__ import annotations
 
 import heapq
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+
+# Twice the events of the other, and a hundred of them: no chance of two equally busy keys, and no
+# to and fro, since whoever lost the place would need twice the winner's to have it back.
+CLEARLY_BUSIER: Final = 2
+ENOUGH_EVENTS: Final = 100
+# Of the places; charts keep most of their lines, and what is exported grows by no more than this.
+LARGEST_SHARE_EXCHANGED: Final = 0.1
 
 
 class Candidate(NamedTuple):
@@ -26,6 +35,29 @@ class Candidate(NamedTuple):
 def busiest(candidates: Iterable[Candidate], places: int) -> list[Candidate]:
     """The keys with most events; ties by name, so that every run decides alike."""
     return heapq.nsmallest(places, candidates, key=lambda candidate: (-candidate.traffic, candidate.key))
+
+
+def idlest(candidates: Iterable[Candidate], places: int) -> list[Candidate]:
+    """The keys with fewest events; ties by name, the last first, as :func:`busiest` leaves them out."""
+    ranked = sorted(candidates, key=lambda candidate: candidate.key, reverse=True)
+    return heapq.nsmallest(places, ranked, key=lambda candidate: candidate.traffic)
+
+
+def exchanges(
+    waiting: Iterable[Candidate], shown: Iterable[Candidate], places: int
+) -> list[tuple[Candidate, Candidate]]:
+    """Which waiting keys take the place of which shown ones, as (winner, loser).
+
+    The busiest waiting key is held against the least busy shown one, the second against the second,
+    and so on.
+    """
+    most = max(1, int(places * LARGEST_SHARE_EXCHANGED))
+    pairs = zip(busiest(waiting, most), idlest(shown, most), strict=False)
+    return [(winner, loser) for winner, loser in pairs if _is_clearly_busier(winner, loser)]
+
+
+def _is_clearly_busier(winner: Candidate, loser: Candidate) -> bool:
+    return winner.traffic >= max(ENOUGH_EVENTS, CLEARLY_BUSIER * loser.traffic)
 
 
 def open_places(places: int, shown: int, seen: int, *, warming: bool) -> int:
@@ -59,13 +91,9 @@ class Waiting:
             for key, traffic in keys.items():
                 yield Candidate(traffic, key, shard)
 
-    def count(self, shard: int, key: str, events: int) -> bool:
-        """Adds to a waiting key; False if it does not wait."""
-        keys = self._shards.get(shard)
-        if keys is None or key not in keys:
-            return False
-        keys[key] += events
-        return True
+    def of(self, shard: int) -> dict[str, int]:
+        """The waiting keys of a shard with their events, to be added to where a key is there."""
+        return self._shards.get(shard, {})
 
     def put(self, candidate: Candidate) -> None:
         """Lets a new key wait."""

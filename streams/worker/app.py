@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _TICK_SECONDS = 0.1
 _SCRAPED_LATELY = 3
 _MOST_UNSENT = 10_000
+# A series born just before the end is scraped, held, and scraped again.
+_TWO_SCRAPES_MS = 30_000
 
 
 @dataclass(slots=True)
@@ -84,6 +86,8 @@ class Worker:
         )
         self._scraped_at: float | None = None
         self._flushing = asyncio.Lock()
+        # Held while a batch of rollups is merged and acknowledged: a shard never goes in between.
+        self.merging_turn = asyncio.Lock()
         self._throttled: set[TP] = set()
         self.app = faust_app(settings)
         self._limit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -120,7 +124,8 @@ class Worker:
 
     async def _be_scraped(self) -> None:
         """Wait until whoever scrapes has seen the last counts; they are lost to him otherwise."""
-        hold = (self.settings.metrics.zero_hold_ms + self.settings.metrics.vanish_hold_ms) / 1000
+        metrics = self.settings.metrics
+        hold = (metrics.zero_hold_ms + min(metrics.vanish_hold_ms, _TWO_SCRAPES_MS)) / 1000
         asked = time.monotonic()
         if self._scraped_at is None or asked - self._scraped_at > _SCRAPED_LATELY * hold:
             return
@@ -151,7 +156,7 @@ class Worker:
     async def before_revoke(self, revoked: set[TP]) -> None:
         """Hand counting state over before the partitions go; acknowledge all that it holds."""
         numbers = {tp.partition for tp in revoked if tp.topic in self.sources}
-        async with self._flushing:
+        async with self.merging_turn, self._flushing:
             held = [self.counting.partitions[n] for n in sorted(numbers) if n in self.counting.partitions]
             # From here on nothing is taken in: what is still queued is read again by the next owner.
             for assigned in held:
@@ -169,7 +174,8 @@ class Worker:
             self.metrics.set_assigned_partitions(topic, sum(tp.topic == topic for tp in tps))
         self.merging.own(frozenset(tp.partition for tp in tps if tp.topic == self.settings.topics.rollups))
         numbers = sorted({tp.partition for tp in tps if tp.topic in self.sources})
-        await self.handover.take(numbers)
+        async with self._flushing:
+            await self.handover.take(numbers)
         self._throttled.clear()
         self.heartbeat.waiting_for = ""
 
@@ -272,7 +278,7 @@ def _add_agents(worker: Worker) -> None:
         async for event in stream.noack().events():
             message = event.message
             # The event lives until it is acknowledged; what it carried need not.
-            batch, event.value = event.value, None
+            batch, event.value, message.value = event.value, None, None
             if message.partition in counting.partitions:
                 try:
                     counting.take(message.topic, message.partition, batch, event.ack)
@@ -282,8 +288,10 @@ def _add_agents(worker: Worker) -> None:
 
     @app.agent(rollups, name="merge")
     async def merge(stream: Any) -> None:  # noqa: ANN401  # likewise
-        async for event in stream.events():
-            await merging.take(event.message.partition, event.value)
+        async for event in stream.noack().events():
+            async with worker.merging_turn:
+                await merging.take(event.message.partition, event.value)
+                event.ack()
 
     @app.timer(_TICK_SECONDS)  # type: ignore[untyped-decorator]  # Faust's
     async def tick() -> None:

@@ -19,7 +19,7 @@ from streams.core.ordering import UNREAD, Patience, release_limit
 from streams.core.pipeline import SourcePartition
 from streams.errors import DeadLetterLimit
 from streams.events import MAX_RECORD_BYTES, Outcome
-from streams.results import RollupSource, build_rollups
+from streams.results import RollupWriter
 from streams.worker.publishing import Outgoing
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class AssignedPartition:
     """A source partition in this worker's hands."""
 
     number: int
-    generation: int
     counts: SourcePartition
+    rollups: RollupWriter
     # Per topic: offset behind the last record taken in (None before the first), and when that was.
     next_offset: list[int | None] = field(default_factory=lambda: [None, None])
     taken_at_ms: list[int] = field(default_factory=lambda: [0, 0])
@@ -116,11 +116,20 @@ class Counting:
         self._stop_after = stop_after
         self.partitions: dict[int, AssignedPartition] = {}
 
-    def assign(self, number: int, counts: SourcePartition | None = None) -> AssignedPartition:
-        """Begin to count a source partition, from restored state or from nothing."""
+    def assign(
+        self, number: int, counts: SourcePartition | None = None, *, after: int = -1
+    ) -> AssignedPartition:
+        """Begin to count a source partition, from restored state or from nothing.
+
+        Args:
+            number: the source partition.
+            counts: its state.
+            after: generation of the life before, which this one must exceed whatever the clocks say.
+        """
         now = self._clock.now_ms()
         counts = counts or SourcePartition(self.vocabulary, self.settings)
-        assigned = AssignedPartition(number, now, counts, taken_at_ms=[now, now])
+        writer = RollupWriter(self.vocabulary, number, max(now, after + 1))
+        assigned = AssignedPartition(number, counts, writer, taken_at_ms=[now, now])
         assigned.limit_ms = counts.limit_ms
         self.partitions[number] = assigned
         return assigned
@@ -257,13 +266,10 @@ class Counting:
                     waiting.popleft().ack()
         return True
 
-    async def put_rollups(self, assigned: AssignedPartition, *, close_all: bool = False) -> None:
-        """Put rollups of what changed since the last flush on their way."""
-        changes = assigned.counts.flush(close_all=close_all)
-        source = RollupSource(
-            assigned.number, assigned.generation, assigned.counts.open_from, assigned.counts.counted_until
-        )
-        for number, rollup in enumerate(build_rollups(changes, self.vocabulary, source), start=1):
+    async def put_rollups(self, assigned: AssignedPartition) -> None:
+        """Put rollups of what was counted since the last flush on their way."""
+        changes, until = assigned.counts.flush(), assigned.counts.counted_until
+        for number, rollup in enumerate(assigned.rollups.rollups(changes, until), start=1):
             self._outbox.put(Outgoing(self._topics.rollups, rollup.shard, None, encode_rollup(rollup)))
             if number % _ROLLUPS_AT_ONCE == 0:
                 await asyncio.sleep(0)

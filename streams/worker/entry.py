@@ -9,16 +9,16 @@ import logging
 import signal
 from typing import TYPE_CHECKING
 
-from streams.topics import topic_specs
 from streams.worker import topic_admin
 from streams.worker.app import Worker
 from streams.worker.kafka import kafka_options
+from streams.worker.wiring import wanted_topics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.config import Settings
-    from streams.topics import TopicProblem, TopicSpec
+    from streams.topics import TopicProblem
     from streams.worker.topic_admin import CreatedTopics
 
 _LOG = logging.getLogger(__name__)
@@ -57,17 +57,16 @@ async def _until_signal(settings: Settings) -> int:
     return 0
 
 
-def _specs(settings: Settings) -> tuple[TopicSpec, ...]:
-    return topic_specs(**settings.topics.model_dump())
-
-
 async def create_topics(settings: Settings) -> CreatedTopics:
     """Create the topics that are missing."""
     options = kafka_options(settings.kafka)
-    return await topic_admin.create_topics(options.pop("bootstrap_servers"), _specs(settings), **options)
+    return await topic_admin.create_topics(
+        options.pop("bootstrap_servers"), wanted_topics(settings), **options
+    )
 
 
 async def verify_topics(settings: Settings) -> Sequence[TopicProblem]:
     """How the topics differ from what is wanted."""
     options = kafka_options(settings.kafka)
-    return await topic_admin.verify_topics(options.pop("bootstrap_servers"), _specs(settings), **options)
+    wanted = wanted_topics(settings)
+    return await topic_admin.verify_topics(options.pop("bootstrap_servers"), wanted, **options)

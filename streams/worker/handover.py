@@ -4,7 +4,8 @@ When partitions go, their state is written as numbered chunks and then a marker 
 whoever gets a partition reads its newest marker and the chunks it names. Keys repeat, so
 compaction keeps one state per partition. Chunks that the marker does not name are not looked at;
 a state of which anything is missing or changed is an error, for counting on without it would be
-wrong and nobody would see it.
+wrong and nobody would see it. Each new owner first writes down the generation of its life, so that
+the next one exceeds it even if it crashes and whatever the clocks say.
 """
 
 from __future__ import annotations
@@ -59,7 +60,14 @@ class Chunk(msgspec.Struct, array_like=True):
     data: bytes
 
 
+class Life(msgspec.Struct, array_like=True):
+    """A life of a partition's counting state has begun, or is about to."""
+
+    generation: int
+
+
 _encode = msgspec.msgpack.encode
+_read_life = msgspec.msgpack.Decoder(Life).decode
 _read_marker = msgspec.msgpack.Decoder(Marker).decode
 _read_chunk = msgspec.msgpack.Decoder(Chunk).decode
 
@@ -86,7 +94,7 @@ class Handover:
             TopicError: Kafka does not take the state; nothing is acknowledged.
         """
         for assigned in held:
-            await self._counting.put_rollups(assigned, close_all=True)
+            await self._counting.put_rollups(assigned)
             for message in self._messages(assigned):
                 self._outbox.put(message)
                 if len(self._outbox) >= _AT_ONCE:
@@ -101,12 +109,16 @@ class Handover:
 
     async def _send(self) -> None:
         if not await self._outbox.send():
-            raise TopicError(f"{self._topic}: state could not be handed over: kafka does not take it")
+            raise TopicError(f"{self._topic}: kafka does not take the state")
 
     def _messages(self, assigned: AssignedPartition) -> Iterator[Outgoing]:
         """A state in pieces, made as they are sent: a copy of a large state is enough."""
         data = assigned.counts.snapshot()
-        number, generation, starts = assigned.number, assigned.generation, range(0, len(data), _CHUNK_BYTES)
+        number, generation, starts = (
+            assigned.number,
+            assigned.rollups.generation,
+            range(0, len(data), _CHUNK_BYTES),
+        )
         for index, start in enumerate(starts):
             piece = Chunk(generation, data[start : start + _CHUNK_BYTES])
             yield Outgoing(self._topic, number, _chunk_key(number, index), _encode(piece))
@@ -119,7 +131,7 @@ class Handover:
 
         Raises:
             CodecError: a state is there but cannot be read.
-            TopicError: the state topic lacks a partition, or cannot be read to its end.
+            TopicError: the state topic lacks a partition, cannot be read to its end, or takes nothing.
         """
         if not numbers:
             return
@@ -133,6 +145,8 @@ class Handover:
                 self._adopt(number, await self._newest(consumer, number))
         finally:
             await consumer.stop()
+        # Before anything is counted: rollups of these lives follow.
+        await self._send()
 
     async def _be_there(self, numbers: Sequence[int]) -> None:
         missing = set(numbers) - set(await partitions_of(kafka_options(self._kafka), [self._topic]))
@@ -142,12 +156,16 @@ class Handover:
     def _adopt(self, number: int, newest: dict[bytes, bytes]) -> None:
         try:
             found = _newest_state(number, newest)
+            before = _newest_life(number, newest)
             counts = SourcePartition(self._counting.vocabulary, self._counting.settings)
             if found is not None:
                 counts.restore(found[1])
         except CodecError as error:
             raise CodecError(f"{self._topic}: state of partition {number}: {error}; {_REMEDY}") from error
-        assigned = self._counting.assign(number, counts)
+        after = max(before, found[0].generation if found is not None else -1)
+        assigned = self._counting.assign(number, counts, after=after)
+        life = _encode(Life(assigned.rollups.generation))
+        self._outbox.put(Outgoing(self._topic, number, _life_key(number), life))
         if found is not None:
             assigned.next_offset[:] = found[0].next_offset
             _LOG.info("state taken over", extra={"partition": number, "bytes": len(found[1])})
@@ -193,6 +211,18 @@ def _chunk_key(number: int, index: int) -> bytes:
 
 def _marker_key(number: int) -> bytes:
     return f"marker/{number}".encode()
+
+
+def _life_key(number: int) -> bytes:
+    return f"life/{number}".encode()
+
+
+def _newest_life(number: int, newest: dict[bytes, bytes]) -> int:
+    raw = newest.get(_life_key(number))
+    try:
+        return -1 if raw is None else _read_life(raw).generation
+    except msgspec.MsgspecError as error:
+        raise CodecError(f"its life is of another version or damaged ({error})") from error
 
 
 def _newest_state(number: int, newest: dict[bytes, bytes]) -> tuple[Marker, bytes] | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from streams.codec import decode_rollup
 from streams.core.buckets import VISITORS
-from streams.core.merge import Applied, Increment, ShardMerge, Totals
+from streams.core.merge import Applied, ShardMerge, Totals
 from streams.errors import CodecError
 from streams.metrics.catalog import Family
 
@@ -66,10 +69,11 @@ class Merging:
 
     async def take(self, shard: int, batch: RecordBatch) -> None:
         """Take in one batch of rollups of a shard; one that went elsewhere meanwhile counts there."""
+        merge = self._shards.get(shard)
         for number, value in enumerate(batch.values, start=1):
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-            if shard not in self._shards:
+            if merge is None or self._shards.get(shard) is not merge:
                 return
             try:
                 rollup = decode_rollup(value)
@@ -80,35 +84,41 @@ class Merging:
             self._apply(shard, rollup)
 
     def _apply(self, shard: int, rollup: Rollup) -> None:
-        applied, increment = self._shards[shard].apply(rollup)
+        merge = self._shards[shard]
+        lost = merge.missing(rollup.partition)
+        applied = merge.apply(rollup)
         self._metrics.merge_rollup(_OUTCOMES[applied])
         if applied is not Applied.APPLIED:
             return
-        self.totals[shard].add(increment)
-        self._export(shard, increment, rollup)
-        if increment.counts:
+        if merge.missing(rollup.partition) > lost:
+            _LOG.warning("rollups are missing", extra={"shard": shard, "partition": rollup.partition})
+        self.totals[shard].add(rollup)
+        self._export(shard, rollup)
+        if rollup.counts:
             age_ms = self._clock.now_ms() - rollup.counted_until_ms
             self._age_s = max(age_ms, 0) / 1000
             self._metrics.observe_freshness(self._age_s)
 
-    def _export(self, shard: int, increment: Increment, rollup: Rollup) -> None:
+    def _export(self, shard: int, rollup: Rollup) -> None:
         series = self._series
-        columns = _exported(rollup)
-        rows: dict[tuple[Family, str], list[tuple[str, tuple[str, ...], int]]] = {}
-        for (dimension, key), cells in increment.counts.items():
-            for cell, grown in cells:
-                column = columns.get(cell)
-                if column is not None:
-                    family, labels = column
-                    rows.setdefault((family, dimension), []).append((key, labels, grown))
-        for (family, dimension), named in rows.items():
-            series.add_many(shard, family, dimension, named)
-        for money, orders, amount in increment.money:
-            series.add(shard, Family.ORDERS, money.dimension, money.key, (money.kind,), orders)
+        exported = _exported(rollup.stages, rollup.nodes)
+        for counts in rollup.counts:
+            keys = counts.keys
+            index, columns, count = counts.cells()
+            for column in np.flatnonzero(np.bincount(columns)).tolist():
+                if column not in exported:
+                    continue
+                family, labels = exported[column]
+                mine = columns == column
+                names = [keys[at] for at in index[mine].tolist()]
+                series.add_many(shard, family, counts.dimension, labels, names, count[mine].tolist())
+        for money in rollup.money:
+            dimension, key = money.dimension, money.key
+            series.add(shard, Family.ORDERS, dimension, key, (money.kind,), money.orders)
             labels = (money.currency, money.kind)
-            series.add(shard, Family.REVENUE, money.dimension, money.key, labels, amount)
-        for topic, outcome, records in increment.outcomes:
-            series.add_records(shard, self._topics[topic], outcome, records)
+            series.add(shard, Family.REVENUE, dimension, key, labels, money.amount_minor)
+        for outcome in rollup.outcomes:
+            series.add_records(shard, self._topics[outcome.topic], outcome.outcome, outcome.records)
 
     def newest_age_s(self) -> float | None:
         """How old the newest event of the last rollup was when it arrived; None before the first."""
@@ -123,10 +133,11 @@ class Merging:
             totals.forget_before(newest - _KEPT_BUCKETS_MS)
 
 
-def _exported(rollup: Rollup) -> Mapping[int, tuple[Family, tuple[str, ...]]]:
+@lru_cache(maxsize=16)
+def _exported(stages: tuple[str, ...], nodes: int) -> Mapping[int, tuple[Family, tuple[str, ...]]]:
     """Family and labels behind each column that is exported; outcomes of orders are no nodes."""
     columns: dict[int, tuple[Family, tuple[str, ...]]] = {}
-    for number, node in enumerate(rollup.stages[: rollup.nodes]):
+    for number, node in enumerate(stages[:nodes]):
         columns[number] = (Family.EVENTS, (node,))
         columns[VISITORS + number] = (Family.VISITORS, (node,))
     return columns

@@ -10,13 +10,16 @@ import faust
 from streams.core.settings import CountingSettings
 from streams.formats.mapping import MappingPaths
 from streams.formats.registry import create_format
+from streams.formats.sensorsdata import SensorsFields
 from streams.metrics.key_series import KeySeriesSettings
+from streams.topics import topic_specs
 from streams.worker.batching import BatchTransport
 from streams.worker.kafka import faust_credentials
 
 if TYPE_CHECKING:
     from streams.config import Settings
     from streams.formats.base import Format
+    from streams.topics import TopicSpec
 
 # Per agent: enough that it never waits, few enough that little is lost when partitions move.
 _BUFFERED_BATCHES = 8
@@ -37,16 +40,30 @@ def counting_settings(settings: Settings) -> CountingSettings:
     )
 
 
+def wanted_topics(settings: Settings) -> tuple[TopicSpec, ...]:
+    """The topics, the sources kept for at least as long as counting looks back."""
+    counting = settings.counting
+    look_back_ms = max(counting.dedupe_horizon_ms, counting.attribution_window_ms)
+    return topic_specs(**settings.topics.model_dump(), look_back_ms=look_back_ms)
+
+
 def input_format(settings: Settings, name: str) -> Format:
     """The input format of a topic by its name in the settings."""
     funnel = settings.funnel_model()
     extra = tuple(dimension.field for dimension in settings.dimensions)
     formats = settings.formats
     mapping = MappingPaths(**formats.mapping.model_dump())
+    sensors = SensorsFields(**formats.sensorsdata.model_dump())
 
     def build(which: str, inner: Format | None = None) -> Format:
         return create_format(
-            which, funnel=funnel, events=formats.events, mapping=mapping, inner=inner, extra_fields=extra
+            which,
+            funnel=funnel,
+            events=formats.events,
+            mapping=mapping,
+            inner=inner,
+            extra_fields=extra,
+            sensors=sensors,
         )
 
     return build(name, build(formats.cloudevents_data) if name == "cloudevents" else None)

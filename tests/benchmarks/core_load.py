@@ -27,7 +27,7 @@ from streams.events import Record, RecordBatch
 from streams.formats.columns import create_columns, key_objection
 from streams.formats.native import NativeFormat
 from streams.funnel import Funnel
-from streams.results import RollupSource, build_rollups
+from streams.results import RollupWriter
 from tests.benchmarks.records import Load  # noqa: TC001 - msgspec reads annotations
 from tests.benchmarks.reporting import ROOT
 from tests.benchmarks.worker_process import memory
@@ -77,6 +77,7 @@ class Core:
         self.decoder = create_columns(NativeFormat(funnel=funnel), self.vocabulary)
         self.settings = CountingSettings()
         self.partition = SourcePartition(self.vocabulary, self.settings)
+        self.writer = RollupWriter(self.vocabulary, 0, 0)
         self.costs = Costs()
         self.rollup_bytes = 0
         self._offsets = [0, 0]
@@ -116,9 +117,8 @@ class Core:
 
     def _flush(self) -> None:
         begun = time.process_time()
-        changes = self.partition.flush()
-        source = RollupSource(0, 0, self.partition.open_from, self.partition.counted_until)
-        rollups = [encode_rollup(rollup) for rollup in build_rollups(changes, self.vocabulary, source)]
+        written = self.writer.rollups(self.partition.flush(), self.partition.counted_until)
+        rollups = [encode_rollup(rollup) for rollup in written]
         self.costs.flush += time.process_time() - begun
         self.rollup_bytes += sum(map(len, rollups))
         self._unflushed = 0

@@ -61,9 +61,9 @@ class Ours:
         self.key_series = KeySeries(KeySeriesSettings(total_shards=1))
         self.key_series.own(frozenset({0}), 0)
         self.now_ms = 0
-        self.batches: dict[tuple[Family, str], list[tuple[str, tuple[str, ...], int]]] = {}
+        self.batches: dict[tuple[Family, str, tuple[str, ...]], list[str]] = {}
         for family, dimension, key, labels in series:
-            self.batches.setdefault((family, dimension), []).append((key, labels, 3))
+            self.batches.setdefault((family, dimension, labels), []).append(key)
         self.exposition = Exposition(CollectorRegistry(), self.snapshot)
 
     def snapshot(self) -> ExportSnapshot:
@@ -73,14 +73,14 @@ class Ours:
 
     def count_one_by_one(self) -> None:
         """Through ``add``."""
-        for (family, dimension), rows in self.batches.items():
-            for key, labels, value in rows:
-                self.key_series.add(0, family, dimension, key, labels, value)
+        for (family, dimension, labels), names in self.batches.items():
+            for key in names:
+                self.key_series.add(0, family, dimension, key, labels, 3)
 
     def count(self) -> None:
         """Through ``add_many``."""
-        for (family, dimension), rows in self.batches.items():
-            self.key_series.add_many(0, family, dimension, rows)
+        for (family, dimension, labels), names in self.batches.items():
+            self.key_series.add_many(0, family, dimension, labels, names, [3] * len(names))
 
     def page(self) -> bytes:
         """A whole scrape without HTTP."""

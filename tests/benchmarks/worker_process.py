@@ -22,6 +22,7 @@ from confluent_kafka import Consumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.codec import decode_rollup
+from streams.core.merge import Applied, ShardMerge
 from streams.topics import topic_specs
 from streams.worker.topic_admin import create_topics
 from tests.benchmarks.reporting import ROOT
@@ -183,7 +184,7 @@ class Tally:
     servers: str
     topic: str = "funnelwatch.rollups"
     records: int = 0
-    _values: dict[tuple[int, int, int, int, str], int] = field(default_factory=dict)
+    _merges: dict[int, ShardMerge] = field(default_factory=dict)
     _consumer: Consumer = field(init=False)
 
     def __enter__(self) -> Self:
@@ -204,11 +205,8 @@ class Tally:
 
     def _add(self, value: bytes | None) -> None:
         rollup = decode_rollup(value)
-        for outcome in rollup.outcomes:
-            key = (rollup.partition, rollup.generation, rollup.part, outcome.topic, outcome.outcome)
-            before = self._values.get(key, 0)
-            self._values[key] = max(before, outcome.records)
-            self.records += self._values[key] - before
+        if self._merges.setdefault(rollup.shard, ShardMerge()).apply(rollup) is Applied.APPLIED:
+            self.records += sum(outcome.records for outcome in rollup.outcomes)
 
     def until(
         self, records: int, worker: RunningWorker, timeout_s: float, each: Callable[[], None] | None = None

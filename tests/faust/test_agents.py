@@ -74,7 +74,7 @@ async def test_count_takes_batches_of_its_partitions(worker: Worker) -> None:
 async def test_merge_takes_batches_of_its_shards(worker: Worker) -> None:
     """Rollups are merged at once; one that cannot be read is left out, one seen twice changes nothing."""
     worker.merging.own(frozenset({1}))
-    good = encode_rollup(rollup({("all", "all"): {0: (5, 0)}}, until=1_000))
+    good = encode_rollup(rollup({("all", "all"): {0: 5}}, until=1_000))
     batch = RecordBatch.of([Record(0, 0, b"no rollup"), Record(1, 0, good), Record(2, 0, good)])
     async with worker.app.agents["merge"].test_context() as agent:
         await hand(agent, worker.settings.topics.rollups, 1, batch)

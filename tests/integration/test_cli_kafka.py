@@ -72,6 +72,24 @@ async def test_topics_are_created_once_and_verified(deployment: Deployment) -> N
     assert [line.split(": ")[:2] for line in said.splitlines()] == [[deployment.deadletter, "missing"]]
 
 
+async def test_sources_are_made_as_the_settings_keep_them(
+    kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Path
+) -> None:
+    """Kafka has the retention that was set; kept for less than counting looks back, both are warned of."""
+    changes = {"TOPICS__SOURCES_RETENTION": "40m", "COUNTING__DEDUPE_HORIZON": "20m"}
+    deployment = Deployment(kafka.bootstrap_servers, topic_names.prefix, tmp_path, changes)
+    assert (await run(deployment, "topics", "create"))[0] == 0
+    assert await run(deployment, "topics", "verify") == (0, "")
+    longer = Deployment(
+        kafka.bootstrap_servers, topic_names.prefix, tmp_path, {"COUNTING__DEDUPE_HORIZON": "50m"}
+    )
+    code, said = await run(longer, "topics", "verify")
+    assert code == 0
+    assert [line.split(", ")[0] for line in said.splitlines()] == [
+        f"warning: {name}: retention: retention.ms=2400000" for name in (longer.clickstream, longer.orders)
+    ]
+
+
 async def test_a_replay_from_kafka_is_one_from_files(deployment: Deployment) -> None:
     """Simulated traffic in Kafka is that in files, and its replay equals the oracle; a range is a part of it."""
     folder, servers = deployment.folder, deployment.bootstrap_servers

@@ -76,7 +76,7 @@ def feed(
 def state(assigned: AssignedPartition) -> tuple[object, ...]:
     """What a state says, whichever process holds it."""
     counts = assigned.counts
-    sizes = {name: size for name, size in counts.nbytes().items() if name != "open"}
+    sizes = {name: size for name, size in counts.nbytes().items() if name != "waiting"}
     return assigned.next_offset, counts.newest, counts.waiting, counts.counted_until, sizes
 
 
@@ -112,6 +112,30 @@ async def test_the_next_owner_knows_what_the_last_one_knew(deployment: Deploymen
     # The orders of v1 find the click that the first owner saw: under its slot, not under (none).
     money = (await merged_counts(deployment)).money
     assert {key[1]: value for key, value in money.items() if key[0] == "slot"} == {"top": (2, 200)}
+
+
+async def test_the_next_life_is_newer_though_its_clock_is_behind(deployment: Deployment) -> None:
+    """Rollups of the next owner are not taken for those of a life that is over: all of them count."""
+    generations = []
+    for place, clock_ms in enumerate((5_000, 1_000, 1_000)):
+        async with owner(deployment, clock_ms) as worker:
+            await worker.handover.take([0])
+            assigned = worker.counting.partitions[0]
+            generations.append(assigned.rollups.generation)
+            feed(worker, 0, [click(f"v{place}", place)], Acks(), first=place)
+            assigned.counts.drain()
+            await give(worker, 0)
+    assert generations == [5_000, 5_001, 5_002]
+    assert (await merged_counts(deployment)).outcomes == {("clickstream", "accepted"): 3}
+
+
+async def test_the_next_life_is_newer_though_the_last_one_was_killed(deployment: Deployment) -> None:
+    """It wrote down its generation before it counted, so a clock behind changes nothing."""
+    async with owner(deployment, 5_000) as killed:
+        await killed.handover.take([0, 1])
+    async with owner(deployment, 1_000) as second:
+        await second.handover.take([0])
+        assert second.counting.partitions[0].rollups.generation == 5_001
 
 
 async def test_where_nothing_was_handed_over_counting_begins(deployment: Deployment) -> None:

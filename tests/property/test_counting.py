@@ -6,6 +6,7 @@ Equality is to the unit and over all four tables: node counts, money, outcomes, 
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ from tests.support.traffic import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streams.core.settings import AttributionModel
     from streams.events import Record
 
 BUSY = Shape(visitors=300, skus=40, slots=8, orders=400, gap_share=0.01)
@@ -42,6 +44,10 @@ WITH_CHANNEL = OracleSettings(
     remembered_orders=3,
     extra_dimensions=("channel",),
 )
+MODELS: tuple[AttributionModel, ...] = ("last", "first", "linear")
+FIRST = replace(SMALL_SETTINGS, attribution="first")
+LINEAR = replace(SMALL_SETTINGS, attribution="linear")
+EVERY_MODEL = st.sampled_from([SMALL_SETTINGS, FIRST, LINEAR])
 
 
 def _count(partition: Partition, settings: OracleSettings, fetch: Callable[[], int] | None = None) -> Counts:
@@ -51,6 +57,7 @@ def _count(partition: Partition, settings: OracleSettings, fetch: Callable[[], i
         max_future_ms=settings.max_future_ms,
         dedupe_horizon_ms=settings.dedupe_horizon_ms,
         attribution_window_ms=settings.attribution_window_ms,
+        attribution=settings.attribution,
         remembered_orders=settings.remembered_orders,
     )
     funnel = Funnel(nodes=settings.nodes, extra_dimensions=settings.extra_dimensions)
@@ -85,9 +92,11 @@ def _fetching(seed: int, most: int) -> Callable[[], int]:
 # --- core = oracle -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("model", MODELS)
 @given(data=st.data(), settings=st.one_of(all_settings(), st.just(WITH_CHANNEL)))
-def test_core_equals_oracle(data: st.DataObject, settings: OracleSettings) -> None:
+def test_core_equals_oracle(data: st.DataObject, settings: OracleSettings, model: AttributionModel) -> None:
     """Whatever the traffic and the settings, the core counts what the contract says."""
+    settings = replace(settings, attribution=model)
     partition = data.draw(partitions(settings))
     _assert_equal(_core(partition, settings), _oracle(partition, settings))
 
@@ -96,11 +105,11 @@ def test_core_equals_oracle(data: st.DataObject, settings: OracleSettings) -> No
     "settings", [SMALL_SETTINGS, OracleSettings(), WITH_CHANNEL], ids=["small", "default", "extra"]
 )
 def test_core_equals_oracle_on_many_short_streams(settings: OracleSettings) -> None:
-    """Seeded streams of a hundred records each, fetched in small batches."""
-    for seed in range(25):
-        partition = traffic(seed, 100, settings)
-        core = _core(partition, settings, _fetching(seed, 20))
-        _assert_equal(core, _oracle(partition, settings))
+    """Seeded streams of a hundred records each, fetched in small batches, under each model in turn."""
+    for seed, model in zip(range(30), itertools.cycle(MODELS), strict=False):
+        under = replace(settings, attribution=model)
+        partition = traffic(seed, 100, under)
+        _assert_equal(_core(partition, under, _fetching(seed, 20)), _oracle(partition, under))
 
 
 @pytest.mark.parametrize(
@@ -109,9 +118,25 @@ def test_core_equals_oracle_on_many_short_streams(settings: OracleSettings) -> N
         (8_000, SMALL_SETTINGS, Shape()),
         (8_000, WITH_CHANNEL, Shape(visitors=30, skus=10, slots=4, orders=30, rejected_share=0.02)),
         (20_000, OracleSettings(), BUSY),
+        (8_000, FIRST, Shape()),
+        (8_000, LINEAR, Shape()),
+        # Three visitors within half an hour: of hundreds of clicks each, sixteen are remembered.
+        (4_000, OracleSettings(attribution="first"), Shape()),
+        (4_000, OracleSettings(attribution="linear"), Shape()),
+        (10_000, OracleSettings(attribution="linear"), BUSY),
         pytest.param(50_000, OracleSettings(), BUSY, marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
     ],
-    ids=["crowded", "extra", "default", "longest"],
+    ids=[
+        "crowded",
+        "extra",
+        "default",
+        "first",
+        "linear",
+        "robots-first",
+        "robots",
+        "default-linear",
+        "longest",
+    ],
 )
 def test_core_equals_oracle_on_a_long_stream(records: int, settings: OracleSettings, shape: Shape) -> None:
     """Thousands of records: state is forgotten as time passes, and never too early."""
@@ -130,14 +155,23 @@ def test_the_written_lines_are_the_oracles() -> None:
 # --- what must not matter ------------------------------------------------------------------------
 
 
-@given(partition=partitions(SMALL_SETTINGS), seed=st.integers(0, 2**16), most=st.sampled_from([1, 3, 10]))
-def test_fetch_sizes_change_nothing(partition: Partition, seed: int, most: int) -> None:
+@given(
+    partition=partitions(SMALL_SETTINGS),
+    settings=EVERY_MODEL,
+    seed=st.integers(0, 2**16),
+    most=st.sampled_from([1, 3, 10]),
+)
+def test_fetch_sizes_change_nothing(
+    partition: Partition, settings: OracleSettings, seed: int, most: int
+) -> None:
     """Records may come one by one or all at once, from either topic first."""
-    _assert_equal(_core(partition, SMALL_SETTINGS, _fetching(seed, most)), _core(partition, SMALL_SETTINGS))
+    _assert_equal(_core(partition, settings, _fetching(seed, most)), _core(partition, settings))
 
 
-@given(partition=partitions(SMALL_SETTINGS), seed=st.integers(0, 2**16))
-def test_arrival_within_the_bound_changes_nothing(partition: Partition, seed: int) -> None:
+@given(partition=partitions(SMALL_SETTINGS), settings=EVERY_MODEL, seed=st.integers(0, 2**16))
+def test_arrival_within_the_bound_changes_nothing(
+    partition: Partition, settings: OracleSettings, seed: int
+) -> None:
     """Two arrivals in which nothing is late count alike.
 
     Delaying every event by up to the bound keeps it in time; the delay depends on the event time
@@ -146,9 +180,9 @@ def test_arrival_within_the_bound_changes_nothing(partition: Partition, seed: in
     sorted_arrival = Partition(_by_time(partition.clickstream), _by_time(partition.orders))
     rng = Random(seed)
     shuffled = Partition(_delayed(sorted_arrival.clickstream, rng), _delayed(sorted_arrival.orders, rng))
-    core = _core(shuffled, SMALL_SETTINGS)
+    core = _core(shuffled, settings)
     assert {outcome for _, outcome in core.outcomes} <= {"accepted", "duplicate"}
-    _assert_equal(core, _core(sorted_arrival, SMALL_SETTINGS))
+    _assert_equal(core, _core(sorted_arrival, settings))
 
 
 def _event_time(record: Record) -> int | None:
@@ -204,10 +238,10 @@ def test_outcomes_add_up_to_the_records_read(partition: Partition) -> None:
         assert reasons == words.get("invalid", 0) + words.get("unmapped", 0)
 
 
-@given(partition=partitions(SMALL_SETTINGS))
-def test_tables_are_consistent(partition: Partition) -> None:
+@given(partition=partitions(SMALL_SETTINGS), settings=EVERY_MODEL)
+def test_tables_are_consistent(partition: Partition, settings: OracleSettings) -> None:
     """Never more visitors than events, none on exposures; keys' amounts add up to all's."""
-    core = _core(partition, SMALL_SETTINGS)
+    core = _core(partition, settings)
     for (_, _, node, _), (events, visitors) in core.cells.items():
         assert 0 <= visitors <= (0 if node == "exposure" else events)
         assert events > 0

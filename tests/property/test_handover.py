@@ -6,6 +6,7 @@ is refused, whatever the damage.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.core.attribution import MODELS
 from streams.core.settings import CountingSettings
 from streams.errors import CodecError
 from streams.funnel import Funnel
@@ -22,6 +24,7 @@ from tests.support.traffic import SMALL_SETTINGS, Partition, Shape, all_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streams.core.settings import AttributionModel
     from tests.support.oracle import OracleSettings
 
 Owners = "Callable[[CountedPartition], CountedPartition]"
@@ -33,7 +36,7 @@ FUNNEL = Funnel(extra_dimensions=("channel",))
 def counting(settings: OracleSettings) -> CountedPartition:
     """A new partition under the oracle's settings."""
     names = ("max_out_of_orderness_ms", "allowed_lateness_ms", "max_future_ms", "dedupe_horizon_ms",
-             "attribution_window_ms", "remembered_orders")  # fmt: skip
+             "attribution_window_ms", "attribution", "remembered_orders")  # fmt: skip
     return CountedPartition(
         CountingSettings(**{name: getattr(settings, name) for name in names}), funnel=FUNNEL
     )
@@ -74,9 +77,14 @@ def sizes(seed: int) -> Callable[[], int]:
     return lambda: rng.choice([1, 2, 5, 20])
 
 
-@given(data=st.data(), settings=all_settings(), seed=st.integers(0, 2**16))
-def test_an_owner_may_follow_at_any_moment(data: st.DataObject, settings: OracleSettings, seed: int) -> None:
+@given(
+    data=st.data(), settings=all_settings(), model=st.sampled_from(list(MODELS)), seed=st.integers(0, 2**16)
+)
+def test_an_owner_may_follow_at_any_moment(
+    data: st.DataObject, settings: OracleSettings, model: AttributionModel, seed: int
+) -> None:
     """After any batch, as often as one likes, with whatever keys the next owner has met before."""
+    settings = replace(settings, attribution=model)
     partition = data.draw(partitions(settings, max_size=30))
     order = data.draw(st.permutations(KEYS))
     rng = Random(seed)
@@ -90,17 +98,18 @@ def test_an_owner_may_follow_at_any_moment(data: st.DataObject, settings: Oracle
     assert run(settings, partition, sizes(seed), maybe) == expected
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_an_owner_may_follow_in_a_long_stream(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "model"), [(0, "last"), (1, "last"), (2, "first"), (3, "linear")])
+def test_an_owner_may_follow_in_a_long_stream(seed: int, model: AttributionModel) -> None:
     """Thousands of records under a hundred owners: what is remembered is remembered as long as needed."""
-    partition = traffic(seed, 3_000, SMALL_SETTINGS, Shape(visitors=60, skus=12, slots=5, orders=80))
+    settings = replace(SMALL_SETTINGS, attribution=model)
+    partition = traffic(seed, 3_000, settings, Shape(visitors=60, skus=12, slots=5, orders=80))
     rng = Random(seed)
 
     def at_times(counted: CountedPartition) -> CountedPartition:
         return counted.hand_over(rng.sample(KEYS, 5)) if rng.random() < 0.2 else counted
 
-    expected = run(SMALL_SETTINGS, partition, sizes(seed), staying)
-    assert run(SMALL_SETTINGS, partition, sizes(seed), at_times) == expected
+    expected = run(settings, partition, sizes(seed), staying)
+    assert run(settings, partition, sizes(seed), at_times) == expected
 
 
 @given(

@@ -1,23 +1,29 @@
 """The tables that state is kept in, against dictionaries and plain loops.
 
 :class:`TimedSlots` is a dictionary with expiry, :class:`RecentKeys` a loop over rows,
-:class:`Attribution` a loop over clicks and questions - whatever the keys, the times and the cuts
+an attribution model a loop over clicks and questions - whatever the keys, the times and the cuts
 into batches.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.attribution import Attribution, Clicks
+from streams.core.clicks import Clicks
+from streams.core.credit import Asking, FirstTouch, LastClick, LinearTouches, Model
+from streams.core.lines import Lines
 from streams.core.recent import RecentKeys
 from streams.core.slots import TimedSlots
 from streams.core.sorting import first_of_each, stable_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T0 = 1_762_689_600_000
 SECOND, DAY = 1_000, 86_400_000
@@ -155,7 +161,7 @@ def test_recent_keys_are_a_loop_over_rows(
     ]
 
 
-# --- Attribution ---------------------------------------------------------------------------------
+# --- attribution ---------------------------------------------------------------------------------
 
 
 class Step(NamedTuple):
@@ -168,26 +174,34 @@ class Step(NamedTuple):
 
 
 STEPS = st.builds(Step, st.booleans(), st.integers(1, 3), st.integers(0, 2), BACKS)
-Newest = dict[int, tuple[int, int]]  # key -> (time, number of the click)
+# One visitor on one SKU, who clicks three times as often as anything else happens.
+ROBOTS = st.builds(Step, st.sampled_from([True, True, True, False]), st.just(1), st.integers(0, 1), BACKS)
+MODELS: dict[str, Callable[[int], Model]] = {
+    "last": LastClick,
+    "first": FirstTouch,
+    "linear": LinearTouches,
+}
+Clicked = dict[int, list[tuple[int, int]]]  # key -> (time, number of the click)
 
 
 def _sku_key(step: Step) -> int:
     return step.visitor * 100 + step.sku
 
 
-def _naive(steps: list[Step]) -> list[int]:
-    """The click each step is owed to, by its number from 1; 0 for none. Clicks are owed to none."""
-    by_visitor, by_sku, owed = Newest(), Newest(), []
+def _naive(steps: list[Step], model: str) -> list[list[int]]:
+    """The clicks each step is owed to, by their numbers from 1; 0 for none. Clicks are owed to none."""
+    by_visitor, by_sku, owed = Clicked(), Clicked(), []
     for number, step in enumerate(steps, 1):
-        owed.append(0)
+        owed.append([0])
         places = [(by_visitor, step.visitor)] + [(by_sku, _sku_key(step))] * (step.sku > 0)
-        for newest, key in places:
-            held = newest.get(key)
+        for clicked, key in places:
+            held = sorted(clicked.get(key, []))
+            kept = held[-1:] if model == "last" else held[-16:]
+            touches = [one for time, one in kept if step.time - WINDOW <= time <= step.time]
             if step.is_click:
-                if held is None or step.time >= held[0]:
-                    newest[key] = (step.time, number)
-            elif held is not None and step.time - WINDOW <= held[0] <= step.time:
-                owed[-1] = held[1]
+                clicked.setdefault(key, []).append((step.time, number))
+            elif touches:
+                owed[-1] = touches[:1] if model == "first" else touches
     return owed
 
 
@@ -197,42 +211,50 @@ def _clicks(steps: list[Step], places: list[int], numbers: list[int], keys: list
     return Clicks(u64(keys), np.array(places, dtype=np.int64), times, codes, -codes)
 
 
-def _credit(attribution: Attribution, steps: list[Step], start: int, end: int) -> list[int]:
-    """What a batch of the steps is owed, by the real thing."""
-    batch = list(enumerate(steps[start:end]))
+def _both_clicks(batch: list[tuple[int, Step]], start: int) -> tuple[Clicks, Clicks]:
     clicks = [(at, step) for at, step in batch if step.is_click]
     on_sku = [(at, step) for at, step in clicks if step.sku]
-    asks = [(at, step) for at, step in batch if not step.is_click]
-    both = tuple(
+    by_visitor, by_sku = (
         _clicks([s for _, s in some], [at for at, _ in some], [start + at + 1 for at, _ in some], keys)
         for some, keys in (
             (clicks, [s.visitor for _, s in clicks]),
             (on_sku, [_sku_key(s) for _, s in on_sku]),
         )
     )
+    return by_visitor, by_sku
+
+
+def _credit(credit: Model, steps: list[Step], start: int, end: int) -> list[list[int]]:
+    """What a batch of the steps is owed, by the real thing: a step is a row of one line."""
+    batch = list(enumerate(steps[start:end]))
+    asks = [(at, step) for at, step in batch if not step.is_click]
     # Without a SKU of its own a question asks under a key that no click has.
     questions = u64([s.visitor for _, s in asks]), u64([_sku_key(s) if s.sku else 7 for _, s in asks])
-    times = np.array([T0 + s.time for _, s in asks], dtype=np.int64)
     places = np.array([at for at, _ in asks], dtype=np.int64)
-    slots, banners = attribution.credit((both[0], both[1]), questions, places, times)
-    assert slots.tolist() == [-banner for banner in banners.tolist()]
-    later = [T0 + step.time for step in steps[start:]]
-    attribution.remember((both[0], both[1]), min(later) - WINDOW)
-    owed = dict(zip(places.tolist(), slots.tolist(), strict=True))
-    return [owed.get(at, 0) for at, _ in batch]
+    times = np.array([T0 + s.time for _, s in asks], dtype=np.int64)
+    everyone = np.arange(len(batch))
+    lines = Lines(everyone, np.zeros((3, len(batch)), dtype=np.int32), everyone < 0)
+    cutoff = min(T0 + step.time for step in steps[start:]) - WINDOW
+    lines = credit.attribute(
+        lines, Asking(places, questions, places, times), _both_clicks(batch, start), cutoff
+    )
+    assert lines.keys[0].tolist() == [-banner for banner in lines.keys[1].tolist()]
+    return [lines.keys[0, lines.row == at].tolist() for at, _ in batch]
 
 
-@given(steps=st.lists(STEPS, max_size=40), cuts=st.sets(st.integers(0, 40)))
-def test_attribution_is_a_loop_over_clicks_and_events(steps: list[Step], cuts: set[int]) -> None:
+@pytest.mark.parametrize("model", MODELS)
+@given(
+    steps=st.one_of(st.lists(STEPS, max_size=40), st.lists(ROBOTS, max_size=80)),
+    cuts=st.sets(st.integers(0, 80)),
+)
+def test_attribution_is_a_loop_over_clicks_and_events(model: str, steps: list[Step], cuts: set[int]) -> None:
     """Each event sees exactly the clicks before it, however they are cut into batches."""
-    attribution = Attribution(WINDOW)
+    credit = MODELS[model](WINDOW)
     ends = sorted({0, len(steps), *(cut for cut in cuts if cut < len(steps))})
     credited = [
-        number
-        for start, end in itertools.pairwise(ends)
-        for number in _credit(attribution, steps, start, end)
+        numbers for start, end in itertools.pairwise(ends) for numbers in _credit(credit, steps, start, end)
     ]
-    assert credited == _naive(steps)
+    assert credited == _naive(steps, model)
 
 
 # --- sorting -------------------------------------------------------------------------------------

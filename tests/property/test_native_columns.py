@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.core.lines import open_lines
+from streams.core.sku_lists import SkuLists
 from streams.core.vocabulary import Vocabulary
 from streams.events import Record, RecordBatch
 from streams.formats.columns import BatchDecoder, EventColumns, NativeColumns
@@ -69,11 +71,11 @@ class Reader:
         rows, tables = decoded.rows, self._vocabulary.tables
         keys = rows.keys[:, row].tolist()
         detail = decoded.details[int(rows.detail[row])] if rows.detail[row] >= 0 else None
-        lines = (
-            [(line.sku, line.slot, line.banner, line.amount_minor) for line in detail.lines] if detail else []
-        )
-        # One SKU alone may stand in the row or in a line of its own; both count alike.
-        lines = lines or [(keys[2], keys[0], keys[1], 0)]
+        # One SKU alone may stand in the row or in a list or line of its own; all count alike.
+        opened = open_lines(rows, decoded.details, lists_of(decoded))
+        slots, banners, skus = opened.keys[:, opened.row == row].tolist()
+        amounts = [line.amount_minor for line in detail.lines] if detail else [0] * len(skus)
+        lines = list(zip(skus, slots, banners, amounts, strict=True))
         return Said(
             stage=self._vocabulary.stages.names[rows.node[row]],
             time=int(rows.time[row]),
@@ -85,6 +87,13 @@ class Reader:
             extra=tuple(table.names[code] for table, code in zip(tables[3:], keys[3:], strict=True)),
             order=(detail.priced, detail.order, detail.currency) if detail else (False, None, None),
         )
+
+
+def lists_of(decoded: Decoded) -> SkuLists:
+    """The batch's lists of SKUs, as if it were the first to come in."""
+    lists = SkuLists()
+    lists.adopt(decoded.skus, decoded.rows.detail, T0)
+    return lists
 
 
 def agree(values: Sequence[bytes | None]) -> None:

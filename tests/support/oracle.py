@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 from streams.events import (
     MAX_FIELD_BYTES,
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 CLICKSTREAM = "clickstream"
 ORDERS = "orders"
 BUCKET_MS = 10_000
+# Of a visitor's clicks, and of those on one SKU, so many newest ones may be touches.
+MOST_TOUCHES = 16
 UNKNOWN_CURRENCY = "XXX"
 # ISO 4217: active codes by their number of decimals.
 _CODES = {
@@ -67,6 +69,7 @@ class OracleSettings:
     max_future_ms: int = 300_000
     dedupe_horizon_ms: int = 3_600_000
     attribution_window_ms: int = 1_800_000
+    attribution: Literal["last", "first", "linear"] = "last"
     remembered_orders: int = 200_000
     nodes: tuple[str, ...] = DEFAULT_NODES
     extra_dimensions: tuple[str, ...] = ()
@@ -378,7 +381,7 @@ class _Click(NamedTuple):
 
 class _PaidOrder(NamedTuple):
     currency: str
-    lines: list[_Keyed]
+    lines: list[list[_Keyed]]  # the shares of each line
 
 
 class _Partition:
@@ -388,8 +391,8 @@ class _Partition:
         self.settings = settings
         self.tables = tables
         self.accepted_at: dict[tuple[int, str], int] = {}
-        self.clicks: dict[str, _Click] = {}
-        self.sku_clicks: dict[tuple[str, str], _Click] = {}
+        self.clicks: dict[str, list[_Click]] = {}
+        self.sku_clicks: dict[tuple[str, str], list[_Click]] = {}
         self.marks: dict[tuple[str, str, str, str], int] = {}
         self.paid_orders: dict[str, _PaidOrder] = {}
 
@@ -418,39 +421,47 @@ class _Partition:
         return False
 
     def _remember_click(self, event: _Event) -> None:
+        """Keeps clicks by time, of equal times in processing order: a sort is stable."""
         click = _Click(event.time, event.slot or NONE, event.banner or NONE)
-        newest = self.clicks.get(event.visitor)
-        if newest is None or click.time >= newest.time:
-            self.clicks[event.visitor] = click
-        for sku in event.skus:
-            newest = self.sku_clicks.get((event.visitor, sku))
-            if newest is None or click.time >= newest.time:
-                self.sku_clicks[event.visitor, sku] = click
+        lists = [self.clicks.setdefault(event.visitor, [])]
+        lists += [self.sku_clicks.setdefault((event.visitor, sku), []) for sku in sorted(set(event.skus))]
+        for clicks in lists:
+            clicks.append(click)
+            clicks.sort(key=lambda click: click.time)
 
-    def _chosen_click(self, event: _Event, sku: str | None) -> _Click:
-        candidates = [self.clicks.get(event.visitor)]
+    def _claims(self, event: _Event, sku: str | None) -> list[_Click]:
+        """The clicks that share what the event owes, the earliest first; at least one."""
+        lists = [self.clicks.get(event.visitor, [])]
         if sku is not None:
-            candidates.insert(0, self.sku_clicks.get((event.visitor, sku)))
-        for click in candidates:
-            if click and event.time - self.settings.attribution_window_ms <= click.time <= event.time:
-                return click
-        return _Click(event.time, NONE, NONE)
+            lists.insert(0, self.sku_clicks.get((event.visitor, sku), []))
+        for clicks in lists:
+            remembered = clicks[-1:] if self.settings.attribution == "last" else clicks[-MOST_TOUCHES:]
+            earliest = event.time - self.settings.attribution_window_ms
+            touches = [click for click in remembered if earliest <= click.time <= event.time]
+            if touches:
+                return touches[:1] if self.settings.attribution == "first" else touches
+        return [_Click(event.time, NONE, NONE)]
 
-    def _attributed(self, event: _Event, line: _Line) -> _Keyed:
+    def _attributed(self, event: _Event, line: _Line) -> list[_Keyed]:
+        """The line in as many shares as it has claims."""
         slot, banner = line.slot or event.slot, line.banner or event.banner
-        if event.name not in self.settings.nodes[:2]:
-            click = self._chosen_click(event, line.sku)
-            slot, banner = slot or click.slot, banner or click.banner
-        return _Keyed(line.sku or NONE, slot or NONE, banner or NONE, line.amount)
+        if event.name in self.settings.nodes[:2]:
+            return [_Keyed(line.sku or NONE, slot or NONE, banner or NONE, line.amount)]
+        claims = self._claims(event, line.sku)
+        return [
+            _Keyed(line.sku or NONE, slot or click.slot, banner or click.banner, amount)
+            for click, amount in zip(claims, _split(line.amount, len(claims)), strict=True)
+        ]
 
-    def _keyed(self, event: _Event) -> list[_Keyed]:
-        """The event's lines, else its SKUs, else the bare event, each with its keys."""
+    def _keyed(self, event: _Event) -> list[list[_Keyed]]:
+        """The event's lines, else its SKUs, else the bare event, each in shares with their keys."""
         bare = [_Line(sku, None, None, 0) for sku in event.skus] or [_Line(None, None, None, 0)]
         return [self._attributed(event, line) for line in event.lines or bare]
 
     def _count_node(self, event: _Event) -> None:
         bucket = event.time // BUCKET_MS * BUCKET_MS
-        keys = {(dimension, key) for line in self._keyed(event) for dimension, key in _keys(line)}
+        shares = [share for line in self._keyed(event) for share in line]
+        keys = {(dimension, key) for share in shares for dimension, key in _keys(share)}
         keys |= {
             (dimension, key or NONE)
             for dimension, key in zip(self.settings.extra_dimensions, event.extra, strict=True)
@@ -489,22 +500,33 @@ class _Partition:
         currency = event.currency or (paid.currency if paid else UNKNOWN_CURRENCY)
         self._count_money(event, currency, lines)
 
-    def _as_paid(self, line: _Keyed, paid: _PaidOrder) -> _Keyed:
+    def _as_paid(self, shares: list[_Keyed], paid: _PaidOrder) -> list[_Keyed]:
+        """A line of the event, split as the paid order's first line of its SKU was."""
+        amount = sum(share.amount for share in shares)
         for before in paid.lines:
-            if before.sku == line.sku:
-                return line._replace(slot=before.slot, banner=before.banner)
-        return line
+            if before[0].sku == shares[0].sku:
+                amounts = _split(amount, len(before))
+                return [old._replace(amount=new) for old, new in zip(before, amounts, strict=True)]
+        return shares
 
-    def _count_money(self, event: _Event, currency: str, lines: list[_Keyed]) -> None:
+    def _count_money(self, event: _Event, currency: str, lines: list[list[_Keyed]]) -> None:
         bucket = event.time // BUCKET_MS * BUCKET_MS
         amounts: Counter[tuple[str, str]] = Counter()
-        for line in lines:
-            for dimension, key in _keys(line):
-                amounts[dimension, key] += line.amount
+        for share in (share for line in lines for share in line):
+            for dimension, key in _keys(share):
+                amounts[dimension, key] += share.amount
         for (dimension, key), amount in amounts.items():
             row = (dimension, key, currency, event.name, bucket)
             self.tables.orders[row] += 1
             self.tables.amounts[row] += amount
+
+
+def _split(amount: int, parts: int) -> list[int]:
+    """Equal parts; what is left over goes to the first ones, one each."""
+    split = [amount // parts] * parts
+    for number in range(amount - sum(split)):
+        split[number] += 1
+    return split
 
 
 def _keys(line: _Keyed) -> list[tuple[str, str]]:

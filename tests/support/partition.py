@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streams.codec import decode_rollup, encode_rollup
-from streams.core.merge import MoneyKey, ShardMerge, Totals
+from streams.core.merge import Applied, MoneyKey, ShardMerge, Totals
 from streams.core.pipeline import SourcePartition
 from streams.core.settings import CountingSettings
 from streams.core.vocabulary import Vocabulary
@@ -20,7 +20,7 @@ from streams.formats.columns import create_columns
 from streams.formats.keys import key_objection
 from streams.formats.native import NativeFormat
 from streams.funnel import Funnel
-from streams.results import RollupSource, build_rollups
+from streams.results import RollupWriter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ class CountedPartition:
         self.counts = SourcePartition(self.vocabulary, settings)
         self._merge = ShardMerge()
         self._totals = Totals()
-        self._generation = 1
+        self._writer = RollupWriter(self.vocabulary, 0, 1)
 
     def read(self, topic: int, records: Sequence[Record]) -> list[Rejected]:
         """Take in one batch of a topic."""
@@ -79,20 +79,25 @@ class CountedPartition:
         """Count what both topics are past, as a replay does."""
         return self.counts.process(min(self.counts.newest) - self.settings.max_out_of_orderness_ms)
 
-    def flush(self, *, close_all: bool = False) -> None:
-        """Bring what changed into the totals, over the wire format."""
-        changes = self.counts.flush(close_all=close_all)
-        source = RollupSource(0, self._generation, self.counts.open_from, self.counts.counted_until)
-        for rollup in build_rollups(changes, self.vocabulary, source):
-            self._totals.add(self._merge.apply(decode_rollup(encode_rollup(rollup)))[1])
+    def flush(self) -> None:
+        """Bring what was counted into the totals, over the wire format.
+
+        Every rollup must be a new one, with none missing before it.
+        """
+        for rollup in self._writer.rollups(self.counts.flush(), self.counts.counted_until):
+            read = decode_rollup(encode_rollup(rollup))
+            applied = self._merge.apply(read)
+            if applied is not Applied.APPLIED or self._merge.missing(0):
+                raise AssertionError(f"rollup {read.sequence} of life {read.generation}: {applied}")
+            self._totals.add(read)
 
     def hand_over(self, first_keys: Sequence[str] = ()) -> CountedPartition:
         """The next owner: another process, whose vocabulary met these keys first."""
-        self.flush(close_all=True)
+        self.flush()
         owner = CountedPartition(self.settings, funnel=self.funnel, first_keys=first_keys)
         owner.counts.restore(self.counts.snapshot())
         owner._merge, owner._totals = self._merge, self._totals
-        owner._generation = self._generation + 1
+        owner._writer = RollupWriter(owner.vocabulary, 0, self._writer.generation + 1)
         return owner
 
     def finish(self) -> Tables:

@@ -18,11 +18,14 @@ import pytest
 import yaml
 
 from streams.config import Settings, load_settings
+from streams.durations import parse_duration_ms
 from streams.errors import ConfigError
 from tests.support.apache_kafka import kafka_version
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "FUNNELWATCH__"
+# Prometheus' usual interval, and what flushing, handing over and committing take at most.
+SCRAPE_S, LEAVING_S = 15, 10
 # A full version; a suffix names the variant, not another version.
 PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+\.\d+(-[a-z]+)*")
 
@@ -316,6 +319,20 @@ def test_each_service_is_checked_and_may_end_in_peace(name: str) -> None:
     assert ("test" in service["healthcheck"]) == serves
     if serves:
         assert shlex.join(service["healthcheck"]["test"]).startswith("CMD ")
+
+
+def test_a_worker_has_time_to_be_scraped_before_it_is_killed() -> None:
+    """It waits for a count that was just born: until the first scrape, for the hold, until the next one."""
+    hold_s = Settings().metrics.zero_hold_ms / 1000
+    grace = _services()["worker"]["stop_grace_period"]
+    assert parse_duration_ms(grace) / 1000 >= hold_s + 2 * SCRAPE_S + LEAVING_S
+
+
+def test_counts_of_a_moved_shard_survive_missed_scrapes() -> None:
+    """With the usual 15 s as well as with our own interval, three scrapes may fail."""
+    config = _load("grafana/prometheus/prometheus.yml")
+    own_s = parse_duration_ms(config["global"]["scrape_interval"]) / 1000
+    assert Settings().metrics.vanish_hold_ms / 1000 >= 4 * max(own_s, SCRAPE_S)
 
 
 @pytest.mark.parametrize("name", ["worker", "simulate"])

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
-from streams.config import Counting, Settings, explain, load_settings
+from streams.config import MAX_NODES, Counting, Settings, explain, load_settings
 from streams.config_source import MAX_FILE_BYTES
+from streams.core.buckets import COLUMN_MASK, MAX_STAGES, VISITORS
+from streams.core.vocabulary import Vocabulary
+from streams.durations import DAY
 from streams.errors import ConfigError
+from streams.formats.keys import key_objection
 from streams.funnel import Funnel
 
 if TYPE_CHECKING:
@@ -105,6 +109,47 @@ def test_funnel_model(load: Load) -> None:
     )
     assert settings.funnel_model() == Funnel(("seen", "tapped", "paid"), ("channel", "device"))
     assert [dimension.field for dimension in settings.dimensions] == ["channel", "context.device"]
+
+
+@pytest.mark.parametrize("null", ["null", "~", ""])
+def test_an_event_may_be_passed_over_on_purpose(load: Load, null: str) -> None:
+    """In ``formats.events`` null is an entry's value, wherever it stands; elsewhere it is the default."""
+    settings = load(f"formats:\n  events:\n    ping: {null}\n    tap: click\n  orders: {null}\n")
+    assert settings.formats.events == {"ping": None, "tap": "click"}
+    assert settings.formats.orders == "native"
+    assert load("", FUNNELWATCH__FORMATS__EVENTS="{ping: null, tap: click}").formats == settings.formats
+
+
+def test_one_event_is_passed_over_by_a_variable(load: Load) -> None:
+    """A variable is text, also where it says null."""
+    settings = load("formats: {events: {tap: click}}", FUNNELWATCH__FORMATS__EVENTS__PING="null")
+    assert settings.formats.events == {"ping": None, "tap": "click"}
+
+
+def test_as_many_nodes_as_the_core_counts(load: Load) -> None:
+    """The longest funnel has a column for every stage and every node's visitors; no longer one has."""
+    nodes = [*(f"n{number}" for number in range(MAX_NODES - 1)), "paid"]
+    stages = Vocabulary(load(f"funnel: {{nodes: {nodes}}}").funnel_model(), key_objection).stages
+    assert max(stages.codes.values()) == MAX_STAGES - 1
+    assert VISITORS + stages.nodes - 1 <= COLUMN_MASK
+    longer = Vocabulary(Funnel(("more", *nodes)), key_objection).stages
+    assert max(longer.codes.values()) >= MAX_STAGES
+
+
+@pytest.mark.parametrize(("written", "kept_ms"), [("default", None), ("null", None), ("30d", 30 * DAY)])
+def test_how_long_sources_are_kept_is_the_brokers_default_unless_said(
+    load: Load, written: str, kept_ms: int | None
+) -> None:
+    """A word for it, since an override cannot take a setting away."""
+    assert load(f"topics: {{sources_retention: {written}}}").topics.sources_retention_ms == kept_ms
+
+
+def test_the_currency_of_orders_without_one_can_be_switched_off(load: Load) -> None:
+    """``off``, since null is the default."""
+    assert load("").formats.sensorsdata.default_currency == "CNY"
+    assert (
+        load("formats: {sensorsdata: {default_currency: off}}").formats.sensorsdata.default_currency is None
+    )
 
 
 class TestEnvironment:
@@ -311,11 +356,35 @@ class TestRefusals:
                 "formats:\n  events:\n    a.b: nowhere",
                 3,
                 (
-                    "formats.events.a.b: must be one of exposure, click, view, cart, checkout, order, paid, "
+                    "formats.events.a.b: must be null or one of exposure, click, view, cart, checkout, order, paid, "
                     "payment_attempt, payment_failed, cancelled, refunded"
                 ),
             ),
             ("formats: {events: {'': click}}", 1, "formats.events.: must not be empty"),
+            (
+                f"funnel: {{nodes: [{', '.join(f'n{number}' for number in range(12))}, paid]}}",
+                1,
+                "funnel.nodes: must have at most 12 entries",
+            ),
+            (
+                "topics: {sources_retention: 5s}",
+                1,
+                (
+                    "topics.sources_retention: must be a duration from 1m to 3650d, "
+                    "such as 250ms, 5s, 10m or 1h, or default"
+                ),
+            ),
+            (
+                "formats: {sensorsdata: {default_currency: RMB}}",
+                1,
+                "formats.sensorsdata.default_currency: must be an ISO 4217 code such as CNY, or off",
+            ),
+            ("formats: {sensorsdata: {sku: ''}}", 1, "formats.sensorsdata.sku: must not be empty"),
+            (
+                "formats: {sensorsdata: {amout: x}}",
+                1,
+                "formats.sensorsdata.amout: is no setting; did you mean formats.sensorsdata.amount?",
+            ),
             ("funnel: {nodes: [a, paid]}", 1, "funnel.nodes: must have 3 or more entries"),
             ("funnel: {nodes: [a, a, paid]}", 1, "funnel.nodes: must name each node once"),
             (
@@ -349,7 +418,7 @@ class TestRefusals:
                 3,
                 "counting.allowed_lateness: must be at least max_out_of_orderness",
             ),
-            ("counting: {attribution: best}", 1, "counting.attribution: must be last"),
+            ("counting: {attribution: best}", 1, "counting.attribution: must be last, first or linear"),
             (
                 "deadletter: {stop_after: 0}",
                 1,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.durations import DAY
+from streams.durations import DAY, HOUR
 from streams.events import MAX_RECORD_BYTES
 from streams.topics import (
     MAX_DEADLETTER_VALUE_BYTES,
+    SOURCES,
     ProblemKind,
     Purpose,
     TopicShape,
@@ -102,7 +103,6 @@ def test_more_than_wanted_is_as_good() -> None:
         (Purpose.ROLLUPS, {"cleanup.policy": "compact,delete"}, ProblemKind.CLEANUP_POLICY),
         (Purpose.STATE, {"cleanup.policy": "delete"}, ProblemKind.CLEANUP_POLICY),
         (Purpose.STATE, {"cleanup.policy": "compact,delete"}, ProblemKind.CLEANUP_POLICY),
-        (Purpose.ORDERS, {"retention.ms": "60000"}, ProblemKind.RETENTION),
         (Purpose.DEADLETTER, {"retention.ms": str(7 * DAY - 1)}, ProblemKind.RETENTION),
         (Purpose.STATE, {"max.message.bytes": "1048588"}, ProblemKind.MESSAGE_SIZE),
         (Purpose.STATE, {"min.insync.replicas": "1"}, ProblemKind.IN_SYNC_REPLICAS),
@@ -112,6 +112,35 @@ def test_a_wrong_setting_is_a_problem(purpose: Purpose, config: Mapping[str, str
     """Each setting that would lose records is named with its topic, once."""
     (problem,) = find_problems(SPECS, _with(purpose, config))
     assert (problem.topic, problem.kind) == (BY_PURPOSE[purpose].name, kind)
+
+
+def test_sources_are_kept_as_the_broker_does_unless_said() -> None:
+    """Without a setting none is made up; with one both sources are created with it."""
+    assert {"retention.ms" in spec.config for spec in topic_specs() if spec.purpose in SOURCES} == {False}
+    kept = topic_specs(sources_retention_ms=30 * DAY)
+    assert [spec.config["retention.ms"] for spec in kept[:2]] == [str(30 * DAY)] * 2
+
+
+@pytest.mark.parametrize("purpose", SOURCES)
+def test_a_source_kept_for_less_than_counting_looks_back_is_a_warning(purpose: Purpose) -> None:
+    """Live counting works with it; only what has to be read once more may be gone."""
+    (problem,) = find_problems(SPECS, _with(purpose, {"retention.ms": str(HOUR - 1)}))
+    assert str(problem) == (
+        f"warning: {purpose}: retention: retention.ms=3599999, "
+        "wanted 3600000 or more (duplicates and clicks are looked for so far back)"
+    )
+    assert find_problems(SPECS, _with(purpose, {"retention.ms": str(HOUR)})) == []
+    longer = topic_specs(replication_factor=3, look_back_ms=2 * HOUR)
+    assert [p.warning for p in find_problems(longer, _with(purpose, {"retention.ms": str(HOUR)}))] == [True]
+
+
+def test_a_source_kept_for_less_than_the_setting_says_is_a_warning() -> None:
+    """It was there before, and is the shop's; a rollup topic that is too short is an error."""
+    specs = topic_specs(replication_factor=3, sources_retention_ms=DAY)
+    (problem,) = find_problems(specs, _with(Purpose.ORDERS, {"retention.ms": str(2 * HOUR)}))
+    assert (problem.warning, problem.wanted) == (True, f"{DAY} or more")
+    (problem,) = find_problems(specs, _with(Purpose.ROLLUPS, {"retention.ms": str(2 * HOUR)}))
+    assert not problem.warning
 
 
 def test_the_state_has_no_retention() -> None:

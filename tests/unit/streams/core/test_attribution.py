@@ -1,183 +1,103 @@
-"""The newest click of a visitor, and what a later event owes to it."""
+"""Rows and lines into questions and clicks, and the state behind them."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
+
 import pytest
 
-from streams.core.attribution import NEVER, Attribution, Clicks, NewestClicks
-from tests.support.columns import i32, i64, u64
+from streams.core.attribution import MODELS, Attribution
+from streams.core.lines import open_lines
+from streams.core.rows import Detail, Line
+from streams.core.vocabulary import OTHER_CODE, Vocabulary
+from streams.formats.keys import key_objection
+from streams.funnel import Funnel
+from tests.support.columns import i32, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streams.core.lines import Lines
+    from streams.core.rows import Rows
+    from streams.core.settings import AttributionModel
 
 WINDOW = 100
 T0 = 1_762_689_600_000
 FOREVER_BACK = -(1 << 62)
+EXPOSURE, CLICK, VIEW = 0, 1, 2
+EVERY = pytest.mark.parametrize("model", list(MODELS))
 
 
-def clicks(*some: tuple[int, int, int, int, int]) -> Clicks:
-    """Clicks as (key, place, time after T0, slot, banner)."""
-    keys, place, time, slot, banner = zip(*some, strict=True) if some else ((),) * 5
-    return Clicks(u64(*keys), i64(*place), T0 + i64(*time), i32(*slot), i32(*banner))
+def attribution(model: AttributionModel = "last", skus: int = 9) -> Attribution:
+    """Of a vocabulary that has met so many SKUs."""
+    vocabulary = Vocabulary(Funnel(), key_objection)
+    for number in range(skus):
+        vocabulary.sku[f"S{number}"]
+    return Attribution(vocabulary, model, WINDOW)
 
 
-def answers(found: Clicks) -> list[tuple[int, int, int] | None]:
-    """(time after T0, slot, banner) per question, None where there is no click."""
-    return [
-        None if time < 0 else (time - T0, slot, banner)
-        for time, slot, banner in zip(
-            found.time.tolist(), found.slot.tolist(), found.banner.tolist(), strict=True
-        )
-    ]
+def attribute(owes: Attribution, some: Rows, details: Mapping[int, Detail] | None = None) -> Lines:
+    """The lines of rows, as attributed."""
+    return owes.attribute(some, open_lines(some, details or {}), FOREVER_BACK)
 
 
-def before(newest: NewestClicks, batch: Clicks, key: int, place: int) -> tuple[int, int, int] | None:
-    """The answer to one question."""
-    return answers(newest.before(batch, u64(key), i64(place)))[0]
+@EVERY
+def test_an_event_sees_the_clicks_before_it(model: AttributionModel) -> None:
+    """In its batch and in those before; other visitors' clicks are not its."""
+    owes = attribution(model)
+    some = rows(4, [(0, 0, 0), (5, 6, 0), (0, 0, 0), (0, 0, 0)], node=[VIEW, CLICK, VIEW, VIEW],
+                visitor=[1, 1, 1, 2], time=T0)  # fmt: skip
+    assert attribute(owes, some).keys[:2].T.tolist() == [[0, 0], [5, 6], [5, 6], [0, 0]]
+    again = rows(2, node=VIEW, visitor=[1, 2], time=T0)
+    assert attribute(owes, again).keys[:2].T.tolist() == [[5, 6], [0, 0]]
 
 
-# --- the newest click ----------------------------------------------------------------------------
+@EVERY
+def test_exposures_and_clicks_ask_nothing(model: AttributionModel) -> None:
+    """They stay as they stand."""
+    some = rows(3, [(5, 6, 0), (0, 0, 0), (0, 0, 0)], node=[CLICK, CLICK, EXPOSURE], visitor=1, time=T0)
+    assert attribute(attribution(model), some).keys[:2].T.tolist() == [[5, 6], [0, 0], [0, 0]]
 
 
-def test_without_clicks_there_is_no_answer() -> None:
-    """Neither remembered nor in the batch."""
-    assert before(NewestClicks(), clicks(), 5, 0) is None
+@EVERY
+def test_each_line_asks_for_its_own_sku(model: AttributionModel) -> None:
+    """A line without a SKU, or beyond the known ones, asks for any click: here the only other one."""
+    owes = attribution(model)
+    attribute(owes, rows(1, [(3, 0, 4)], node=CLICK, visitor=1, time=T0))
+    attribute(owes, rows(1, [(5, 0, OTHER_CODE)], node=CLICK, visitor=2, time=T0))
+    details = {0: Detail((Line(4, 0, 0), Line(OTHER_CODE, 0, 0), Line(0, 0, 0)))}
+    for visitor, slot in ((1, 3), (2, 5)):
+        some = rows(1, node=VIEW, visitor=visitor, time=T0, detail=0)
+        assert attribute(owes, some, details).keys[0].tolist() == [slot] * 3
 
 
-def test_a_question_sees_the_clicks_before_it_in_the_batch() -> None:
-    """Those behind it are not there yet, those of other visitors are not its."""
-    batch = clicks((5, 0, 10, 1, 2), (7, 1, 11, 3, 4), (5, 3, 12, 5, 6))
-    assert before(NewestClicks(), batch, 5, 2) == (10, 1, 2)
-    assert before(NewestClicks(), batch, 5, 4) == (12, 5, 6)
-    assert before(NewestClicks(), batch, 9, 4) is None
+@EVERY
+def test_unknown_skus_leave_no_clicks_of_their_own(model: AttributionModel) -> None:
+    """(other) is many SKUs, and (none) is none."""
+    owes = attribution(model)
+    attribute(owes, rows(2, [(3, 0, OTHER_CODE), (3, 0, 0)], node=CLICK, visitor=1, time=T0))
+    assert owes.tables()["clicks_by_sku"].state().keys == b""
+    assert owes.tables()["clicks"].state().keys != b""
 
 
-def test_the_newest_is_by_event_time() -> None:
-    """An older click that comes later does not replace a newer one."""
-    batch = clicks((5, 0, 20, 1, 1), (5, 1, 10, 2, 2))
-    assert before(NewestClicks(), batch, 5, 2) == (20, 1, 1)
-
-
-def test_of_two_at_one_time_the_later_processed_wins() -> None:
-    """In one batch, and against what is remembered."""
-    newest = NewestClicks()
-    first, second = clicks((5, 0, 10, 1, 1), (5, 1, 10, 2, 2)), clicks((5, 0, 10, 3, 3))
-    assert before(newest, first, 5, 2) == (10, 2, 2)
-    newest.remember(first, FOREVER_BACK)
-    assert before(newest, clicks(), 5, 0) == (10, 2, 2)
-    assert before(newest, second, 5, 1) == (10, 3, 3)
-    newest.remember(second, FOREVER_BACK)
-    assert before(newest, clicks(), 5, 0) == (10, 3, 3)
-
-
-def test_a_remembered_click_yields_only_to_a_newer_one() -> None:
-    """Also when the older one comes a batch later."""
-    newest = NewestClicks()
-    newest.remember(clicks((5, 0, 20, 1, 1)), FOREVER_BACK)
-    older = clicks((5, 0, 10, 2, 2))
-    assert before(newest, older, 5, 1) == (20, 1, 1)
-    newest.remember(older, FOREVER_BACK)
-    assert before(newest, clicks(), 5, 0) == (20, 1, 1)
-
-
-def test_asking_changes_nothing() -> None:
-    """Clicks of a batch are taken in by remembering, not by asking."""
-    newest = NewestClicks()
-    assert before(newest, clicks((5, 0, 10, 1, 1)), 5, 1) == (10, 1, 1)
-    assert before(newest, clicks(), 5, 0) is None
-
-
-def test_remembering_nothing_is_allowed() -> None:
-    """A batch without clicks leaves all as it is."""
-    newest = NewestClicks()
-    size = newest.nbytes
-    newest.remember(clicks(), FOREVER_BACK)
-    assert newest.nbytes == size
-
-
-def test_a_click_before_the_cutoff_may_be_replaced_by_an_older_one() -> None:
-    """What nobody can ask for any more is as good as none."""
-    newest = NewestClicks()
-    newest.remember(clicks((5, 0, 20, 1, 1)), FOREVER_BACK)
-    newest.remember(clicks((5, 0, 10, 2, 2)), T0 + 21)
-    assert before(newest, clicks(), 5, 0) == (10, 2, 2)
-
-
-def test_questions_come_in_any_mix() -> None:
-    """Several questions of several visitors, each against the clicks before it."""
-    batch = clicks((5, 1, 10, 1, 1), (7, 2, 11, 2, 2), (5, 4, 12, 3, 3), (7, 6, 9, 4, 4))
-    found = NewestClicks().before(batch, u64(5, 7, 5, 5, 7, 9), i64(0, 3, 3, 5, 7, 8))
-    assert answers(found) == [None, (11, 2, 2), (10, 1, 1), (12, 3, 3), (11, 2, 2), None]
-
-
-def test_taking_clicks_takes_every_column() -> None:
-    """In the order of the index."""
-    taken = clicks((5, 0, 1, 2, 3), (7, 4, 5, 6, 8)).take(np.array([1, 0]))
-    assert [column.tolist() for column in taken] == [[7, 5], [4, 0], [T0 + 5, T0 + 1], [6, 2], [8, 3]]
-
-
-# --- credit --------------------------------------------------------------------------------------
-
-VISITOR, ON_SKU, NOTHING = 5, 50, 51
-
-
-def credited(by_visitor: Clicks, by_sku: Clicks, time: int, sku: int = ON_SKU) -> tuple[int, int]:
-    """Slot and banner an event is owed to, asked after all clicks."""
-    slot, banner = Attribution(WINDOW).credit(
-        (by_visitor, by_sku), (u64(VISITOR), u64(sku)), i64(99), T0 + i64(time)
-    )
-    return int(slot[0]), int(banner[0])
-
-
-@pytest.mark.parametrize(("time", "owed"), [(9, 0), (10, 1), (10 + WINDOW, 1), (11 + WINDOW, 0)])
-def test_the_window_is_inclusive_at_both_ends(time: int, owed: int) -> None:
-    """A click at the event's time counts, one exactly the window before it too, none after it."""
-    click = clicks((VISITOR, 0, 10, 1, 1))
-    assert credited(click, clicks(), time) == (owed, owed)
-
-
-def test_a_click_on_the_same_sku_wins() -> None:
-    """Even if the visitor clicked on something else since."""
-    by_visitor = clicks((VISITOR, 0, 10, 1, 1), (VISITOR, 1, 20, 2, 2))
-    by_sku = clicks((ON_SKU, 0, 10, 1, 1))
-    assert credited(by_visitor, by_sku, 30) == (1, 1)
-    assert credited(by_visitor, by_sku, 30, sku=NOTHING) == (2, 2)
-
-
-def test_a_click_on_the_sku_outside_the_window_leaves_it_to_any_click() -> None:
-    """The same SKU first, but only within the window."""
-    by_visitor = clicks((VISITOR, 0, 10, 1, 1), (VISITOR, 1, 60, 2, 2))
-    by_sku = clicks((ON_SKU, 0, 10, 1, 1))
-    assert credited(by_visitor, by_sku, 10 + WINDOW) == (1, 1)
-    assert credited(by_visitor, by_sku, 11 + WINDOW) == (2, 2)
-
-
-def test_the_chosen_click_gives_both_fields() -> None:
-    """A chosen click without a slot gives (none); the other click does not fill in."""
-    by_visitor = clicks((VISITOR, 0, 20, 7, 8))
-    by_sku = clicks((ON_SKU, 1, 10, 0, 9))
-    assert credited(by_visitor, by_sku, 30) == (0, 9)
-
-
-def test_attribution_remembers_both_kinds_of_click() -> None:
-    """By visitor, and by visitor and SKU."""
-    attribution = Attribution(WINDOW)
-    size = attribution.nbytes
-    attribution.remember((clicks((VISITOR, 0, 10, 1, 1)), clicks((ON_SKU, 0, 10, 2, 2))), FOREVER_BACK)
-    for sku, owed in ((ON_SKU, 2), (NOTHING, 1)):
-        slot, _ = attribution.credit((clicks(), clicks()), (u64(VISITOR), u64(sku)), i64(0), T0 + i64(20))
-        assert slot.tolist() == [owed]
-    assert attribution.nbytes == size > 0
-
-
-def test_clicks_can_be_renumbered() -> None:
+@EVERY
+def test_clicks_can_be_renumbered(model: AttributionModel) -> None:
     """Slots and banners have tables of their own; times stay."""
-    attribution = Attribution(WINDOW)
-    attribution.remember((clicks((VISITOR, 0, 10, 1, 2)), clicks((ON_SKU, 0, 11, 2, 1))), FOREVER_BACK)
+    owes = attribution(model)
+    attribute(owes, rows(2, [(1, 2, 0), (2, 1, 4)], node=CLICK, visitor=[1, 2], time=[T0, T0 + 1]))
     codes = {0: i32(0, 10, 20), 1: i32(0, 100, 200)}
-    attribution.renumber(lambda table, old: codes[table][old])
-    assert before(attribution.by_visitor, clicks(), VISITOR, 0) == (10, 10, 200)
-    assert before(attribution.by_sku, clicks(), ON_SKU, 0) == (11, 20, 100)
+    owes.renumber(lambda table, old: codes[table][old])
+    some = rows(4, [(0, 0, 0), (0, 0, 4)] * 2, node=VIEW, visitor=[1, 2] * 2,
+                time=[T0 + WINDOW, T0 + WINDOW + 1, T0 + WINDOW + 1, T0 + WINDOW + 2])  # fmt: skip
+    assert attribute(owes, some).keys[:2].T.tolist() == [[10, 200], [20, 100], [0, 0], [0, 0]]
 
 
-def test_never_is_before_every_window() -> None:
-    """An absent click is outside of any window that an event time can have."""
-    assert NEVER < -(10**18)
+@EVERY
+def test_bytes_are_those_of_both_tables(model: AttributionModel) -> None:
+    """By visitor, and by visitor and SKU."""
+    owes = attribution(model)
+    before = owes.nbytes
+    assert before == sum(table.nbytes for table in owes.tables().values()) > 0
+    many = rows(5_000, [(1, 1, 4)] * 5_000, node=CLICK, visitor=range(1, 5_001), time=T0)
+    attribute(owes, many)
+    assert owes.nbytes > before

@@ -1,31 +1,47 @@
-"""Ten-second counts: cumulative, with what changed since the last flush."""
+"""Ten-second counts: what was added since the last flush, and nothing else."""
 
 from __future__ import annotations
 
+import tracemalloc
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
-from streams.core.buckets import COLUMN_BITS, COLUMN_MASK, VISITORS, BucketChange, OpenBuckets, bucket_of
+from streams.core.buckets import (
+    COLUMN_BITS,
+    COLUMN_MASK,
+    VISITORS,
+    BucketChange,
+    BucketCounts,
+    Tally,
+    bucket_of,
+)
 from tests.support.columns import i64
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-A, B = 10_000, 20_000
+A, B, C = 10_000, 20_000, 30_000
 MONEY = (1, 7, "CNY", "paid")
 OUTCOME = (0, "accepted")
 
 
-def cells(change: BucketChange, dimension: int = 0) -> dict[int, tuple[int, int]]:
-    """Cell -> (value, previous)."""
+def cells(change: BucketChange, dimension: int = 0) -> dict[int, int]:
+    """Cell -> how many were added."""
     columns = [column.tolist() for column in change.cells[dimension]]
-    return {cell: (value, previous) for cell, value, previous in zip(*columns, strict=True)}
+    return dict(zip(*columns, strict=True))
 
 
-def count(buckets: OpenBuckets, bucket: int, some: Sequence[int], dimension: int = 0) -> None:
+def count(buckets: BucketCounts, bucket: int, some: Sequence[int], dimension: int = 0) -> None:
     """One for each cell, all in one bucket."""
     buckets.count(dimension, i64(*[bucket] * len(some)), i64(*some))
+
+
+def flushed(buckets: BucketCounts) -> list[BucketChange]:
+    """A flush, read to its end."""
+    return list(buckets.flush())
 
 
 def test_the_layout_of_a_cell_never_changes() -> None:
@@ -38,121 +54,184 @@ def test_a_bucket_starts_at_a_multiple_of_ten_seconds() -> None:
     assert [bucket_of(time) for time in (0, 9_999, 10_000, -1)] == [0, 0, 10_000, -10_000]
 
 
-def test_a_flush_names_what_changed() -> None:
-    """Each cell once, with its value and the value at the flush before."""
-    buckets = OpenBuckets(2)
-    count(buckets, A, [5, 5, 6])
+# --- how often each cell was named ---------------------------------------------------------------
+
+
+def expected(parts: Sequence[tuple[list[int], list[int] | None]]) -> list[tuple[int, int]]:
+    """Distinct cells, ascending, and how often each was named, added up one by one."""
+    named: Counter[int] = Counter()
+    for some, times in parts:
+        for cell, often in zip(some, times or [1] * len(some), strict=True):
+            named[cell] += often
+    return sorted(named.items())
+
+
+def counted(tally: Tally) -> list[tuple[int, int]]:
+    """What the tally says."""
+    some, times = tally.counts()
+    assert some.dtype == times.dtype == np.dtype(np.int64)
+    return list(zip(some.tolist(), times.tolist(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("scale", "first"), [(1, 0), (1, 10**12), (1_000_003, 0)], ids=["dense", "dense and high", "sparse"]
+)
+@pytest.mark.parametrize("weighted", ["never", "always", "at times"])
+def test_a_tally_is_exact_after_several_bulk_counts(scale: int, first: int, weighted: str) -> None:
+    """Cells close together or far apart, named once or often at a time, again in every part."""
+    rng = np.random.default_rng(7)
+    tally, parts = Tally(), list[tuple[list[int], list[int] | None]]()
+    for number in range(12):  # 720,000 cells: more than two bulks
+        some = rng.integers(0, 500 + 40 * number, 60_000) * scale + first
+        often = weighted == "always" or (weighted == "at times" and number % 3 == 1)
+        times = rng.integers(1, 2**33, some.size) if often else None
+        tally.add(some, times)
+        parts.append((some.tolist(), None if times is None else times.tolist()))
+        if number in (0, 6):
+            assert counted(tally) == expected(parts)
+    assert counted(tally) == expected(parts)
+
+
+def test_asking_a_tally_changes_nothing() -> None:
+    """It may be asked at any time, and be added to afterwards."""
+    tally = Tally()
+    tally.add(i64(5, 6, 5))
+    assert counted(tally) == counted(tally) == [(5, 2), (6, 1)]
+    tally.add(i64(6), i64(4))
+    assert counted(tally) == counted(tally) == [(5, 2), (6, 5)]
+
+
+def test_an_empty_tally_has_no_cells() -> None:
+    """Never named anything, or nothing, with weights or without."""
+    tally = Tally()
+    assert counted(tally) == []
+    tally.add(i64())
+    assert counted(tally) == []
+    tally.add(i64(), i64())
+    assert counted(tally) == []
+    tally.add(i64(3))
+    assert counted(tally) == [(3, 1)]
+
+
+def test_a_tally_holds_no_more_than_a_bulk_and_its_cells() -> None:
+    """Without a flush memory stays bounded: ten million named cells are not kept."""
+    few = np.arange(100_000, dtype=np.int64) % 7
+    tally = Tally()
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            tally.add(few.copy())
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 4_000_000
+    assert sum(times for _, times in counted(tally)) == 10_000_000
+
+
+# --- counts by bucket ----------------------------------------------------------------------------
+
+
+def test_a_flush_names_what_was_counted() -> None:
+    """Each cell once, ascending, with how often it was counted, by dimension."""
+    buckets = BucketCounts(2)
+    count(buckets, A, [6, 5, 5])
     count(buckets, A, [5], dimension=1)
-    (change,) = buckets.flush(0)
-    assert (change.bucket_ms, change.part) == (A, 0)
-    assert cells(change) == {5: (2, 0), 6: (1, 0)}
-    assert cells(change, 1) == {5: (1, 0)}
+    (change,) = buckets.flush()
+    assert change.bucket_ms == A
+    assert [column.tolist() for column in change.cells[0]] == [[5, 6], [2, 1]]
+    assert cells(change, 1) == {5: 1}
+    assert (change.money, change.outcomes) == ([], [])
 
 
-def test_values_are_cumulative() -> None:
-    """The next flush has the new total, and only the cells that changed."""
-    buckets = OpenBuckets(1)
+def test_a_flush_leaves_nothing() -> None:
+    """The next one has only what was counted since: counts are added up, never compared."""
+    buckets = BucketCounts(1)
     count(buckets, A, [5, 5, 6])
-    buckets.flush(0)
+    flushed(buckets)
+    assert len(buckets) == 0
     count(buckets, A, [5])
-    assert cells(buckets.flush(0)[0]) == {5: (3, 2)}
+    assert [cells(change) for change in flushed(buckets)] == [{5: 1}]
 
 
-def test_no_change_no_flush() -> None:
-    """An open bucket in which nothing happened is not named."""
-    buckets = OpenBuckets(1)
+def test_nothing_counted_nothing_flushed() -> None:
+    """Neither at first nor after a flush."""
+    buckets = BucketCounts(1)
+    assert flushed(buckets) == []
     count(buckets, A, [5])
-    buckets.flush(0)
-    assert buckets.flush(0) == []
-    assert len(buckets) == 1
+    flushed(buckets)
+    assert flushed(buckets) == []
 
 
 def test_counting_nothing_opens_nothing() -> None:
     """No cells, no bucket."""
-    buckets = OpenBuckets(1)
+    buckets = BucketCounts(1)
     count(buckets, A, [])
     assert len(buckets) == 0
+    assert flushed(buckets) == []
 
 
 def test_cells_of_one_call_may_lie_in_several_buckets() -> None:
     """Each is counted in its own; buckets are flushed in the order of time."""
-    buckets = OpenBuckets(1)
-    buckets.count(0, i64(B, A, B), i64(5, 5, 6))
-    first, second = buckets.flush(0)
-    assert (first.bucket_ms, cells(first)) == (A, {5: (1, 0)})
-    assert (second.bucket_ms, cells(second)) == (B, {5: (1, 0), 6: (1, 0)})
+    buckets = BucketCounts(1)
+    buckets.count(0, i64(C, A, B, B, C), i64(5, 5, 5, 6, 5))
+    assert len(buckets) == 3
+    assert [(change.bucket_ms, cells(change)) for change in flushed(buckets)] == [
+        (A, {5: 1}),
+        (B, {5: 1, 6: 1}),
+        (C, {5: 2}),
+    ]
 
 
-def test_buckets_that_end_by_the_limit_are_closed() -> None:
-    """A bucket that ends at the limit is closed, one that ends after it is not."""
-    buckets = OpenBuckets(1)
-    buckets.count(0, i64(A, B), i64(5, 5))
-    buckets.flush(B)
-    assert len(buckets) == 1
-    buckets.flush(B + 9_999)
-    assert len(buckets) == 1
-    buckets.flush(B + 10_000)
-    assert len(buckets) == 0
-
-
-def test_a_closed_bucket_opens_a_new_part() -> None:
-    """Its values start again from zero: parts add up."""
-    buckets = OpenBuckets(1)
+def test_a_bucket_of_long_ago_comes_again() -> None:
+    """Whatever is counted in it later is one more thing to add, in its place in time; nothing closes it."""
+    buckets = BucketCounts(1)
+    count(buckets, C, [5])
+    flushed(buckets)
+    count(buckets, C, [6])
     count(buckets, A, [5, 5])
-    (first,) = buckets.flush(B)
-    count(buckets, A, [5])
-    (second,) = buckets.flush(B)
-    assert (first.part, second.part) == (0, 1)
-    assert cells(second) == {5: (1, 0)}
+    assert [(change.bucket_ms, cells(change)) for change in flushed(buckets)] == [(A, {5: 2}), (C, {6: 1})]
 
 
-def test_parts_are_numbered_from_the_first_on() -> None:
-    """A later life goes on from a number of its own."""
-    buckets = OpenBuckets(1, first_part=40)
+def test_what_is_counted_while_a_flush_is_read_is_of_the_next() -> None:
+    """A flush takes everything when it is asked for, though it is read bit by bit."""
+    buckets = BucketCounts(1)
     buckets.count(0, i64(A, B), i64(5, 5))
-    assert [change.part for change in buckets.flush(0)] == [40, 41]
-
-
-def test_open_from_is_the_oldest_part_that_may_change() -> None:
-    """Parts below it are final; with none open it is the number of the next."""
-    buckets = OpenBuckets(1)
-    assert buckets.open_from == 0
-    count(buckets, B, [5])
-    count(buckets, A, [5])
-    assert buckets.open_from == 0
-    buckets.flush(B)  # closes A, part 1
-    assert buckets.open_from == 0
-    buckets.flush(B + 10_000)
-    assert buckets.open_from == 2
+    flush = buckets.flush()
+    buckets.count(0, i64(A, B), i64(6, 6))
+    first = next(flush)
+    buckets.count(0, i64(B), i64(7))
+    buckets.add_outcome(B, OUTCOME, 1)
+    assert [cells(change) for change in (first, *flush)] == [{5: 1}, {5: 1}]
+    assert [cells(change) for change in flushed(buckets)] == [{6: 1}, {6: 1, 7: 1}]
 
 
 def test_money_is_orders_and_their_amount() -> None:
-    """Cumulative as well, with both values before."""
-    buckets = OpenBuckets(1)
+    """Added up from flush to flush; a free order is an order."""
+    buckets = BucketCounts(1)
     buckets.add_money(A, MONEY, 100)
     buckets.add_money(A, MONEY, 0)
-    (change,) = buckets.flush(0)
-    assert change.money == [(MONEY, 2, 100, 0, 0)]
+    assert [change.money for change in flushed(buckets)] == [[(MONEY, 2, 100)]]
     buckets.add_money(A, MONEY, 5)
     buckets.add_money(A, MONEY, 6)
-    assert buckets.flush(0)[0].money == [(MONEY, 4, 111, 2, 100)]
-    assert buckets.flush(0) == []
+    buckets.add_money(B, MONEY, 7)
+    assert [change.money for change in flushed(buckets)] == [[(MONEY, 2, 11)], [(MONEY, 1, 7)]]
+    assert flushed(buckets) == []
 
 
 def test_outcomes_are_records() -> None:
-    """Cumulative too; only outcomes that changed are named."""
-    buckets = OpenBuckets(1)
+    """By topic and outcome, what came since the last flush."""
+    buckets = BucketCounts(1)
     buckets.add_outcome(A, OUTCOME, 3)
     buckets.add_outcome(A, (1, "late"), 1)
-    assert buckets.flush(0)[0].outcomes == [(OUTCOME, 3, 0), ((1, "late"), 1, 0)]
+    assert [change.outcomes for change in flushed(buckets)] == [[(OUTCOME, 3), ((1, "late"), 1)]]
     buckets.add_outcome(A, OUTCOME, 2)
     buckets.add_outcome(A, OUTCOME, 1)
-    assert buckets.flush(0)[0].outcomes == [(OUTCOME, 6, 3)]
+    assert [change.outcomes for change in flushed(buckets)] == [[(OUTCOME, 3)]]
 
 
 def test_keys_of_money_are_apart() -> None:
     """By dimension, key, currency and kind."""
-    buckets = OpenBuckets(1)
+    buckets = BucketCounts(1)
     keys = [
         MONEY,
         (2, 7, "CNY", "paid"),
@@ -162,20 +241,20 @@ def test_keys_of_money_are_apart() -> None:
     ]
     for amount, key in enumerate(keys, 1):
         buckets.add_money(A, key, amount)
-    assert buckets.flush(0)[0].money == [(key, 1, amount, 0, 0) for amount, key in enumerate(keys, 1)]
+    assert flushed(buckets)[0].money == [(key, 1, amount) for amount, key in enumerate(keys, 1)]
 
 
 def test_more_cells_than_are_held_back_are_counted_all_the_same() -> None:
-    """Cells are counted in bulk: often enough that memory stays bounded, with few keys and with many."""
-    buckets = OpenBuckets(2)
+    """In bulk, with few keys and with many, and each dimension on its own."""
+    buckets = BucketCounts(2)
     few, many = np.arange(100_000) % 7, np.arange(100_000) * 1_000
     for _ in range(4):
         buckets.count(0, np.full(few.size, A), few)
         buckets.count(1, np.full(many.size, A), many)
     count(buckets, A, [8])
-    (change,) = buckets.flush(0)
-    assert sum(value for value, _ in cells(change).values()) == 400_001
-    assert cells(change)[8] == (1, 0)
-    assert cells(change)[3] == (4 * int(np.count_nonzero(few == 3)), 0)
-    assert change.cells[1][0].size == 100_000
+    (change,) = buckets.flush()
+    assert sum(cells(change).values()) == 400_001
+    assert cells(change)[8] == 1
+    assert cells(change)[3] == 4 * int(np.count_nonzero(few == 3))
+    assert change.cells[1][0].tolist() == many.tolist()
     assert set(change.cells[1][1].tolist()) == {4}

@@ -7,16 +7,13 @@ oracle that judges the core on random traffic stands on the same hand-made groun
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from streams.core.settings import CountingSettings
 from streams.events import Reason, Record
-from streams.funnel import Funnel
 from streams.replay import count_records
-from tests.support import oracle
 from tests.support.builders import (
     HOUR,
     MINUTE,
@@ -34,114 +31,14 @@ from tests.support.builders import (
     stream,
     view,
 )
+from tests.support.counted import ORDERS, Counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable
+
+    from tests.support.counted import Count
 
 WINDOW = 30 * MINUTE
-CLICKS, ORDERS = "clickstream", "orders"
-
-
-class Tables(Protocol):
-    """What both the core and the oracle give back."""
-
-    @property
-    def cells(self) -> Mapping[tuple[str, str, str, int], tuple[int, int]]: ...  # noqa: D102
-    @property
-    def money(self) -> Mapping[tuple[str, str, str, str, int], tuple[int, int]]: ...  # noqa: D102
-    @property
-    def outcomes(self) -> Mapping[tuple[str, str], int]: ...  # noqa: D102
-    @property
-    def reasons(self) -> Mapping[tuple[str, str], int]: ...  # noqa: D102
-
-
-class Counted:
-    """Counts of a tiny stream, asked by dimension."""
-
-    def __init__(self, tables: Tables) -> None:
-        self.tables = tables
-
-    def events(self, node: str, dimension: str = "all") -> dict[str, int]:
-        """Events by key, over all buckets."""
-        sums: Counter[str] = Counter()
-        for (cell_dimension, key, cell_node, _), (events, _) in self.tables.cells.items():
-            if (cell_dimension, cell_node) == (dimension, node):
-                sums[key] += events
-        return dict(sums)
-
-    def visitors(self, node: str, dimension: str = "all") -> dict[str, int]:
-        """Visitors by key, over all buckets."""
-        sums: Counter[str] = Counter()
-        for (cell_dimension, key, cell_node, _), (_, visitors) in self.tables.cells.items():
-            if (cell_dimension, cell_node) == (dimension, node):
-                sums[key] += visitors
-        return dict(sums)
-
-    def buckets(self, node: str) -> dict[int, int]:
-        """Events of ``all`` by bucket, in milliseconds after T0."""
-        return {
-            bucket - T0: events
-            for (dimension, _, cell_node, bucket), (events, _) in self.tables.cells.items()
-            if (dimension, cell_node) == ("all", node)
-        }
-
-    def money(self, kind: str, dimension: str = "all") -> dict[tuple[str, str], tuple[int, int]]:
-        """(orders, amount) by key and currency, of a kind that fell into one bucket."""
-        return {
-            (key, currency): sums
-            for (row_dimension, key, currency, row_kind, _), sums in self.tables.money.items()
-            if (row_dimension, row_kind) == (dimension, kind)
-        }
-
-    def amounts(self, kind: str, dimension: str) -> dict[str, tuple[int, int]]:
-        """(orders, amount) in CNY by key."""
-        return {
-            key: sums for (key, currency), sums in self.money(kind, dimension).items() if currency == "CNY"
-        }
-
-    def outcomes(self, topic: str = CLICKS) -> dict[str, int]:
-        """Records by outcome."""
-        return {str(word): number for (of, word), number in self.tables.outcomes.items() if of == topic}
-
-    def reasons(self, topic: str = CLICKS) -> dict[str, int]:
-        """Rejected records by reason."""
-        return {str(word): number for (of, word), number in self.tables.reasons.items() if of == topic}
-
-
-Count = Callable[..., Counted]
-
-
-def _records(values: Iterable[bytes | Record | None]) -> list[Record]:
-    """Records as they stand, bare values with offset and a timestamp that makes nothing future."""
-    return [
-        value if isinstance(value, Record) else stream([value])[0]._replace(offset=offset)
-        for offset, value in enumerate(values)
-    ]
-
-
-def _by_core(clickstream: list[Record], orders: list[Record], **settings: Any) -> Tables:
-    extra = settings.pop("extra_dimensions", ())
-    nodes = settings.pop("nodes", Funnel().nodes)
-    funnel = Funnel(nodes=nodes, extra_dimensions=extra)
-    return count_records(clickstream, orders, CountingSettings(**settings), funnel=funnel)
-
-
-def _by_oracle(clickstream: list[Record], orders: list[Record], **settings: Any) -> Tables:
-    return oracle.count(clickstream, orders, oracle.OracleSettings(**settings))
-
-
-@pytest.fixture(params=[_by_core, _by_oracle], ids=["core", "oracle"])
-def count(request: pytest.FixtureRequest) -> Count:
-    """Counts values of the two topics under settings that differ from the defaults."""
-
-    def counting(
-        clickstream: Iterable[bytes | Record | None] = (),
-        orders: Iterable[bytes | Record | None] = (),
-        **settings: Any,
-    ) -> Counted:
-        return Counted(request.param(_records(clickstream), _records(orders), **settings))
-
-    return counting
 
 
 # --- 1. accepted once ----------------------------------------------------------------------------

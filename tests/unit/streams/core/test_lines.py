@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streams.core.lines import Lines, open_lines
 from streams.core.rows import Detail, Line
-from tests.support.columns import mask, rows
+from tests.support.columns import i64, mask, rows
 
 SLOT, BANNER, SKU = 0, 1, 2
 DETAILS = {
@@ -97,3 +97,29 @@ def test_the_largest_codes_do_not_meet() -> None:
     details = {0: Detail((Line(2**31 - 1, 0, 0), Line(0, 0, 0))), 1: Detail((Line(0, 0, 0), Line(1, 0, 0)))}
     row, key = open_lines(rows(2, detail=[0, 1]), details).pairs(SKU, mask(1, 1))
     assert sorted(zip(row.tolist(), key.tolist(), strict=True)) == [(0, 0), (0, 2**31 - 1), (1, 0), (1, 1)]
+
+
+# --- shares --------------------------------------------------------------------------------------
+
+
+def test_lines_are_split_into_shares() -> None:
+    """Each as often as said, one after the other, and every share knows its line."""
+    lines, at = opened().split(i64(1, 2, 1, 1, 3, 1), i64(1, 4))
+    assert lines.share_of is not None
+    assert lines.share_of.tolist() == [0, 1, 1, 2, 3, 4, 4, 4, 5]
+    assert lines.row.tolist() == [0, 1, 1, 1, 1, 2, 2, 2, 3]
+    assert lines.keys[SKU].tolist() == [13, 5, 5, 6, 5, 23, 23, 23, 8]
+    assert lines.several.tolist() == [False, *[True] * 4, *[True] * 3, False]
+    assert at.tolist() == [1, 2, 5, 6, 7]
+
+
+def test_shares_of_one_key_are_one_pair() -> None:
+    """However a plain row is split, its SKU counts once."""
+    lines, _ = open_lines(rows(1, [(1, 2, 3)]), {}).split(i64(3), i64(0))
+    assert [column.tolist() for column in lines.pairs(SKU, mask(1))] == [[0], [3]]
+
+
+def test_nothing_is_split_of_nothing() -> None:
+    """No lines, no shares."""
+    lines, at = open_lines(rows(0), {}).split(i64(), i64())
+    assert (lines.row.size, at.size) == (0, 0)

@@ -1,18 +1,18 @@
-"""Rollups into totals: the largest value seen less the smallest one before, each part once."""
+"""Rollups into totals: each number of a life counts once, whatever comes twice, late or never."""
 
 from __future__ import annotations
 
 import itertools
+import pickle
 from typing import TYPE_CHECKING
 
 import pytest
 
 from streams.core.merge import (
-    REMEMBER_MS,
     Applied,
-    Increment,
     MoneyKey,
     PartitionMerge,
+    SeenNumbers,
     ShardMerge,
     Totals,
     column_of,
@@ -22,109 +22,130 @@ from tests.support.rollups import T0, Counts, rollup
 if TYPE_CHECKING:
     from streams.results import Rollup
 
-A = ("slot", "A")
+A, B = ("slot", "A"), ("slot", "B")
 CLICK = 1
 PAID = ("slot", "A", "CNY", "paid")
+APPLIED, REPEATED, STALE = Applied.APPLIED, Applied.REPEATED, Applied.STALE
 
 
-def clicks(value: int, previous: int = 0) -> Counts:
-    """Clicks of slot A: cumulative value, and the value one flush before."""
-    return {A: {CLICK: (value, previous)}}
+def clicks(count: int) -> Counts:
+    """So many clicks of slot A."""
+    return {A: {CLICK: count}}
+
+
+def clicked(totals: Totals, bucket_ms: int = T0) -> int:
+    """Clicks of slot A."""
+    return totals.cells[bucket_ms, *A][CLICK]
 
 
 def total(rollups: list[Rollup]) -> int:
     """Clicks of slot A after rollups, taken in by one shard from the start."""
     merge, totals = ShardMerge(), Totals()
     for one in rollups:
-        totals.add(merge.apply(one)[1])
-    cells = totals.cells.get((T0, *A))
-    return cells[CLICK] if cells else 0
+        if merge.apply(one) is APPLIED:
+            totals.add(one)
+    return clicked(totals) if totals.cells else 0
 
 
-# --- cumulative values ---------------------------------------------------------------------------
+# --- numbers seen --------------------------------------------------------------------------------
 
 
-def test_a_rollup_adds_what_is_new() -> None:
-    """Its value less what it was one flush before."""
+def test_a_number_is_new_once() -> None:
+    """The second time it was there."""
+    seen = SeenNumbers()
+    assert [seen.add(number) for number in (3, 3, 4, 3, 4)] == [True, False, True, False, False]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(5))))
+def test_numbers_may_come_in_any_order(order: tuple[int, ...]) -> None:
+    """Each is new once, and with all of them there nothing is missing."""
+    seen = SeenNumbers()
+    assert all(seen.add(number) for number in order)
+    assert seen.missing == 0
+    assert not any(seen.add(number) for number in order)
+
+
+def test_missing_are_the_numbers_in_between() -> None:
+    """Not those before the lowest, nor those after the highest."""
+    seen = SeenNumbers()
+    assert seen.missing == 0
+    found = []
+    for number in (7, 8, 10, 14, 9, 12, 5, 11, 13, 6):
+        seen.add(number)
+        found.append(seen.missing)
+    assert found == [0, 0, 1, 4, 3, 2, 3, 2, 1, 0]
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["ascending", "descending"])
+def test_a_long_run_takes_no_memory(order: int) -> None:
+    """Nearly always there is one run, however long."""
+    seen = SeenNumbers()
+    for number in range(50_000)[::order]:
+        assert seen.add(number)
+    assert len(pickle.dumps(seen)) < 200
+    assert seen.missing == 0
+    assert not seen.add(0)
+    assert not seen.add(49_999)
+    assert seen.add(50_000)
+
+
+def test_beyond_a_thousand_gaps_the_oldest_are_given_up() -> None:
+    """Memory stays bounded; what comes for a gap that was given up is taken for a repetition."""
+    seen = SeenNumbers()
+    for number in range(0, 10_000, 2):
+        assert seen.add(number)
+    assert 990 <= seen.missing <= 1_000
+    assert not seen.add(1)
+    assert not seen.add(7_001)
+    assert seen.add(9_997)
+    assert seen.add(8_101)
+    assert not seen.add(0)
+    assert not seen.add(9_998)
+    assert seen.add(10_000)
+
+
+# --- one source partition ------------------------------------------------------------------------
+
+
+def test_a_rollup_counts_once() -> None:
+    """At least once is enough: the second time is seen to be one, by its number and nothing else."""
     merge = PartitionMerge()
-    applied, increment = merge.apply(rollup(clicks(5)))
-    assert applied is Applied.APPLIED
-    assert (increment.bucket_ms, increment.counts) == (T0, {A: [(CLICK, 5)]})
-    assert merge.apply(rollup(clicks(7, 5)))[1].counts == {A: [(CLICK, 2)]}
-
-
-def test_a_repeated_rollup_changes_nothing() -> None:
-    """At least once is enough: the second time is seen to be one."""
-    merge = PartitionMerge()
-    merge.apply(rollup(clicks(5)))
-    applied, increment = merge.apply(rollup(clicks(5)))
-    assert applied is Applied.REPEATED
-    assert increment == Increment(T0)
+    assert merge.apply(rollup(clicks(5))) is APPLIED
+    assert merge.apply(rollup(clicks(5))) is REPEATED
+    assert merge.apply(rollup(clicks(5), sequence=1)) is APPLIED
+    assert merge.apply(rollup(clicks(9), bucket_ms=T0 + 10_000, sequence=1)) is REPEATED
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_the_order_of_rollups_does_not_matter(order: tuple[int, ...]) -> None:
-    """Three flushes of one part in any order, with repetitions, add up to the last value."""
-    flushes = [rollup(clicks(5)), rollup(clicks(7, 5)), rollup(clicks(12, 7))]
+    """Three flushes of one bucket in any order, with repetitions, add up to what was counted."""
+    flushes = [rollup(clicks(count), sequence=number) for number, count in enumerate((5, 2, 5))]
     shuffled = [flushes[at] for at in order]
     assert total(shuffled) == 12
     assert total(shuffled + shuffled[::-1]) == 12
 
 
-def test_a_flush_that_never_came_is_made_up_for() -> None:
-    """Values are cumulative: a later flush brings what a lost one had."""
-    assert total([rollup(clicks(5)), rollup(clicks(12, 7))]) == 12
+def test_a_lost_rollup_is_seen_to_be_missing() -> None:
+    """From the next one on, until it comes; only its own counts are lacking."""
+    merge = PartitionMerge()
+    merge.apply(rollup(clicks(5)))
+    assert merge.missing == 0
+    merge.apply(rollup(clicks(5), sequence=3))
+    assert merge.missing == 2
+    assert merge.apply(rollup(clicks(2), sequence=1)) is APPLIED
+    assert merge.missing == 1
+    assert merge.apply(rollup(clicks(2), sequence=2)) is APPLIED
+    assert merge.missing == 0
 
 
 def test_who_takes_over_counts_exactly_the_rest() -> None:
-    """Whoever starts in mid-part counts from the value before its first rollup."""
-    flushes = [rollup(clicks(5)), rollup(clicks(7, 5)), rollup(clicks(12, 7))]
+    """Whoever starts with a later number needs no value from before, and misses nothing."""
+    flushes = [rollup(clicks(count), sequence=number) for number, count in enumerate((5, 2, 5))]
     for cut in range(4):
         assert total(flushes[:cut]) + total(flushes[cut:]) == 12
-
-
-def test_parts_of_a_bucket_add_up() -> None:
-    """A bucket that was closed and opened again is counted in two parts."""
-    assert total([rollup(clicks(5)), rollup(clicks(3), part=1)]) == 8
-
-
-def test_keys_and_columns_are_apart() -> None:
-    """By dimension, key and column: events and visitors of a node are two columns."""
-    merge = PartitionMerge()
-    counts: Counts = {A: {1: (5, 0), 17: (2, 0)}, ("slot", "B"): {1: (1, 0)}, ("banner", "A"): {1: (4, 0)}}
-    _, increment = merge.apply(rollup(counts))
-    assert increment.counts == {A: [(1, 5), (17, 2)], ("slot", "B"): [(1, 1)], ("banner", "A"): [(1, 4)]}
-
-
-def test_only_what_grew_is_named() -> None:
-    """A key whose value is known already is not in the increment."""
-    merge = PartitionMerge()
-    merge.apply(rollup(clicks(5)))
-    _, increment = merge.apply(rollup(clicks(5) | {("slot", "B"): {1: (1, 0)}}))
-    assert increment.counts == {("slot", "B"): [(1, 1)]}
-
-
-def test_money_grows_by_orders_and_amount() -> None:
-    """Each with its own value before, once."""
-    merge = PartitionMerge()
-    merge.apply(rollup(money={PAID: (1, 100, 0, 0)}))
-    later = rollup(money={PAID: (3, 150, 1, 100)})
-    assert merge.apply(later)[1].money == [(MoneyKey(*PAID), 2, 50)]
-    assert merge.apply(later) == (Applied.REPEATED, Increment(T0))
-
-
-def test_orders_without_an_amount_count() -> None:
-    """A free order grows the number alone."""
-    assert PartitionMerge().apply(rollup(money={PAID: (1, 0, 0, 0)}))[1].money == [(MoneyKey(*PAID), 1, 0)]
-
-
-def test_outcomes_grow_by_records() -> None:
-    """Per topic and outcome, once."""
-    merge = PartitionMerge()
-    merge.apply(rollup(outcomes={(0, "accepted"): (5, 0)}))
-    later = rollup(outcomes={(0, "accepted"): (9, 5), (1, "late"): (1, 0)})
-    assert merge.apply(later)[1].outcomes == [(0, "accepted", 4), (1, "late", 1)]
-    assert merge.apply(later)[0] is Applied.REPEATED
+        merge = PartitionMerge()
+        assert [merge.apply(flush) for flush in flushes[cut:]] == [APPLIED] * (3 - cut)
+        assert merge.missing == 0
 
 
 # --- generations ---------------------------------------------------------------------------------
@@ -136,125 +157,134 @@ def test_generations_may_start_from_zero() -> None:
 
 
 def test_an_older_generation_changes_nothing() -> None:
-    """A worker that was thought dead keeps writing: nobody listens."""
+    """A worker that was thought dead keeps writing: nobody listens, whatever the number."""
     merge = PartitionMerge()
     merge.apply(rollup(clicks(5), generation=2))
-    applied, increment = merge.apply(rollup(clicks(100), generation=1))
-    assert applied is Applied.STALE
-    assert increment == Increment(T0)
+    assert [merge.apply(rollup(clicks(100), generation=1, sequence=n)) for n in (0, 1, 9)] == [STALE] * 3
+    assert merge.missing == 0
+    assert merge.apply(rollup(clicks(5), generation=2, sequence=1)) is APPLIED
 
 
 def test_a_newer_generation_adds_to_the_older_one() -> None:
-    """The next owner numbers its parts anew; what was counted before stays counted."""
-    assert (
-        total([rollup(clicks(5)), rollup(clicks(3), generation=2), rollup(clicks(4, 3), generation=2)]) == 9
-    )
+    """The next owner numbers its rollups anew; what was counted before stays counted."""
+    lives = [rollup(clicks(5)), rollup(clicks(3), generation=2), rollup(clicks(1), generation=2, sequence=1)]
+    assert total(lives) == 9
+    assert total([*lives, *lives]) == 9
 
 
-def test_a_newer_generation_forgets_the_parts_of_the_older() -> None:
-    """Also which of them were closed long ago."""
+def test_a_newer_generation_forgets_the_numbers_of_the_older() -> None:
+    """Also those that were missing: they cannot come any more."""
     merge = PartitionMerge()
-    merge.apply(rollup(clicks(5), part=7, open_from=8))
-    merge.apply(rollup(clicks(1), part=9, open_from=9, until=REMEMBER_MS))
-    merge.apply(rollup(clicks(2), generation=2))
-    assert len(merge) == 1
-    assert merge.apply(rollup(clicks(3, 2), generation=2))[0] is Applied.APPLIED
+    merge.apply(rollup(clicks(5), sequence=1))
+    merge.apply(rollup(clicks(5), sequence=4))
+    assert merge.apply(rollup(clicks(2), generation=2, sequence=1)) is APPLIED
+    assert merge.missing == 0
+    assert merge.apply(rollup(clicks(2), generation=2, sequence=4)) is APPLIED
+    assert merge.apply(rollup(clicks(2), generation=1, sequence=2)) is STALE
 
 
-# --- forgetting ----------------------------------------------------------------------------------
-
-
-def test_a_closed_part_is_remembered_for_a_while() -> None:
-    """Until the source has counted a minute on, repetitions are told by their values."""
-    merge = PartitionMerge()
-    merge.apply(rollup(clicks(5), open_from=1, until=0))
-    merge.apply(rollup(clicks(1), part=1, open_from=1, until=REMEMBER_MS - 1))
-    assert len(merge) == 2
-    assert merge.apply(rollup(clicks(5), open_from=1, until=0))[0] is Applied.REPEATED
-
-
-def test_a_forgotten_part_ignores_repetitions() -> None:
-    """After that minute all that comes for it is one."""
-    merge = PartitionMerge()
-    merge.apply(rollup(clicks(5), open_from=1, until=0))
-    merge.apply(rollup(clicks(1), part=1, open_from=1, until=REMEMBER_MS))
-    assert len(merge) == 1
-    assert merge.apply(rollup(clicks(5), open_from=1, until=0)) == (Applied.REPEATED, Increment(T0))
-    assert len(merge) == 1
-    assert merge.apply(rollup(clicks(3, 1), part=1, open_from=1))[1].counts == {A: [(CLICK, 2)]}
-
-
-def test_a_part_may_be_forgotten_with_its_own_last_rollup() -> None:
-    """A source that says nothing for a minute and then repeats what it closed leaves nothing behind."""
-    merge = PartitionMerge()
-    merge.apply(rollup(clicks(5), open_from=1, until=0))
-    assert merge.apply(rollup(clicks(5), open_from=1, until=REMEMBER_MS))[0] is Applied.REPEATED
-    assert len(merge) == 0
-
-
-def test_an_open_part_is_never_forgotten() -> None:
-    """However far the source has counted, and whatever was closed behind it."""
-    merge = PartitionMerge()
-    merge.apply(rollup(clicks(5), part=0))
-    merge.apply(rollup(clicks(5), part=1))
-    merge.apply(rollup(clicks(1), part=2, until=100 * REMEMBER_MS))
-    assert len(merge) == 3
-    assert merge.apply(rollup(clicks(6, 5), part=0))[1].counts == {A: [(CLICK, 1)]}
-
-
-def test_parts_are_forgotten_from_the_front() -> None:
-    """A floor tells what is forgotten, so nothing above an open part may go."""
-    merge = PartitionMerge()
-    merge.apply(rollup(clicks(1), part=3))
-    merge.apply(rollup(clicks(1), part=4, open_from=5, until=0))
-    assert len(merge) == 2
-    merge.apply(rollup(clicks(1), part=9, open_from=9, until=REMEMBER_MS))
-    assert len(merge) == 1
-
-
-def test_memory_is_of_the_parts_of_about_a_minute() -> None:
-    """A day of buckets goes by and the parts at hand stay few."""
-    merge = PartitionMerge()
-    for part in range(8_640):
-        merge.apply(rollup(clicks(1), part=part, open_from=part, until=part * 10_000))
-        assert len(merge) <= 9
+def test_generations_may_leave_numbers_out() -> None:
+    """They are told by the clock: any higher one follows."""
+    lives = [1, 1_762_689_600_000, 1_762_689_600_001]
+    assert total([rollup(clicks(5), generation=life) for life in lives]) == 15
 
 
 # --- a shard and its totals ----------------------------------------------------------------------
 
 
 def test_source_partitions_are_merged_apart() -> None:
-    """The same part number of two partitions is two parts."""
-    assert total([rollup(clicks(5), partition=0), rollup(clicks(3), partition=1)]) == 8
+    """The same number of two partitions is two rollups, and each misses its own."""
+    merge = ShardMerge()
+    assert merge.missing(0) == 0
+    assert merge.apply(rollup(clicks(5), partition=0)) is APPLIED
+    assert merge.apply(rollup(clicks(3), partition=1)) is APPLIED
+    assert merge.apply(rollup(clicks(3), partition=1)) is REPEATED
+    merge.apply(rollup(clicks(3), partition=1, sequence=5))
+    assert [merge.missing(partition) for partition in (0, 1, 2)] == [0, 4, 0]
 
 
 def test_a_generation_is_one_partitions() -> None:
     """A new life of one partition says nothing about the others."""
-    flushes = [rollup(clicks(5)), rollup(clicks(1), partition=1, generation=9), rollup(clicks(7, 5))]
+    flushes = [
+        rollup(clicks(5)),
+        rollup(clicks(1), partition=1, generation=9),
+        rollup(clicks(2), sequence=1),
+    ]
     assert total(flushes) == 8
 
 
 def test_totals_add_up_per_bucket_and_key() -> None:
     """Counts and money by bucket, outcomes over all of them."""
     totals = Totals()
-    for bucket in (T0, T0, T0 + 10_000):
-        totals.add(
-            Increment(bucket, {A: [(1, 2), (17, 1)]}, [(MoneyKey(*PAID), 1, 100)], [(0, "accepted", 3)])
-        )
+    for bucket_ms in (T0, T0, T0 + 10_000):
+        totals.add(rollup({A: {1: 2, 17: 1}}, {PAID: (1, 100)}, {(0, "accepted"): 3}, bucket_ms=bucket_ms))
     assert totals.cells == {(T0, *A): {1: 4, 17: 2}, (T0 + 10_000, *A): {1: 2, 17: 1}}
     assert totals.money == {(T0, MoneyKey(*PAID)): (2, 200), (T0 + 10_000, MoneyKey(*PAID)): (1, 100)}
     assert totals.outcomes == {(0, "accepted"): 9}
 
 
+def test_keys_and_columns_are_apart() -> None:
+    """By dimension, key and column: the first and the last column of a key are still its own."""
+    counts: Counts = {A: {0: 5, 31: 2}, B: {0: 1, 31: 7}, ("banner", "A"): {1: 4}}
+    totals = Totals()
+    totals.add(rollup(counts))
+    assert totals.cells == {(T0, *name): cells for name, cells in counts.items()}
+
+
+def test_every_rollup_has_its_own_list_of_keys() -> None:
+    """A key is known by its name, wherever it stands in the list."""
+    totals = Totals()
+    totals.add(rollup({A: {1: 1}, B: {1: 10}}))
+    totals.add(rollup({B: {1: 20}, ("slot", "C"): {1: 100}, A: {1: 2}}, bucket_ms=T0 + 10_000))
+    totals.add(rollup({B: {1: 30}}))
+    assert totals.cells == {
+        (T0, *A): {1: 1},
+        (T0, *B): {1: 40},
+        (T0 + 10_000, *B): {1: 20},
+        (T0 + 10_000, "slot", "C"): {1: 100},
+        (T0 + 10_000, *A): {1: 2},
+    }
+
+
+def test_sums_of_money_are_apart() -> None:
+    """By dimension, key, currency and kind; a free order is an order."""
+    keys = [PAID, ("slot", "A", "CNY", "refunded"), ("slot", "A", "USD", "paid"), ("sku", "A", "CNY", "paid")]
+    totals = Totals()
+    for number in range(2):
+        totals.add(rollup(money={key: (1, at * number) for at, key in enumerate(keys)}))
+    assert totals.money == {(T0, MoneyKey(*key)): (2, at) for at, key in enumerate(keys)}
+
+
+def test_records_alone_are_of_no_bucket() -> None:
+    """A rollup of outcomes opens none."""
+    totals = Totals()
+    totals.add(rollup(outcomes={(0, "accepted"): 3, (1, "late"): 1}))
+    assert (totals.buckets, totals.outcomes) == ({}, {(0, "accepted"): 3, (1, "late"): 1})
+
+
 def test_totals_forget_old_buckets() -> None:
     """Those that start before the time; outcomes are of no bucket and stay."""
     totals = Totals()
-    for bucket in (T0, T0 + 10_000):
-        totals.add(Increment(bucket, {A: [(1, 2)]}, [(MoneyKey(*PAID), 1, 100)], [(0, "accepted", 3)]))
+    for bucket_ms in (T0, T0 + 10_000):
+        totals.add(rollup(clicks(2), {PAID: (1, 100)}, {(0, "accepted"): 3}, bucket_ms=bucket_ms))
     totals.forget_before(T0 + 10_000)
     assert list(totals.cells) == [(T0 + 10_000, *A)]
     assert list(totals.money) == [(T0 + 10_000, MoneyKey(*PAID))]
     assert totals.outcomes == {(0, "accepted"): 6}
+
+
+def test_keys_keep_their_counts_when_buckets_are_forgotten() -> None:
+    """Some of them or all: what comes then is counted under its own name."""
+    totals = Totals()
+    totals.add(rollup({A: {1: 1}, B: {1: 10}}))
+    totals.add(rollup({B: {1: 20}}, bucket_ms=T0 + 10_000))
+    totals.forget_before(T0 + 10_000)
+    totals.add(rollup({("slot", "C"): {1: 100}, B: {1: 5}}, bucket_ms=T0 + 10_000))
+    assert totals.cells == {(T0 + 10_000, *B): {1: 25}, (T0 + 10_000, "slot", "C"): {1: 100}}
+    totals.forget_before(T0 + 20_000)
+    assert totals.cells == {}
+    totals.add(rollup({B: {1: 3}, A: {1: 4}}))
+    assert totals.cells == {(T0, *B): {1: 3}, (T0, *A): {1: 4}}
 
 
 def test_a_column_says_stage_and_whether_it_counts_visitors() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streams.core.buckets import COLUMN_BITS, COLUMN_MASK, OpenBuckets
+from streams.core.buckets import COLUMN_BITS, COLUMN_MASK, BucketCounts
 from streams.core.lines import open_lines
 from streams.core.merge import column_of
 from streams.core.nodes import NodeCounts
@@ -36,26 +36,26 @@ class Counting:
         for table in self.vocabulary.tables:
             for name in "ABC":
                 table[name]
-        self.buckets = OpenBuckets(len(FUNNEL.dimensions))
+        self.buckets = BucketCounts(len(FUNNEL.dimensions))
         self.nodes = NodeCounts(self.vocabulary, self.buckets, WINDOW)
         self.table: dict[tuple[str, str, str, int], tuple[int, int]] = {}
 
     def count(self, some: Rows, details: Mapping[int, Detail] | None = None) -> None:
         """Count rows and add them to the table."""
         self.nodes.count(some, open_lines(some, details or {}), NEVER)
-        for change in self.buckets.flush(0):
+        for change in self.buckets.flush():
             for dimension, columns in enumerate(change.cells):
-                for cell, value, _ in zip(*(column.tolist() for column in columns), strict=True):
-                    self._put(change.bucket_ms, dimension, cell, value)
+                for cell, added in zip(*(column.tolist() for column in columns), strict=True):
+                    self._add(change.bucket_ms, dimension, cell, added)
 
-    def _put(self, bucket: int, dimension: int, cell: int, value: int) -> None:
+    def _add(self, bucket: int, dimension: int, cell: int, added: int) -> None:
         stage, visitors = column_of(cell & COLUMN_MASK)
         code = cell >> COLUMN_BITS
         names = ["all"] if dimension == 0 else self.vocabulary.tables[dimension - 1].names
         key = names[code]
         name = (FUNNEL.dimensions[dimension], key, self.vocabulary.stages.names[stage], bucket - T0)
-        events = self.table.get(name, (0, 0))
-        self.table[name] = (events[0], value) if visitors else (value, events[1])
+        held = self.table.get(name, (0, 0))
+        self.table[name] = (held[0], held[1] + added) if visitors else (held[0] + added, held[1])
 
     def of(self, node: str, dimension: str = "all") -> dict[str, tuple[int, int]]:
         """Key -> (events, visitors) over all buckets."""

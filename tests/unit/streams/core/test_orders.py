@@ -6,13 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streams.core.buckets import OpenBuckets
+from streams.core.buckets import BucketCounts
 from streams.core.lines import open_lines
-from streams.core.orders import NO_CURRENCY, OrderBook, PaidOrder, PaidOrders, amounts, reversed_lines
+from streams.core.orders import (
+    NO_CURRENCY,
+    OrderBook,
+    PaidOrder,
+    PaidOrders,
+    amounts,
+    reversed_lines,
+    reversed_shares,
+    split,
+)
 from streams.core.rows import NO_DETAIL, Detail, Line
 from streams.core.vocabulary import Stages
 from streams.funnel import Funnel
-from tests.support.columns import rows
+from tests.support.columns import i64, rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +102,86 @@ def test_a_line_that_was_not_paid_keeps_its_attribution() -> None:
     assert reversed_lines((line,), (line,), PAID) == (line,)
 
 
+# --- shares --------------------------------------------------------------------------------------
+
+# X half and half, then a second line of X, then Y in three.
+SHARED = PaidOrder(
+    "CNY",
+    (Line(X, 1, 0, 50), Line(X, 2, 0, 50), Line(X, 9, 0, 7), *(Line(Y, slot, 0, 10) for slot in (1, 2, 3))),
+    (2, 1, 3),
+)
+
+
+@pytest.mark.parametrize(
+    ("amount", "parts", "shares"),
+    [
+        (100, 3, [34, 33, 33]),
+        (2, 3, [1, 1, 0]),
+        (0, 2, [0, 0]),
+        (7, 1, [7]),
+        (10**15, 16, [10**15 // 16] * 16),
+    ],
+)
+def test_an_amount_is_split_to_the_minor_unit(amount: int, parts: int, shares: list[int]) -> None:
+    """Every share the same, what is left over one each to the first; they add up."""
+    places = [Line(0, slot, 9) for slot in range(parts)]
+    found = list(split(Line(X, 7, 7, amount), places))
+    assert found == [Line(X, slot, 9, share) for slot, share in enumerate(shares)]
+    assert sum(line.amount_minor for line in found) == amount
+
+
+def test_shares_of_an_unknown_order_are_its_reversals() -> None:
+    """What is not remembered cannot say where it was paid."""
+    credited = PaidOrder("CNY", (Line(X, 7, 8, 50), Line(X, 6, 8, 50)), (2,))
+    assert reversed_shares((Line(X, 0, 0, 100),), credited, None) == credited.lines
+
+
+def test_without_lines_every_share_is_reversed() -> None:
+    """As it was paid."""
+    assert reversed_shares((), PaidOrder("CNY", (Line(0, 7, 8),), (1,)), SHARED) == SHARED.lines
+
+
+def test_own_lines_are_split_as_they_were_paid() -> None:
+    """By SKU, of two paid lines the first; a SKU that was not paid keeps its own shares."""
+    own = (Line(X, 0, 0, 5), Line(Z, 0, 0, 4), Line(Y, 0, 0, 4))
+    credited = PaidOrder(
+        "CNY", (Line(X, 7, 0, 5), Line(Z, 7, 0, 2), Line(Z, 8, 0, 2), Line(Y, 7, 0, 4)), (1, 2, 1)
+    )
+    assert reversed_shares(own, credited, SHARED) == (
+        Line(X, 1, 0, 3),
+        Line(X, 2, 0, 2),
+        Line(Z, 7, 0, 2),
+        Line(Z, 8, 0, 2),
+        Line(Y, 1, 0, 2),
+        Line(Y, 2, 0, 1),
+        Line(Y, 3, 0, 1),
+    )
+
+
+def test_shares_are_booked_and_remembered() -> None:
+    """A paid order's lines split between clicks, and a refund that follows them."""
+    buckets = BucketCounts(4)
+    details = {
+        0: Detail((Line(X, 0, 0, 100), Line(Y, 0, 0, 20)), True, ORDER, "CNY"),
+        1: Detail((Line(X, 0, 0, 31),), True, ORDER, "CNY"),
+    }
+    some = rows(2, node=[STAGES.paid, STAGES.codes["refunded"]], detail=[0, 1], time=T0)
+    lines, _ = open_lines(some, details).split(i64(3, 1, 1), i64())
+    lines.keys[0] = (1, 2, 1, 4, 9)
+    book = OrderBook(STAGES, buckets, 9)
+    book.count(some, lines, details)
+    (change,) = buckets.flush()
+    slots = {(key[3], key[1]): (number, amount) for key, number, amount in change.money if key[0] == 1}
+    assert slots == {
+        ("paid", 1): (1, 67),
+        ("paid", 2): (1, 33),
+        ("paid", 4): (1, 20),
+        ("refunded", 1): (1, 21),
+        ("refunded", 2): (1, 10),
+    }
+    assert book.paid.items()[0][1].shares == (3, 1)
+
+
 # --- how much per key ----------------------------------------------------------------------------
 
 
@@ -122,7 +211,7 @@ def book(
     kinds: Sequence[str], details: Sequence[Detail | None], remembered: int = 9
 ) -> dict[Any, tuple[int, int]]:
     """(kind, currency, dimension, code) -> (orders, amount), of events with a detail each."""
-    buckets = OpenBuckets(4)
+    buckets = BucketCounts(4)
     orders = OrderBook(STAGES, buckets, remembered)
     serials = [NO_DETAIL if detail is None else at for at, detail in enumerate(details)]
     known = {at: detail for at, detail in enumerate(details) if detail is not None}
@@ -130,8 +219,8 @@ def book(
     orders.count(some, open_lines(some, known), known)
     return {
         (kind, currency, dimension, code): (number, amount)
-        for change in buckets.flush(0)
-        for (dimension, code, currency, kind), number, amount, _, _ in change.money
+        for change in buckets.flush()
+        for (dimension, code, currency, kind), number, amount in change.money
     }
 
 
@@ -215,15 +304,15 @@ def test_a_row_without_detail_moves_no_money() -> None:
 
 def test_money_goes_to_the_keys_as_attributed() -> None:
     """Slot and banner are taken from the attributed lines, SKU and amount from the order's."""
-    buckets = OpenBuckets(4)
+    buckets = BucketCounts(4)
     details = {0: Detail((Line(X, 0, 0, 100), Line(Y, 0, 0, 20)), True, ORDER, "CNY")}
     some = rows(2, [(0, 0, 0)] * 2, node=[STAGES.click, STAGES.paid], detail=[NO_DETAIL, 0], time=T0)
     lines = open_lines(some, details)
     lines.keys[0] = (9, 1, 3)
     lines.keys[1] = (9, 2, 4)
     OrderBook(STAGES, buckets, 9).count(some, lines, details)
-    (change,) = buckets.flush(0)
-    assert {(key[0], key[1]): amount for key, _, amount, *_ in change.money} == {
+    (change,) = buckets.flush()
+    assert {(key[0], key[1]): amount for key, _, amount in change.money} == {
         (0, 0): 120,
         (1, 1): 100,
         (1, 3): 20,

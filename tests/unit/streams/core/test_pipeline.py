@@ -45,8 +45,13 @@ def outcomes(changes: Iterable[BucketChange]) -> dict[tuple[int, int, str], int]
     return {
         (change.bucket_ms - T0, topic, str(outcome)): records
         for change in changes
-        for (topic, outcome), records, _ in change.outcomes
+        for (topic, outcome), records in change.outcomes
     }
+
+
+def added(changes: Iterable[BucketChange]) -> list[tuple[int, list[int]]]:
+    """Buckets after T0, each with what was added to the cells of all."""
+    return [(change.bucket_ms - T0, change.cells[0][1].tolist()) for change in changes]
 
 
 # --- taking in -----------------------------------------------------------------------------------
@@ -56,8 +61,8 @@ def test_a_partition_starts_from_nothing(partition: CountedPartition) -> None:
     """Nothing read, nothing waiting, nothing counted."""
     counts = partition.counts
     assert counts.newest == (UNREAD, UNREAD)
-    assert (counts.waiting, counts.limit_ms, counts.counted_until, counts.open_from) == (0, UNREAD, UNREAD, 0)
-    assert counts.flush() == []
+    assert (counts.waiting, counts.limit_ms, counts.counted_until) == (0, UNREAD, UNREAD)
+    assert list(counts.flush()) == []
 
 
 def test_what_is_read_waits(partition: CountedPartition) -> None:
@@ -65,7 +70,7 @@ def test_what_is_read_waits(partition: CountedPartition) -> None:
     assert partition.read(CLICKSTREAM, stream([click(t=5), click(t=3)])) == []
     assert partition.counts.waiting == 2
     assert partition.counts.newest == (at(5), UNREAD)
-    assert partition.counts.flush() == []
+    assert list(partition.counts.flush()) == []
 
 
 def test_events_below_the_limit_are_counted(partition: CountedPartition) -> None:
@@ -116,7 +121,7 @@ def test_outcomes_count_where_the_event_stands_in_line(partition: CountedPartiti
     values = [click(t=65_000, event_id="a"), click(t=1_000), click(t=65_000, event_id="a")]
     partition.read(CLICKSTREAM, stream(values))
     partition.counts.drain()
-    changes = partition.counts.flush()
+    changes = list(partition.counts.flush())
     assert outcomes(changes) == {
         (60_000, 0, "accepted"): 1,
         (60_000, 0, "duplicate"): 1,
@@ -168,7 +173,7 @@ def test_only_the_first_event_stands_for_its_record() -> None:
     counts.ingest(CLICKSTREAM, Decoded(three), i64(T0, T0))
     counts.drain()
     (change,) = counts.flush()
-    assert change.outcomes == [((0, Outcome.ACCEPTED), 2, 0)]
+    assert change.outcomes == [((0, Outcome.ACCEPTED), 2)]
     assert change.cells[0][1].tolist() == [3, 1]
 
 
@@ -198,7 +203,7 @@ def test_details_are_let_go_with_their_events() -> None:
     counts.ingest(CLICKSTREAM, Decoded(some, details), i64(T0, T0, T0, T0))
     assert [serial for serial, _ in decode_state(counts.snapshot()).details] == [0, 1]
     counts.drain()
-    counts.flush(close_all=True)
+    list(counts.flush())
     assert decode_state(counts.snapshot()).details == []
 
 
@@ -219,40 +224,24 @@ def test_a_batch_of_which_nothing_can_be_read_is_counted(partition: CountedParti
 # --- flushing ------------------------------------------------------------------------------------
 
 
-def test_buckets_behind_the_limit_are_closed(partition: CountedPartition) -> None:
-    """Only late events can still touch them, and those open a part of their own."""
-    partition.read(CLICKSTREAM, stream([click(t=0), click(t=10_000), click(t=20_000)]))
-    partition.counts.drain()  # closes everything
-    assert [change.part for change in partition.counts.flush()] == [0, 1, 2]
-    assert partition.counts.open_from == 3
-
-
-def test_the_newest_bucket_stays_open(partition: CountedPartition) -> None:
-    """What may still grow is cumulative."""
-    partition.read(CLICKSTREAM, stream([click(t=t) for t in (0, 10_000, 12_000)]))
+def test_a_flush_takes_what_was_counted_since_the_last_one(partition: CountedPartition) -> None:
+    """Bucket by bucket in the order of time; a bucket that goes on growing comes again with what is new."""
+    partition.read(CLICKSTREAM, stream([click(t=t) for t in (0, 10_000, 10_500, 12_000)]))
     partition.counts.process(at(11_000))
-    assert [(change.part, change.bucket_ms - T0) for change in partition.counts.flush()] == [
-        (0, 0),
-        (1, 10_000),
-    ]
-    assert partition.counts.open_from == 1
+    assert added(partition.counts.flush()) == [(0, [1, 1]), (10_000, [2])]
     partition.counts.process(at(13_000))
-    (change,) = partition.counts.flush()
-    assert (change.part, change.cells[0][1].tolist(), change.cells[0][2].tolist()) == (1, [2], [1])
+    assert added(partition.counts.flush()) == [(10_000, [1])]
+    assert list(partition.counts.flush()) == []
 
 
-def test_everything_can_be_closed(partition: CountedPartition) -> None:
-    """Before a handover nothing is left that may grow."""
-    partition.read(CLICKSTREAM, stream([click(t=0), click(t=9_000)]))
-    partition.counts.process(at(1_000))
-    partition.counts.flush(close_all=True)
-    assert partition.counts.open_from == 1
-
-
-def test_parts_are_numbered_from_the_first() -> None:
-    """Another life may begin with another number."""
-    counts = SourcePartition(Vocabulary(Funnel(), key_objection), CountingSettings(), first_part=9)
-    assert counts.open_from == 9
+def test_a_late_event_is_one_more_thing_to_add(partition: CountedPartition) -> None:
+    """However long ago its bucket was flushed."""
+    partition.read(CLICKSTREAM, stream([click(t=0), click(t=65_000)]))
+    partition.counts.drain()
+    assert added(partition.counts.flush()) == [(0, [1, 1]), (60_000, [1])]
+    partition.read(CLICKSTREAM, [stream([click(t=9_000)])[0]._replace(offset=2)])
+    partition.counts.drain()
+    assert added(partition.counts.flush()) == [(0, [1]), (60_000, [])]
 
 
 # --- handing over --------------------------------------------------------------------------------
@@ -416,11 +405,13 @@ def test_bytes_are_told_by_kind() -> None:
     """What grows with traffic, for the metric."""
     partition = CountedPartition()
     before = partition.counts.nbytes()
-    assert set(before) == {"dedupe", "visitors", "clicks"}
+    assert set(before) == {"dedupe", "visitors", "clicks", "waiting"}
     partition.read(CLICKSTREAM, stream([click(f"v{n}", sku="A") for n in range(3_000)]))
+    read = partition.counts.nbytes()
+    assert [kind for kind in before if read[kind] > before[kind]] == ["waiting"]
     partition.finish()
     after = partition.counts.nbytes()
-    assert all(after[kind] > before[kind] for kind in before)
+    assert [kind for kind in before if after[kind] > before[kind]] == ["dedupe", "visitors", "clicks"]
 
 
 def test_an_idle_topic_finds_all_that_it_may_ask_for(partition: CountedPartition) -> None:

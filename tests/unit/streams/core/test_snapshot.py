@@ -35,8 +35,10 @@ STATE = PartitionState(
     7,
     [[rows_to_bytes(rows(2, [(2, 0, 3), (1, 0, 4)], time=[5, 6]))], []],
     [(3, Detail((Line(4, 2, 0, 100),), True, 2**64 - 1, "CNY"))],
+    (8, b"", [(8, 5)]),
     {"dedupe": TableState(None, b"", b"", [])},
-    [(9, PaidOrder("CNY", (Line(2, 0, 0, 1),)))],
+    [(9, PaidOrder("CNY", (Line(2, 0, 0, 1),))), (10, PaidOrder("CNY", (Line(2, 0, 0, 1),) * 2, (2,)))],
+    "linear",
 )
 
 

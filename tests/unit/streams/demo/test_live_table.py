@@ -14,6 +14,7 @@ from streams.demo.live_table import (
     Frame,
     KeyRow,
     LiveTable,
+    Step,
     count,
     duration,
     printable,
@@ -32,10 +33,12 @@ def many(keys: int = 30) -> Frame:
         for dimension in ("slot", "banner", "sku")
         for number in range(keys)
     ]
+    rows += [replace(ROW, dimension=dimension, key="(none)") for dimension in ("slot", "banner", "sku")]
     total = replace(ROW, dimension="all", key="all")
     outcomes = {"accepted": 1_234_567, "late": 23_456, "duplicate": 12_345, "invalid": 0}
     notes = ("metrics  http://127.0.0.1:8080/metrics", "Ctrl-C stops everything")
-    return Frame([*rows, total], outcomes, 4_321.0, 0.8, 3_725.0, notes)
+    steps = [Step("counts", "the last minutes first", 0.5)]
+    return Frame([*rows, total], outcomes, 4_321.0, 0.8, 3_725.0, notes, steps, ["It counts."])
 
 
 def screen(frame: Frame, width: int = 100, top: int = 10) -> list[str]:
@@ -77,6 +80,42 @@ def test_the_busiest_keys_come_first_and_the_rest_not_at_all() -> None:
     lines = screen(many(), top=3)
     shown = [line.split()[0] for line in lines if line.strip().startswith(("slot", "banner", "sku"))]
     assert shown == [f"{dimension}{number}" for dimension in ("slot", "banner", "sku") for number in range(3)]
+
+
+def test_what_has_no_name_stands_below_the_keys() -> None:
+    """However busy, ``(none)`` and ``(other)`` are one row after the top, and not among it."""
+    busy = [replace(ROW, key=key, clicks=9_000, orders=3) for key in ("(other)", "(none)")]
+    lines = screen(Frame([*busy, ROW, replace(ROW, key="home.top.2")]), top=2)
+    first = next(at for at, line in enumerate(lines) if "Slots" in line)
+    assert [line.split()[0] for line in lines[first + 1 : first + 3]] == ["home.top.1", "home.top.2"]
+    assert lines[first + 3].split() == [
+        *("(none),", "(other)", "4,000", "18,000", "450.00%", "6", "4.50%", "2,469"),
+    ]
+    alone = screen(Frame([busy[1], ROW]))
+    assert line_of("(none)", alone)[0] == "(none)"
+
+
+def test_a_dimension_with_no_name_at_all_is_left_out() -> None:
+    """A newcomer's first table does not begin with what is not known."""
+    lines = screen(Frame([ROW, replace(ROW, dimension="sku", key="(none)")]))
+    assert not any("SKUs" in line or "(none)" in line for line in lines)
+
+
+STEPS = (Step("broker", "Kafka here", 1.0), Step("shop", "writes", 0.45), Step("worker", "joining"))
+
+
+def test_before_there_are_counts_the_steps_are_shown_instead() -> None:
+    """Nobody looks at an empty table: what is done, how far, and what is waited for."""
+    lines = screen(Frame(steps=STEPS, notes=("metrics here",)))
+    assert lines == [
+        "",
+        "broker   Kafka here  done",
+        "shop     writes  [#########...........] 45 %",
+        "worker   joining  ...",
+        "0:00:00  0 records  0/s  freshness -",
+        "metrics here",
+    ]
+    assert screen(Frame([ROW], steps=STEPS))[-4:-1] == lines[1:4]
 
 
 def test_dimensions_without_rows_are_left_out() -> None:
@@ -145,7 +184,7 @@ def test_a_key_cannot_speak_to_the_terminal(key: str) -> None:
 
 
 @pytest.mark.parametrize("width", [36, 44, 80, 120, 200])
-@pytest.mark.parametrize("height", [21, 24, 40, 60])
+@pytest.mark.parametrize("height", [23, 24, 40, 60])
 def test_a_frame_on_a_terminal_fits_its_height(width: int, height: int) -> None:
     """The number of keys adapts, so that notes and summary stay on the screen."""
     out = StringIO()
@@ -157,6 +196,17 @@ def test_a_frame_on_a_terminal_fits_its_height(width: int, height: int) -> None:
     assert "slot0" in last
     if height == 60:
         assert "sku9" in last
+
+
+@pytest.mark.parametrize(("height", "hints", "unnamed"), [(60, 1, 3), (29, 1, 3), (28, 0, 3), (26, 0, 0)])
+def test_keys_come_before_what_explains_them(height: int, hints: int, unnamed: int) -> None:
+    """On a low screen the hints go first, then the rows without a name, and then keys."""
+    out = StringIO()
+    console = Console(file=out, width=100, height=height, force_terminal=True, color_system=None)
+    run(LiveTable(many, console=console))
+    last = out.getvalue().split("\x1b[?25h")[0].split("\x1b[2K")[-1]
+    assert (last.count("It counts."), last.count("(none)")) == (hints, unnamed)
+    assert last.count("sku") >= 3
 
 
 def run(table: LiveTable) -> None:
@@ -187,6 +237,27 @@ async def test_without_a_terminal_compact_tables_are_printed_one_after_the_other
     assert text.count("Ctrl-C stops everything") == len(drawn) == 4
     assert "slot4" in text
     assert "slot5" not in text
+
+
+async def test_without_a_terminal_steps_are_told_as_they_begin_and_end() -> None:
+    """Each once, at once; the first table comes with the first counts and not only when its time has come."""
+    out, stop = StringIO(), asyncio.Event()
+    waits, counts = Step("worker", "joining"), replace(many(3), steps=())
+    ends = replace(waits, text="reads", share=1.0)
+    frames = [Frame(steps=[waits]), Frame(steps=[replace(waits, text="still joining")]), Frame(steps=[ends])]
+    frames += [counts, counts, counts]
+
+    def source() -> Frame:
+        if len(frames) == 2:
+            stop.set()
+        return frames.pop(0)
+
+    console = Console(file=out, width=80, force_terminal=False)
+    await LiveTable(source, console=console, redraw_s=0, print_s=60).run(stop)
+    text = out.getvalue()
+    assert text.startswith("worker   joining  ...\nworker   reads  done\n")
+    assert "still" not in text
+    assert text.count("Ctrl-C stops everything") == 2
 
 
 async def test_on_a_terminal_frames_replace_each_other() -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from streams.core.hashing import fingerprint
+from streams.core.lines import open_lines
 from streams.core.rows import Detail, Line, Rejected
+from streams.core.sku_lists import SkuLists
 from streams.core.vocabulary import Vocabulary
 from streams.events import MAX_SKUS, Event, OrderLine, Outcome, Reason, Record, RecordBatch
 from streams.formats.columns import EventColumns, NativeColumns, create_columns, row_keys
@@ -74,16 +76,21 @@ def names(decoded: Decoded, vocabulary: Vocabulary, row: int = 0) -> list[str]:
 
 def lines(decoded: Decoded, vocabulary: Vocabulary, row: int = 0) -> list[tuple[str, str, str, int]]:
     """(SKU, slot, banner, amount) of a row that has lines."""
-    detail = decoded.details[int(decoded.rows.detail[row])]
+    opened = open_lines(decoded.rows, decoded.details, lists_of(decoded))
+    slots, banners, skus = opened.keys[:, opened.row == row].tolist()
+    detail = decoded.details.get(int(decoded.rows.detail[row]))
+    amounts = [line.amount_minor for line in detail.lines] if detail else [0] * len(skus)
     return [
-        (
-            vocabulary.sku.names[line.sku],
-            vocabulary.slot.names[line.slot],
-            vocabulary.banner.names[line.banner],
-            line.amount_minor,
-        )
-        for line in detail.lines
+        (vocabulary.sku.names[sku], vocabulary.slot.names[slot], vocabulary.banner.names[banner], amount)
+        for sku, slot, banner, amount in zip(skus, slots, banners, amounts, strict=True)
     ]
+
+
+def lists_of(decoded: Decoded) -> SkuLists:
+    """The batch's lists of SKUs, as if it were the first to come in."""
+    lists = SkuLists()
+    assert lists.adopt(decoded.skus, decoded.rows.detail, T0).tolist() == decoded.rows.detail.tolist()
+    return lists
 
 
 # --- one event -----------------------------------------------------------------------------------
@@ -112,7 +119,7 @@ def test_a_list_of_skus_is_several_lines(native: BatchDecoder, vocabulary: Vocab
     decoded = decode(native, click(slot="home", sku=["A", "B", "A"], channel="app"))
     assert lines(decoded, vocabulary) == [(sku, "home", "(none)", 0) for sku in "ABA"]
     assert names(decoded, vocabulary) == ["home", "(none)", "(none)", "app"]
-    assert not decoded.details[0].priced
+    assert decoded.details == {}
 
 
 def test_an_empty_list_of_skus_is_none(native: BatchDecoder, vocabulary: Vocabulary) -> None:
@@ -172,7 +179,7 @@ def test_details_are_numbered_within_the_batch(native: BatchDecoder, vocabulary:
         ["E", "F"],
     ]
     assert decoded.rows.detail[2] == -1
-    assert len(decoded.details) == 3
+    assert (len(decoded.details), decoded.skus.size) == (1, 4)
 
 
 def test_times_may_be_written_out(native: BatchDecoder) -> None:

@@ -22,7 +22,13 @@ read_openmetrics: Callable[[str], Iterable[Metric]] = text_string_to_metric_fami
 # 2025-11-11, 12:00 UTC
 NOON_MS = 1_762_862_400_000
 DAY_MS = 86_400_000
-SETTINGS = KeySeriesSettings(total_shards=4, topics=("clickstream", "orders"), max_keys=8, waiting_keys=100)
+SETTINGS = KeySeriesSettings(
+    total_shards=4,
+    topics=("clickstream", "orders"),
+    max_keys=8,
+    waiting_keys=100,
+    vanish_hold_ms=20_000,
+)
 EVERY_SHARD = frozenset(range(4))
 
 
@@ -55,9 +61,7 @@ def settled(series: KeySeries, now_ms: int) -> ExportSnapshot:
 
 def clicks(series: KeySeries, counts: dict[str, int], dimension: str = "sku", shard: int = 0) -> None:
     """Counts clicks of several keys of one shard."""
-    series.add_many(
-        shard, Family.EVENTS, dimension, [(key, ("click",), count) for key, count in counts.items()]
-    )
+    series.add_many(shard, Family.EVENTS, dimension, ("click",), list(counts), list(counts.values()))
 
 
 def increase(samples: Iterable[int | None]) -> int:

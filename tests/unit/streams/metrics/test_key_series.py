@@ -263,6 +263,20 @@ def test_top_rows_are_the_busiest_keys_with_their_true_totals() -> None:
     )
 
 
+def test_reserved_keys_stand_apart_from_the_top() -> None:
+    """(none) and (other) are no keys of the shop; each is told once it counted something."""
+    series = owner(max_keys=1)
+    clicks(series, {"a": 5, "(none)": 50})
+    series.tick(NOON_MS)
+    assert [row.key for row in series.top_rows("sku", 9)] == ["a"]
+    assert [row.key for row in series.unnamed_rows("sku")] == ["(none)"]
+    clicks(series, {"b": 7})
+    assert [(row.key, row.events["click"]) for row in series.unnamed_rows("sku")] == [
+        ("(none)", 50),
+        ("(other)", 7),
+    ]
+
+
 def test_record_totals_are_true_and_start_no_hold() -> None:
     """Looking at a live table must not use up the zero that Prometheus has to see."""
     series = owner()

@@ -6,7 +6,15 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from streams.metrics.labels import Candidate, Waiting, busiest, local_day, open_places
+from streams.metrics.labels import (
+    Candidate,
+    Waiting,
+    busiest,
+    exchanges,
+    idlest,
+    local_day,
+    open_places,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +44,34 @@ def test_busiest_goes_by_traffic_and_then_by_name() -> None:
     assert [candidate.key for candidate in busiest(candidates, 2)] == ["b", "a"]
 
 
+def test_idlest_leaves_first_whom_busiest_would_take_last() -> None:
+    """Choosing anew and exchanging agree about ties."""
+    candidates = [Candidate(1, "c", 0), Candidate(5, "b", 0), Candidate(1, "a", 0)]
+    assert [candidate.key for candidate in idlest(candidates, 2)] == ["c", "a"]
+    assert [candidate.key for candidate in reversed(busiest(candidates, 3))] == ["c", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("waits", "shows", "moves"),
+    [(100, 50, True), (100, 51, False), (99, 0, False), (2_000, 1_001, False), (2_000, 1_000, True)],
+)
+def test_a_place_changes_hands_for_twice_the_events(waits: int, shows: int, *, moves: bool) -> None:
+    """And for a hundred at least: of few events none can tell who is busy."""
+    pairs = exchanges([Candidate(waits, "w", 0)], [Candidate(shows, "s", 1)], 8)
+    assert pairs == [(Candidate(waits, "w", 0), Candidate(shows, "s", 1))] * moves
+
+
+@pytest.mark.parametrize(("places", "most"), [(1, 1), (8, 1), (19, 1), (20, 2), (200, 20)])
+def test_a_tenth_of_the_places_changes_hands_at_a_time(places: int, most: int) -> None:
+    """The busiest who wait against the least busy who are shown; one where a tenth is less."""
+    waiting = [Candidate(1_000 + number, f"w{number:03}", 0) for number in range(places)]
+    shown = [Candidate(number, f"s{number:03}", 0) for number in range(places)]
+    pairs = exchanges(waiting, shown, places)
+    assert [(winner.key, loser.key) for winner, loser in pairs] == [
+        (f"w{places - 1 - number:03}", f"s{number:03}") for number in range(most)
+    ]
+
+
 def test_the_local_day_is_that_of_the_zone() -> None:
     """16:00 UTC is midnight in Shanghai."""
     midnight = datetime(2025, 11, 10, 16, tzinfo=UTC)
@@ -53,10 +89,11 @@ def waiting(*candidates: Candidate, limit: int = 4) -> Waiting:
     return table
 
 
-def test_only_waiting_keys_are_counted() -> None:
-    """A key that does not wait is reported as such and leaves no trace."""
+def test_waiting_keys_are_counted_under_their_shard() -> None:
+    """Where they are; a shard without any has none."""
     table = waiting(Candidate(1, "a", 0))
-    assert (table.count(0, "a", 2), table.count(0, "b", 1), table.count(1, "a", 1)) == (True, False, False)
+    table.of(0)["a"] += 2
+    assert table.of(1) == {}
     assert list(table) == [Candidate(3, "a", 0)]
 
 
