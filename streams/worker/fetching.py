@@ -43,6 +43,9 @@ def take_batch(result: FetchResult, limit: int) -> RecordBatch | None:
         CorruptRecordException: a batch fails its checksum; the result is of no use any more.
     """
     source = result._partition_records
+    # A generator that aiokafka has begun and we never use: it and the records hold each other, and
+    # megabytes of fetched data would wait for the garbage collector.
+    source._records_iterator = None
     fetched = source._records
     records: list[Any] = []
     while fetched.has_next() and len(records) < limit:

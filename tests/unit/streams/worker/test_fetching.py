@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import struct
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -128,6 +130,18 @@ async def test_a_wrong_checksum() -> None:
     with pytest.raises(CorruptRecordException, match=r"clicks.*checksum wrong behind offset 3"):
         take_batch(result, 3)
     assert position_of(result) == 3
+
+
+async def test_what_was_read_is_gone_at_once() -> None:
+    """Megabytes of fetched data do not wait for the garbage collector, which seldom comes."""
+    result = fetched(kafka_batch(0, 3))
+    source = weakref.ref(result._partition_records)  # noqa: SLF001  # aiokafka has no public way
+    gc.disable()
+    try:
+        take_batch(result, 3)
+        assert source() is None
+    finally:
+        gc.enable()
 
 
 class Fetcher:
