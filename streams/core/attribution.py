@@ -15,7 +15,6 @@ import numpy as np
 from streams.core.clicks import Clicks
 from streams.core.credit import Asking, FirstTouch, LastClick, LinearTouches
 from streams.core.hashing import combine
-from streams.core.vocabulary import OTHER_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,24 +78,26 @@ class Attribution:
         """
         node = rows.node[lines.row]
         visitor = rows.visitor[lines.row]
-        by_sku = combine(visitor, self._sku.prints[lines.keys[2]])
-        asking = self._asking(rows, lines, node, (visitor, by_sku))
-        return self._model.attribute(
-            lines, asking, self._clicks(rows, lines, node, (visitor, by_sku)), cutoff_ms
-        )
+        sku = self._sku.identities(lines.keys[2])
+        # Not by the SKU's number: the next owner of this state numbers others, or not this one.
+        keys = visitor, combine(visitor, sku.astype(np.uint64))
+        asking = self._asking(rows, lines, node, sku, keys)
+        return self._model.attribute(lines, asking, self._clicks(rows, lines, node, sku, keys), cutoff_ms)
 
-    def _asking(self, rows: Rows, lines: Lines, node: I16, keys: tuple[U64, U64]) -> Asking:
+    def _asking(self, rows: Rows, lines: Lines, node: I16, sku: I32, keys: tuple[U64, U64]) -> Asking:
         visitor, by_sku = keys
         at = np.flatnonzero((node > self._click) & ((lines.keys[0] == 0) | (lines.keys[1] == 0)))
         # A line without a SKU of its own asks under a key that no click answers to.
-        own = np.where(lines.keys[2, at] > OTHER_CODE, by_sku[at], ~visitor[at])
+        own = np.where(sku[at] < 0, by_sku[at], ~visitor[at])
         row = lines.row[at]
         return Asking(at, (visitor[at], own), row, rows.time[row])
 
-    def _clicks(self, rows: Rows, lines: Lines, node: I16, keys: tuple[U64, U64]) -> tuple[Clicks, Clicks]:
+    def _clicks(
+        self, rows: Rows, lines: Lines, node: I16, sku: I32, keys: tuple[U64, U64]
+    ) -> tuple[Clicks, Clicks]:
         at = np.flatnonzero(node == self._click)
-        known = at[lines.keys[2, at] > OTHER_CODE]
-        return _columns(rows, lines, at, keys[0]), _columns(rows, lines, known, keys[1])
+        on_sku = at[sku[at] < 0]
+        return _columns(rows, lines, at, keys[0]), _columns(rows, lines, on_sku, keys[1])
 
 
 def _columns(rows: Rows, lines: Lines, at: I64, keys: U64) -> Clicks:

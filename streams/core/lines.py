@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streams.core.sku_lists import SkuLists, is_list, list_sizes
+from streams.core.vocabulary import counted_codes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,12 +44,14 @@ class Lines:
     def pairs(self, dimension: int, keep: Bools) -> tuple[I64, I32]:
         """Distinct (row, key) pairs of a dimension (0 slot, 1 banner, 2 sku), rows ascending.
 
+        Keys are those they are counted under: SKUs beyond the bound are one key.
+
         Args:
             dimension: row of ``keys``.
             keep: mask over the rows (not the lines).
         """
         chosen = keep[self.row]
-        row, key = self.row[chosen], self.keys[dimension, chosen]
+        row, key = self.row[chosen], counted_codes(self.keys[dimension, chosen])
         if not self.several[chosen].any():
             return row, key
         # Rows ascend already, so there is little to sort.

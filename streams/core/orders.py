@@ -14,14 +14,17 @@ import numpy as np
 
 from streams.core.buckets import bucket_of
 from streams.core.rows import Line
+from streams.core.vocabulary import counted_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from streams.core.buckets import BucketCounts
     from streams.core.lines import Lines
     from streams.core.rows import Detail, Rows
-    from streams.core.vocabulary import Stages
+    from streams.core.vocabulary import Vocabulary
+
+    Identity = Callable[[int], int]
 
 NO_CURRENCY = "XXX"  # ISO 4217: no currency involved
 
@@ -65,7 +68,7 @@ class PaidOrders:
 
 
 def reversed_lines(
-    own: tuple[Line, ...], credited: tuple[Line, ...], paid: PaidOrder | None
+    own: tuple[Line, ...], credited: tuple[Line, ...], paid: PaidOrder | None, identity: Identity
 ) -> tuple[Line, ...]:
     """Lines a cancelled or refunded order is counted under.
 
@@ -73,18 +76,16 @@ def reversed_lines(
         own: lines on the event itself, as they stand; empty if it has none.
         credited: the same lines (or the event's SKUs) after attribution, at least one.
         paid: the order as it was paid, where still known.
+        identity: of a SKU by its code. The order may have been paid in another process, where a
+            SKU was beyond the bound that has a number here, or the other way round.
     """
     if paid is None:
         return credited
     if not own:
         return paid.lines
-    keys = {line.sku: line for line in reversed(paid.lines)}
-    return tuple(
-        Line(line.sku, keys[line.sku].slot, keys[line.sku].banner, line.amount_minor)
-        if line.sku in keys
-        else line
-        for line in credited
-    )
+    places = {identity(line.sku): line for line in reversed(paid.lines)}
+    found = ((line, places.get(identity(line.sku), line)) for line in credited)
+    return tuple(Line(line.sku, place.slot, place.banner, line.amount_minor) for line, place in found)
 
 
 def split(line: Line, places: Sequence[Line]) -> Iterator[Line]:
@@ -94,7 +95,9 @@ def split(line: Line, places: Sequence[Line]) -> Iterator[Line]:
         yield Line(line.sku, slot, banner, each + (number < left))
 
 
-def reversed_shares(own: tuple[Line, ...], credited: PaidOrder, paid: PaidOrder | None) -> tuple[Line, ...]:
+def reversed_shares(
+    own: tuple[Line, ...], credited: PaidOrder, paid: PaidOrder | None, identity: Identity
+) -> tuple[Line, ...]:
     """What :func:`reversed_lines` answers where lines are split: each as it was when it was paid.
 
     ``credited`` are the shares that the event's own lines would have on their own.
@@ -105,11 +108,11 @@ def reversed_shares(own: tuple[Line, ...], credited: PaidOrder, paid: PaidOrder 
         return paid.lines
     places: dict[int, tuple[Line, ...]] = {}
     for group in _groups(paid):
-        places.setdefault(group[0].sku, group)
+        places.setdefault(identity(group[0].sku), group)
     return tuple(
         share
         for line, group in zip(own, _groups(credited), strict=True)
-        for share in split(line, places.get(line.sku, group))
+        for share in split(line, places.get(identity(line.sku), group))
     )
 
 
@@ -123,11 +126,12 @@ def _groups(order: PaidOrder) -> Iterator[tuple[Line, ...]]:
 def amounts(lines: Iterable[Line]) -> Iterator[tuple[int, int, int]]:
     """(dimension, key code, amount in minor units) under which an order's lines are counted.
 
-    Dimensions are 0 all, 1 slot, 2 banner, 3 sku. Lines that share a key are one order for it.
+    Dimensions are 0 all, 1 slot, 2 banner, 3 sku. Lines that share a key are one order for it, as
+    are lines whose SKUs are beyond the bound.
     """
     totals: dict[tuple[int, int], int] = {}
     for line in lines:
-        for key in ((0, 0), (1, line.slot), (2, line.banner), (3, line.sku)):
+        for key in ((0, 0), (1, line.slot), (2, line.banner), (3, counted_code(line.sku))):
             totals[key] = totals.get(key, 0) + line.amount_minor
     for (dimension, code), amount in totals.items():
         yield dimension, code, amount
@@ -137,13 +141,14 @@ class OrderBook:
     """Counts the money of paid, cancelled and refunded orders into buckets.
 
     Args:
-        stages: stage numbers.
+        vocabulary: stages and key numbers.
         buckets: where the money goes.
         remembered: how many paid orders are remembered.
     """
 
-    def __init__(self, stages: Stages, buckets: BucketCounts, remembered: int) -> None:
-        self._stages = stages
+    def __init__(self, vocabulary: Vocabulary, buckets: BucketCounts, remembered: int) -> None:
+        self._stages = vocabulary.stages
+        self._identity = vocabulary.sku.identity
         self._buckets = buckets
         self.paid = PaidOrders(remembered)
 
@@ -165,12 +170,17 @@ class OrderBook:
                 self.paid.remember(detail.order, credited)
         else:
             paid = self.paid.get(detail.order)
-            own = detail.lines if detail.priced else ()
-            split_up = bool(credited.shares)
-            counted = reversed_shares(own, credited, paid) if split_up else reversed_lines(own, counted, paid)
+            counted = self._reversed(detail.lines if detail.priced else (), credited, paid)
         currency = detail.currency or (paid.currency if paid else NO_CURRENCY)
         for dimension, code, amount in amounts(counted):
             self._buckets.add_money(bucket_ms, (dimension, code, currency, kind), amount)
+
+    def _reversed(
+        self, own: tuple[Line, ...], credited: PaidOrder, paid: PaidOrder | None
+    ) -> tuple[Line, ...]:
+        if credited.shares:
+            return reversed_shares(own, credited, paid, self._identity)
+        return reversed_lines(own, credited.lines, paid, self._identity)
 
 
 def _credited(at: int, detail: Detail, lines: Lines) -> PaidOrder:

@@ -69,7 +69,7 @@ class SourcePartition:
         self._attribution = Attribution(vocabulary, settings.attribution, settings.attribution_window_ms)
         self._buckets = BucketCounts(len(vocabulary.funnel.dimensions))
         self._nodes = NodeCounts(vocabulary, self._buckets, settings.attribution_window_ms)
-        self._book = OrderBook(vocabulary.stages, self._buckets, settings.remembered_orders)
+        self._book = OrderBook(vocabulary, self._buckets, settings.remembered_orders)
 
     @property
     def newest(self) -> tuple[int, int]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from streams.core.vocabulary import Vocabulary
 
-VERSION = 2
+VERSION = 3
 _MAGIC = b"FWS"
 _CHECKSUM_AT = len(_MAGIC) + 1
 _BODY_AT = _CHECKSUM_AT + 8
@@ -95,7 +95,12 @@ def decode_state(data: bytes) -> PartitionState:
 
 
 class Renumbering:
-    """Key codes of a snapshot -> key codes of this process."""
+    """Key codes of a snapshot -> key codes of this process.
+
+    A SKU that the writer had no number for keeps the code made of its fingerprint, even if it has a
+    number here: thirty bits are enough to find a visitor's click on it, not to name it among all. So
+    what waits is counted under ``(other)``, as the writer would have.
+    """
 
     def __init__(self, names: Sequence[Sequence[str]], vocabulary: Vocabulary) -> None:
         self._codes = [
@@ -105,13 +110,13 @@ class Renumbering:
 
     def codes(self, table: int, codes: NDArray[np.int32]) -> NDArray[np.int32]:
         """Codes of one dimension's table (0 slot, 1 banner, 2 sku, ...)."""
-        return self._codes[table][codes]
+        return np.where(codes < 0, codes, self._codes[table][np.maximum(codes, 0)])
 
     def lines(self, lines: Iterable[Line]) -> tuple[Line, ...]:
         """Lines under this process's codes."""
         slots, banners, skus = self._codes[:3]
         return tuple(
-            Line(int(skus[sku]), int(slots[slot]), int(banners[banner]), amount)
+            Line(int(skus[sku]) if sku >= 0 else sku, int(slots[slot]), int(banners[banner]), amount)
             for sku, slot, banner, amount in lines
         )
 

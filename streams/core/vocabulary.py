@@ -1,6 +1,7 @@
 """Numbers for everything that is counted: stages, and the keys of every dimension.
 
 Bounded: a dimension knows at most ``max_keys`` keys; what comes beyond is counted as ``(other)``.
+SKUs beyond it still tell a click's SKU from another's: their codes carry a fingerprint.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
 
     from streams.events import Reason
 
+    I32 = NDArray[np.int32]
+
 NONE_CODE = 0
 OTHER_CODE = 1
 SEVERAL = -1  # not a key: the event has a list of them
 UNMAPPED_STAGE = -1
-FIRST_REJECTED = -2
+REJECTED = -2
+_FIRST_UNTRACKED = -(1 << 30)
+_IDENTITY_MASK = (1 << 30) - 1
 
 
 class Column:
@@ -49,8 +54,8 @@ class Column:
 class KeyTable(dict["str | tuple[str, ...] | None", int]):
     """Key -> code for one dimension; unseen keys are checked and numbered on first use.
 
-    A tuple of keys answers ``SEVERAL``; a key that fails the check answers a code at or below
-    ``FIRST_REJECTED`` and is not remembered.
+    A tuple of keys answers ``SEVERAL``; a key that fails the check answers ``REJECTED`` and is not
+    remembered.
     """
 
     def __init__(
@@ -71,9 +76,9 @@ class KeyTable(dict["str | tuple[str, ...] | None", int]):
         if not isinstance(key, str):
             return SEVERAL
         if self._check(key) is not None:
-            return FIRST_REJECTED
+            return REJECTED
         if len(self.names) >= self._max_keys + 2:
-            return OTHER_CODE
+            return self._untracked(key)
         code = len(self.names)
         self.names.append(key)
         self._describe(key)
@@ -81,11 +86,15 @@ class KeyTable(dict["str | tuple[str, ...] | None", int]):
         return code
 
     def objection(self, key: str | None) -> Reason:
-        """Why a key may not stand as one; only for keys that answered ``FIRST_REJECTED``."""
+        """Why a key may not stand as one; only for keys that answered ``REJECTED``."""
         reason = self._check(key or "")
         if reason is None:
             raise ValueError(key)
         return reason
+
+    def _untracked(self, key: str) -> int:  # noqa: ARG002  # all the same, but not to SKUs
+        """The code of a key beyond the bound."""
+        return OTHER_CODE
 
     def _describe(self, name: str) -> None:
         self._prints.append(fingerprint(f"{self.dimension}\0{name}"))
@@ -100,6 +109,48 @@ class KeyTable(dict["str | tuple[str, ...] | None", int]):
     def shards(self) -> NDArray[np.uint16]:
         """Owning shard of each key by its code."""
         return self._shards.values()
+
+
+class SkuTable(KeyTable):
+    """SKUs: those beyond the bound are told apart, though they are counted as one.
+
+    Such a SKU answers a code far below ``REJECTED`` made of 30 bits of its fingerprint, its
+    *identity*, and takes no memory. A numbered SKU has an identity too, the code it would have
+    beyond the bound, so that a process that numbers a SKU and one that does not mean the same by
+    it. Two SKUs share an identity with probability 2**-30. It matters if one visitor clicks on
+    both within the window or one order holds both: then they are one SKU to attribution, or to
+    what is refunded; counts per SKU do not depend on identities.
+    """
+
+    def __init__(self, check: Callable[[str], Reason | None], max_keys: int, shards: int) -> None:
+        self._identities = Column(np.int32)
+        super().__init__("sku", check, max_keys, shards)
+
+    def _untracked(self, key: str) -> int:
+        return _FIRST_UNTRACKED - (fingerprint(f"{self.dimension}\0{key}") & _IDENTITY_MASK)
+
+    def _describe(self, name: str) -> None:
+        super()._describe(name)
+        self._identities.append(self._untracked(name))
+
+    def identities(self, codes: I32) -> I32:
+        """What tells SKUs apart, by their codes: below zero; ``(none)`` and ``(other)`` stay as they are."""
+        known: I32 = self._identities.values().take(codes, mode="clip")
+        return np.where(codes > OTHER_CODE, known, codes)
+
+    def identity(self, code: int) -> int:
+        """The same of one SKU."""
+        return int(self._identities.values()[code]) if code > OTHER_CODE else code
+
+
+def counted_code(code: int) -> int:
+    """The code under which a SKU is counted: ``OTHER_CODE`` for one beyond the bound."""
+    return OTHER_CODE if code < 0 else code
+
+
+def counted_codes(codes: I32) -> I32:
+    """The same of many."""
+    return np.where(codes < 0, np.int32(OTHER_CODE), codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +175,10 @@ class Stages:
 
 
 class Vocabulary:
-    """Stages and keys of one funnel, shared by all source partitions of a process."""
+    """Stages and keys of one funnel, shared by all source partitions of a process.
+
+    ``tables`` has the keys of all dimensions but ``all``; ``sku`` those of that dimension.
+    """
 
     def __init__(
         self,
@@ -138,9 +192,12 @@ class Vocabulary:
         self.stages = Stages.of(funnel)
         self.shards = shards
         self.all_shard = shard_of(ALL, ALL, shards)
-        self.tables = tuple(
-            KeyTable(dimension, check, max_keys, shards) for dimension in funnel.dimensions[1:]
+        self.sku = SkuTable(check, max_keys, shards)
+        slot, banner, *extra = (
+            KeyTable(dimension, check, max_keys, shards)
+            for dimension in ("slot", "banner", *funnel.extra_dimensions)
         )
+        self.tables = (slot, banner, self.sku, *extra)
 
     @property
     def slot(self) -> KeyTable:
@@ -151,11 +208,6 @@ class Vocabulary:
     def banner(self) -> KeyTable:
         """Keys of the dimension ``banner``."""
         return self.tables[1]
-
-    @property
-    def sku(self) -> KeyTable:
-        """Keys of the dimension ``sku``."""
-        return self.tables[2]
 
 
 def shard_of(dimension: str, key: str, shards: int) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 from streams.core.hashing import digests, fingerprint, fingerprints, from_digests
 from streams.core.rows import NO_DETAIL, Decoded, Detail, Line, Rejected, Rows
 from streams.core.sku_lists import MAX_LIST, list_number, list_numbers
-from streams.core.vocabulary import FIRST_REJECTED, SEVERAL, UNMAPPED_STAGE
+from streams.core.vocabulary import REJECTED, SEVERAL, UNMAPPED_STAGE
 from streams.errors import RejectedRecord
 from streams.events import MAX_FIELD_BYTES, MAX_RECORD_BYTES, MAX_TIME_MS, MIN_TIME_MS, Outcome
 from streams.formats.documents import MAX_NESTING
@@ -150,7 +150,7 @@ def row_keys(event: Event, vocabulary: Vocabulary) -> tuple[tuple[int, ...], Det
 
 def _code(table: KeyTable, key: str | None) -> int:
     code = table[key]
-    if code <= FIRST_REJECTED:
+    if code == REJECTED:
         raise RejectedRecord(Outcome.INVALID, table.objection(key), table.dimension)
     return code
 
@@ -262,7 +262,7 @@ class NativeColumns:
         rows = read.rows()
         odd |= self._ordering[rows.node] | (rows.node == UNMAPPED_STAGE)
         odd |= (rows.time < MIN_TIME_MS) | (rows.time > MAX_TIME_MS)
-        odd |= (rows.keys <= FIRST_REJECTED).any(axis=0)
+        odd |= (rows.keys == REJECTED).any(axis=0)
         lists = self._lists(read, rows, odd)
         return self._mend(batch, rows, lists, odd)
 
@@ -326,7 +326,7 @@ class NativeColumns:
         at, sizes = np.array(read.listed, dtype=np.int64), np.array(read.sizes, dtype=np.int64)
         starts = np.cumsum(sizes) - sizes
         bad = (sizes == 0) | (sizes > self._form.max_skus)
-        bad[np.repeat(np.arange(at.size), sizes)[codes <= FIRST_REJECTED]] = True
+        bad[np.repeat(np.arange(at.size), sizes)[codes == REJECTED]] = True
         odd[at[bad]] = True
         rows.detail[at] = list_numbers(starts, np.minimum(sizes, MAX_LIST))
         rows.keys[2, at] = 0

@@ -6,6 +6,7 @@ is refused, whatever the damage.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
@@ -33,13 +34,12 @@ KEYS = ["slot1", "S2", "banner1", "elsewhere", "S0", "app", "banner0", "S1", "sl
 FUNNEL = Funnel(extra_dimensions=("channel",))
 
 
-def counting(settings: OracleSettings) -> CountedPartition:
-    """A new partition under the oracle's settings."""
+def counting(settings: OracleSettings, max_tracked_keys: int = 1_000) -> CountedPartition:
+    """A new partition under the oracle's settings, and of so many keys."""
     names = ("max_out_of_orderness_ms", "allowed_lateness_ms", "max_future_ms", "dedupe_horizon_ms",
              "attribution_window_ms", "attribution", "remembered_orders")  # fmt: skip
-    return CountedPartition(
-        CountingSettings(**{name: getattr(settings, name) for name in names}), funnel=FUNNEL
-    )
+    same = {name: getattr(settings, name) for name in names}
+    return CountedPartition(CountingSettings(**same, max_tracked_keys=max_tracked_keys), funnel=FUNNEL)
 
 
 def run(
@@ -47,9 +47,10 @@ def run(
     partition: Partition,
     sizes: Callable[[], int],
     change_hands: Callable[[CountedPartition], CountedPartition],
+    max_tracked_keys: int = 1_000,
 ) -> Tables:
     """Everything read and counted, with a chance to change hands after each batch."""
-    counted = counting(settings)
+    counted = counting(settings, max_tracked_keys)
     places = [0, 0]
     open_topics = [topic for topic in (0, 1) if partition[topic]]
     while open_topics:
@@ -96,6 +97,46 @@ def test_an_owner_may_follow_at_any_moment(
 
     expected = run(settings, partition, sizes(seed), staying)
     assert run(settings, partition, sizes(seed), maybe) == expected
+
+
+def beside_skus(tables: Tables) -> Tables:
+    """All but the counts per SKU."""
+    return Tables(
+        {key: cells for key, cells in tables.cells.items() if key[1] != "sku"},
+        {key: sums for key, sums in tables.money.items() if key[1][0] != "sku"},
+        tables.outcomes,
+    )
+
+
+def amounts_by_sku(tables: Tables) -> Counter[tuple[int, str, str]]:
+    """The money of all SKUs together: (bucket, currency, kind) -> amount."""
+    sums = Counter[tuple[int, str, str]]()
+    for (bucket, (dimension, _, currency, kind)), (_, amount) in tables.money.items():
+        if dimension == "sku":
+            sums[bucket, currency, kind] += amount
+    return sums
+
+
+@given(
+    data=st.data(), settings=all_settings(), model=st.sampled_from(list(MODELS)), seed=st.integers(0, 2**16)
+)
+def test_owners_that_number_other_skus_find_the_same_places(
+    data: st.DataObject, settings: OracleSettings, model: AttributionModel, seed: int
+) -> None:
+    """A SKU with a number here may be beyond the bound there, and back: slots and banners stay right."""
+    settings = replace(settings, attribution=model)
+    partition = data.draw(partitions(settings, max_size=30))
+    rng = Random(seed)
+
+    def maybe(counted: CountedPartition) -> CountedPartition:
+        if rng.random() < 0.3:
+            return counted
+        return counted.hand_over(first_skus=rng.sample(["S0", "S1", "S2", "T0", "T1"], rng.randint(0, 2)))
+
+    expected = run(settings, partition, sizes(seed), staying)
+    counted = run(settings, partition, sizes(seed), maybe, max_tracked_keys=2)
+    assert beside_skus(counted) == beside_skus(expected)
+    assert amounts_by_sku(counted) == amounts_by_sku(expected)
 
 
 @pytest.mark.parametrize(("seed", "model"), [(0, "last"), (1, "last"), (2, "first"), (3, "linear")])

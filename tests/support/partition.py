@@ -46,6 +46,7 @@ class CountedPartition:
         settings: the contract's numbers.
         funnel: nodes and dimensions.
         first_keys: SKUs, slots and banners the vocabulary has met before, in this order.
+        first_skus: SKUs that it has met after these.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class CountedPartition:
         *,
         funnel: Funnel | None = None,
         first_keys: Sequence[str] = (),
+        first_skus: Sequence[str] = (),
     ) -> None:
         self.settings = settings
         self.funnel = funnel or Funnel()
@@ -61,6 +63,8 @@ class CountedPartition:
         for table in self.vocabulary.tables:
             for key in first_keys:
                 table[key]
+        for sku in first_skus:
+            self.vocabulary.sku[sku]
         form = NativeFormat(funnel=self.funnel, extra_fields=self.funnel.extra_dimensions)
         self._decoder = create_columns(form, self.vocabulary)
         self.counts = SourcePartition(self.vocabulary, settings)
@@ -91,10 +95,12 @@ class CountedPartition:
                 raise AssertionError(f"rollup {read.sequence} of life {read.generation}: {applied}")
             self._totals.add(read)
 
-    def hand_over(self, first_keys: Sequence[str] = ()) -> CountedPartition:
+    def hand_over(self, first_keys: Sequence[str] = (), first_skus: Sequence[str] = ()) -> CountedPartition:
         """The next owner: another process, whose vocabulary met these keys first."""
         self.flush()
-        owner = CountedPartition(self.settings, funnel=self.funnel, first_keys=first_keys)
+        owner = CountedPartition(
+            self.settings, funnel=self.funnel, first_keys=first_keys, first_skus=first_skus
+        )
         owner.counts.restore(self.counts.snapshot())
         owner._merge, owner._totals = self._merge, self._totals
         owner._writer = RollupWriter(owner.vocabulary, 0, self._writer.generation + 1)

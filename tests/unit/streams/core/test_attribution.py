@@ -28,12 +28,17 @@ EXPOSURE, CLICK, VIEW = 0, 1, 2
 EVERY = pytest.mark.parametrize("model", list(MODELS))
 
 
-def attribution(model: AttributionModel = "last", skus: int = 9) -> Attribution:
-    """Of a vocabulary that has met so many SKUs."""
-    vocabulary = Vocabulary(Funnel(), key_objection)
-    for number in range(skus):
+def known(max_keys: int = 9) -> Vocabulary:
+    """A vocabulary that has met as many SKUs as it numbers."""
+    vocabulary = Vocabulary(Funnel(), key_objection, max_keys=max_keys)
+    for number in range(max_keys):
         vocabulary.sku[f"S{number}"]
-    return Attribution(vocabulary, model, WINDOW)
+    return vocabulary
+
+
+def attribution(model: AttributionModel = "last") -> Attribution:
+    """Of a vocabulary that has met nine SKUs."""
+    return Attribution(known(), model, WINDOW)
 
 
 def attribute(owes: Attribution, some: Rows, details: Mapping[int, Detail] | None = None) -> Lines:
@@ -61,7 +66,7 @@ def test_exposures_and_clicks_ask_nothing(model: AttributionModel) -> None:
 
 @EVERY
 def test_each_line_asks_for_its_own_sku(model: AttributionModel) -> None:
-    """A line without a SKU, or beyond the known ones, asks for any click: here the only other one."""
+    """A line without a SKU asks for any click, here the only one; (other) is no SKU either."""
     owes = attribution(model)
     attribute(owes, rows(1, [(3, 0, 4)], node=CLICK, visitor=1, time=T0))
     attribute(owes, rows(1, [(5, 0, OTHER_CODE)], node=CLICK, visitor=2, time=T0))
@@ -78,6 +83,32 @@ def test_unknown_skus_leave_no_clicks_of_their_own(model: AttributionModel) -> N
     attribute(owes, rows(2, [(3, 0, OTHER_CODE), (3, 0, 0)], node=CLICK, visitor=1, time=T0))
     assert owes.tables()["clicks_by_sku"].state().keys == b""
     assert owes.tables()["clicks"].state().keys != b""
+
+
+@EVERY
+def test_skus_beyond_the_bound_have_clicks_of_their_own(model: AttributionModel) -> None:
+    """Each line finds the click on its SKU, not the visitor's other ones."""
+    vocabulary = known(max_keys=1)
+    owes = Attribution(vocabulary, model, WINDOW)
+    codes = [vocabulary.sku[name] for name in ("S0", "X", "Y")]
+    clicks = [(slot, 0, code) for slot, code in zip((3, 4, 5), codes, strict=True)]
+    attribute(owes, rows(3, clicks, node=CLICK, visitor=1, time=[T0, T0 + 1, T0 + 2]))
+    views = [(0, 0, code) for code in codes]
+    assert attribute(owes, rows(3, views, node=VIEW, visitor=1, time=T0 + 9)).keys[0].tolist() == [3, 4, 5]
+
+
+@EVERY
+@pytest.mark.parametrize(("before", "after"), [(1, 9), (9, 1)])
+def test_the_next_owner_may_number_other_skus(model: AttributionModel, before: int, after: int) -> None:
+    """A click on a SKU that has a number in one process and none in the other is found all the same."""
+    writer, reader = known(before), known(after)
+    owes, next_owes = Attribution(writer, model, WINDOW), Attribution(reader, model, WINDOW)
+    clicks = [(3, 0, writer.sku["S4"]), (5, 0, writer.sku["S5"])]
+    attribute(owes, rows(2, clicks, node=CLICK, visitor=1, time=[T0, T0 + 1]))
+    for name, table in next_owes.tables().items():
+        table.restore(owes.tables()[name].state())
+    some = rows(1, [(0, 0, reader.sku["S4"])], node=VIEW, visitor=1, time=T0 + 9)
+    assert attribute(next_owes, some).keys[0].tolist() == [3]
 
 
 @EVERY

@@ -630,6 +630,33 @@ def test_keys_beyond_the_limit_are_other() -> None:
     assert counted.amounts("paid", "all") == {"all": (1, 600)}
 
 
+_TRACKED = [exposure(t=0, sku=sku) for sku in ("T0", "T1", "T2")]
+
+
+def test_clicks_on_skus_beyond_the_limit_are_told_apart() -> None:
+    """Each view belongs to the click on its own SKU, in a list of SKUs too."""
+    clicks = [click(t=t, sku=f"S{t}", slot=slot) for t, slot in enumerate("ABCA")]
+    views = [view(t=10, sku="S0"), view(t=11, sku=["S1", "S2"]), view(t=12, sku="S3"), view(t=13, sku="S9")]
+    settings = CountingSettings(max_tracked_keys=3)
+    clickstream = stream([*_TRACKED, *clicks, *views])
+    counted = Counted(count_records(clickstream, [], settings))
+    assert counted.events("view", "slot") == {"A": 3, "B": 1, "C": 1}
+    assert counted.events("view", "sku") == {"(other)": 4}
+
+
+def test_a_refund_of_skus_beyond_the_limit_follows_the_order() -> None:
+    """Under the slots its lines were paid under, not those of clicks since."""
+    settings = CountingSettings(max_tracked_keys=3)
+    clicks = [click(t=1, sku="S0", slot="A"), click(t=2, sku="S1", slot="B")]
+    clicks += [click(t=20, sku=sku, slot="C") for sku in ("S0", "S1")]
+    orders = [paid("v1", 10, line("S0"), line("S1")), refunded("v1", 30, line("S1"))]
+    counted = Counted(count_records(stream([*_TRACKED, *clicks]), stream(orders), settings))
+    assert counted.amounts("paid", "slot") == {"A": (1, 100), "B": (1, 100)}
+    assert counted.amounts("paid", "sku") == {"(other)": (1, 200)}
+    assert counted.amounts("refunded", "slot") == {"B": (1, 100)}
+    assert counted.amounts("refunded", "sku") == {"(other)": (1, 100)}
+
+
 # --- time may jump: what is still needed is not forgotten -----------------------------------------
 
 # One fetch holds events from before and after a jump of time longer than any memory.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streams.core.lines import Lines, open_lines
 from streams.core.rows import Detail, Line
+from streams.core.vocabulary import OTHER_CODE
 from tests.support.columns import i64, mask, rows
 
 SLOT, BANNER, SKU = 0, 1, 2
@@ -66,6 +67,15 @@ def test_two_lines_of_one_key_are_one_pair() -> None:
     lines = open_lines(rows(1, detail=[0]), details)
     sizes = [lines.pairs(dimension, mask(1))[0].size for dimension in (SLOT, BANNER, SKU)]
     assert (sizes, lines.several.tolist()) == ([1, 2, 1], [True, True])
+
+
+def test_skus_beyond_the_bound_are_one_key() -> None:
+    """Several of them in a row are one pair under (other), as is one alone."""
+    details = {0: Detail((Line(-(1 << 31) + 1, 1, 2), Line(-(1 << 30), 1, 2), Line(5, 1, 2)))}
+    some = rows(2, [(0, 0, 0), (1, 2, -(1 << 30) - 7)], detail=[0, -1])
+    row, key = open_lines(some, details).pairs(SKU, mask(1, 1))
+    assert (row.tolist(), key.tolist()) == ([0, 0, 1], [OTHER_CODE, 5, OTHER_CODE])
+    assert open_lines(some, details).pairs(SKU, mask(0, 1))[1].tolist() == [OTHER_CODE]
 
 
 def test_pairs_are_of_one_dimension() -> None:

@@ -19,16 +19,21 @@ from streams.core.orders import (
     split,
 )
 from streams.core.rows import NO_DETAIL, Detail, Line
-from streams.core.vocabulary import Stages
+from streams.core.vocabulary import OTHER_CODE, Vocabulary
+from streams.formats.keys import key_objection
 from streams.funnel import Funnel
 from tests.support.columns import i64, rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-STAGES = Stages.of(Funnel())
+VOCABULARY = Vocabulary(Funnel(), key_objection)
+STAGES = VOCABULARY.stages
 T0 = 1_762_689_600_000
-X, Y, Z = 10, 11, 12  # SKUs
+X, Y, Z = (VOCABULARY.sku[name] for name in "XYZ")
+IDENTITY = VOCABULARY.sku.identity
+SMALL = Vocabulary(Funnel(), key_objection, max_keys=1)  # of a process that numbers no SKU but W
+SMALL.sku["W"]
 ORDER = 77
 
 
@@ -81,25 +86,46 @@ PAID = PaidOrder("CNY", (Line(X, 1, 2, 100), Line(Y, 3, 4, 200), Line(X, 5, 6, 3
 def test_an_unknown_order_is_reversed_under_its_own_attribution() -> None:
     """What is not remembered cannot say where it was paid."""
     credited = (Line(X, 7, 8, 50),)
-    assert reversed_lines(credited, credited, None) == credited
+    assert reversed_lines(credited, credited, None, IDENTITY) == credited
 
 
 def test_without_lines_the_whole_order_is_reversed() -> None:
     """Under the keys and amounts it was paid under."""
-    assert reversed_lines((), (Line(0, 7, 8, 0),), PAID) == PAID.lines
+    assert reversed_lines((), (Line(0, 7, 8, 0),), PAID, IDENTITY) == PAID.lines
 
 
 def test_own_lines_take_the_keys_of_the_paid_ones() -> None:
     """By SKU; amounts are the event's own, and of two paid lines of one SKU the first has the keys."""
     own = (Line(Y, 0, 0, 20), Line(X, 9, 9, 10))
     credited = (Line(Y, 7, 8, 20), Line(X, 9, 9, 10))
-    assert reversed_lines(own, credited, PAID) == (Line(Y, 3, 4, 20), Line(X, 1, 2, 10))
+    assert reversed_lines(own, credited, PAID, IDENTITY) == (Line(Y, 3, 4, 20), Line(X, 1, 2, 10))
 
 
 def test_a_line_that_was_not_paid_keeps_its_attribution() -> None:
     """A SKU the order never had."""
     line = Line(Z, 7, 8, 5)
-    assert reversed_lines((line,), (line,), PAID) == (line,)
+    assert reversed_lines((line,), (line,), PAID, IDENTITY) == (line,)
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [(VOCABULARY, VOCABULARY), (SMALL, SMALL), (SMALL, VOCABULARY)],
+    ids=["numbered", "beyond", "numbered since"],
+)
+def test_skus_beyond_the_bound_are_found(then: Vocabulary, now: Vocabulary) -> None:
+    """A SKU may have been without a number when the order was paid; the line keeps its code of now."""
+    skus = [then.sku[name] for name in "XYX"]
+    lines = (line._replace(sku=sku) for line, sku in zip(PAID.lines, skus, strict=True))
+    paid = PaidOrder("CNY", tuple(lines))
+    own = tuple(Line(now.sku[name], 9, 9, 10) for name in "YXZ")
+    identity = now.sku.identity
+    places = [(3, 4), (1, 2), (9, 9)]
+    assert reversed_lines(own, own, paid, identity) == tuple(
+        Line(line.sku, *place, 10) for line, place in zip(own, places, strict=True)
+    )
+    one_each = paid._replace(shares=(1, 1, 1))
+    shared = reversed_shares(own, PaidOrder("CNY", own, (1, 1, 1)), one_each, identity)
+    assert [line[1:3] for line in shared] == places
 
 
 # --- shares --------------------------------------------------------------------------------------
@@ -133,12 +159,12 @@ def test_an_amount_is_split_to_the_minor_unit(amount: int, parts: int, shares: l
 def test_shares_of_an_unknown_order_are_its_reversals() -> None:
     """What is not remembered cannot say where it was paid."""
     credited = PaidOrder("CNY", (Line(X, 7, 8, 50), Line(X, 6, 8, 50)), (2,))
-    assert reversed_shares((Line(X, 0, 0, 100),), credited, None) == credited.lines
+    assert reversed_shares((Line(X, 0, 0, 100),), credited, None, IDENTITY) == credited.lines
 
 
 def test_without_lines_every_share_is_reversed() -> None:
     """As it was paid."""
-    assert reversed_shares((), PaidOrder("CNY", (Line(0, 7, 8),), (1,)), SHARED) == SHARED.lines
+    assert reversed_shares((), PaidOrder("CNY", (Line(0, 7, 8),), (1,)), SHARED, IDENTITY) == SHARED.lines
 
 
 def test_own_lines_are_split_as_they_were_paid() -> None:
@@ -147,7 +173,7 @@ def test_own_lines_are_split_as_they_were_paid() -> None:
     credited = PaidOrder(
         "CNY", (Line(X, 7, 0, 5), Line(Z, 7, 0, 2), Line(Z, 8, 0, 2), Line(Y, 7, 0, 4)), (1, 2, 1)
     )
-    assert reversed_shares(own, credited, SHARED) == (
+    assert reversed_shares(own, credited, SHARED, IDENTITY) == (
         Line(X, 1, 0, 3),
         Line(X, 2, 0, 2),
         Line(Z, 7, 0, 2),
@@ -168,7 +194,7 @@ def test_shares_are_booked_and_remembered() -> None:
     some = rows(2, node=[STAGES.paid, STAGES.codes["refunded"]], detail=[0, 1], time=T0)
     lines, _ = open_lines(some, details).split(i64(3, 1, 1), i64())
     lines.keys[0] = (1, 2, 1, 4, 9)
-    book = OrderBook(STAGES, buckets, 9)
+    book = OrderBook(VOCABULARY, buckets, 9)
     book.count(some, lines, details)
     (change,) = buckets.flush()
     slots = {(key[3], key[1]): (number, amount) for key, number, amount in change.money if key[0] == 1}
@@ -199,6 +225,12 @@ def test_lines_that_share_a_key_are_one_order_for_it() -> None:
     ]
 
 
+def test_skus_beyond_the_bound_are_one_key() -> None:
+    """Two of them in an order are one order under (other)."""
+    lines = [Line(SMALL.sku[name], 1, 2, 100) for name in "XYW"]
+    assert [row for row in amounts(lines) if row[0] == 3] == [(3, OTHER_CODE, 200), (3, 2, 100)]
+
+
 def test_a_free_order_is_an_order() -> None:
     """An amount of zero is counted under its keys."""
     assert sorted(amounts([Line(X, 1, 2, 0)])) == [(0, 0, 0), (1, 1, 0), (2, 2, 0), (3, X, 0)]
@@ -212,7 +244,7 @@ def book(
 ) -> dict[Any, tuple[int, int]]:
     """(kind, currency, dimension, code) -> (orders, amount), of events with a detail each."""
     buckets = BucketCounts(4)
-    orders = OrderBook(STAGES, buckets, remembered)
+    orders = OrderBook(VOCABULARY, buckets, remembered)
     serials = [NO_DETAIL if detail is None else at for at, detail in enumerate(details)]
     known = {at: detail for at, detail in enumerate(details) if detail is not None}
     some = rows(len(kinds), node=[STAGES.codes[kind] for kind in kinds], detail=serials, time=T0)
@@ -310,7 +342,7 @@ def test_money_goes_to_the_keys_as_attributed() -> None:
     lines = open_lines(some, details)
     lines.keys[0] = (9, 1, 3)
     lines.keys[1] = (9, 2, 4)
-    OrderBook(STAGES, buckets, 9).count(some, lines, details)
+    OrderBook(VOCABULARY, buckets, 9).count(some, lines, details)
     (change,) = buckets.flush()
     assert {(key[0], key[1]): amount for key, _, amount in change.money} == {
         (0, 0): 120,

@@ -17,7 +17,7 @@ from streams.core.snapshot import (
     encode_state,
     rows_to_bytes,
 )
-from streams.core.vocabulary import OTHER_CODE, Vocabulary
+from streams.core.vocabulary import OTHER_CODE, Vocabulary, counted_codes
 from streams.errors import CodecError
 from streams.formats.keys import key_objection
 from streams.funnel import Funnel
@@ -117,9 +117,26 @@ def test_codes_follow_their_names() -> None:
 
 
 def test_names_beyond_the_readers_bound_become_other() -> None:
-    """A smaller vocabulary holds what it can."""
-    renumbering = Renumbering(NAMES, vocabulary("C", max_keys=2))
-    assert renumbering.codes(2, i32(2, 3, 4)).tolist() == [3, OTHER_CODE, 2]
+    """A smaller vocabulary holds what it can; what SKU it was is still told apart."""
+    known = vocabulary("C", max_keys=2)
+    for name in "XY":
+        known.slot[name]
+    renumbering = Renumbering(NAMES, known)
+    assert renumbering.codes(0, i32(1, 2)).tolist() == [OTHER_CODE, OTHER_CODE]
+    codes = renumbering.codes(2, i32(2, 3, 4))
+    assert codes.tolist() == [3, known.sku["B"], 2]
+    assert counted_codes(codes).tolist() == [3, OTHER_CODE, 2]
+
+
+def test_skus_beyond_the_writers_bound_stay_what_they_are() -> None:
+    """Their code is what the reader gives them too, or the identity of the number it gives."""
+    small, known = vocabulary("A", max_keys=1), vocabulary("B")
+    code = small.sku["B"]
+    renumbering = Renumbering([table.names for table in small.tables], known)
+    assert renumbering.codes(2, i32(code, 2, 0)).tolist() == [code, known.sku["A"], 0]
+    assert renumbering.lines([Line(code, 0, 0, 5)]) == (Line(code, 0, 0, 5),)
+    assert renumbering.rows(rows_to_bytes(rows(1, [(0, 0, code)]))).keys[2].tolist() == [code]
+    assert code == known.sku.identity(known.sku["B"])
 
 
 def test_lines_are_renumbered_by_dimension() -> None:

@@ -8,27 +8,31 @@ import numpy as np
 import pytest
 
 from streams.core.vocabulary import (
-    FIRST_REJECTED,
     NONE_CODE,
     OTHER_CODE,
+    REJECTED,
     SEVERAL,
     UNMAPPED_STAGE,
     Column,
     KeyTable,
+    SkuTable,
     Stages,
     Vocabulary,
+    counted_code,
+    counted_codes,
     shard_of,
 )
 from streams.events import Reason
 from streams.formats.keys import key_objection
 from streams.funnel import DEFAULT_NODES, ORDER_OUTCOMES, Funnel
+from tests.support.columns import i32
 
 if TYPE_CHECKING:
     from streams.core.vocabulary import KeyTable as Table
 
 
 def table(max_keys: int = 100, *, dimension: str = "sku", shards: int = 4) -> Table:
-    """A table of SKUs that takes every key a format takes."""
+    """A table that takes every key a format takes."""
     return KeyTable(dimension, key_objection, max_keys, shards)
 
 
@@ -41,9 +45,9 @@ def test_no_key_and_other_keys_have_fixed_codes() -> None:
 
 
 def test_numbers_with_a_meaning_never_change() -> None:
-    """Keys count up from 2; what is no key is below zero, rejections lowest of all."""
+    """Keys count up from 2; what is no key is just below zero."""
     assert (NONE_CODE, OTHER_CODE) == (0, 1)
-    assert (SEVERAL, UNMAPPED_STAGE, FIRST_REJECTED) == (-1, -1, -2)
+    assert (SEVERAL, UNMAPPED_STAGE, REJECTED) == (-1, -1, -2)
 
 
 def test_keys_are_numbered_as_they_come() -> None:
@@ -73,7 +77,7 @@ def test_a_list_of_keys_is_no_key(key: tuple[str, ...]) -> None:
 def test_a_key_that_may_not_stand_answers_why(key: str, reason: Reason) -> None:
     """It has no code, takes no place, and its reason can be asked for."""
     skus = table()
-    assert skus[key] <= FIRST_REJECTED
+    assert skus[key] == REJECTED
     assert skus.objection(key) is reason
     assert skus.names == ["(none)", "(other)"]
     assert len(skus) == 1
@@ -89,7 +93,7 @@ def test_beyond_the_bound_keys_are_other() -> None:
     """The bound counts keys without (none) and (other); known ones keep their codes."""
     skus = table(max_keys=2)
     assert [skus[name] for name in "ABCDA"] == [2, 3, OTHER_CODE, OTHER_CODE, 2]
-    assert skus["(none)"] <= FIRST_REJECTED
+    assert skus["(none)"] == REJECTED
 
 
 def test_a_million_unknown_keys_are_other_and_cost_nothing() -> None:
@@ -99,6 +103,54 @@ def test_a_million_unknown_keys_are_other_and_cost_nothing() -> None:
     assert np.count_nonzero(codes == OTHER_CODE) == 999_000
     assert len(skus) == 1_001
     assert len(skus.names) == skus.prints.size == skus.shards.size == 1_002
+
+
+def skus_of(max_keys: int, *known: str) -> SkuTable:
+    """The table of the dimension sku, having met these."""
+    skus = SkuTable(key_objection, max_keys, 4)
+    for name in known:
+        skus[name]
+    return skus
+
+
+def test_skus_beyond_the_bound_are_told_apart() -> None:
+    """Each has a code of its own, always the same, far from all that have a meaning; none is remembered."""
+    skus = skus_of(2, "A", "B")
+    codes = [skus[f"SKU_{number}"] for number in range(2_000)]
+    assert len(set(codes)) == 2_000
+    assert min(codes) >= np.iinfo(np.int32).min
+    assert max(codes) <= -(1 << 30)
+    assert codes == [skus[f"SKU_{number}"] for number in range(2_000)]
+    assert (skus["A"], skus[None], skus[("SKU_1",)], skus["a\nb"]) == (2, NONE_CODE, SEVERAL, REJECTED)
+    assert (len(skus), len(skus.names), skus.prints.size, skus.shards.size) == (3, 4, 4, 4)
+
+
+def test_a_sku_has_one_identity_in_every_process() -> None:
+    """Numbered early, numbered late, or beyond the bound: below zero, and another one for another SKU."""
+    early, late, beyond = skus_of(9, "A", "B"), skus_of(9, "C", "B", "A"), skus_of(1, "C")
+    for name in "AB":
+        assert early.identity(early[name]) == late.identity(late[name]) == beyond.identity(beyond[name])
+    assert beyond["A"] == early.identity(2) < 0
+    assert early.identity(2) != early.identity(3)
+
+
+def test_identities_come_in_bulk() -> None:
+    """As one by one, from numbers and from codes beyond the bound; (none) and (other) stay."""
+    skus = skus_of(2, "A", "B")
+    codes = i32(skus["B"], NONE_CODE, skus["C"], OTHER_CODE, skus["A"])
+    identities = skus.identities(codes)
+    assert identities.tolist() == [skus.identity(code) for code in codes.tolist()]
+    assert identities.tolist() == [skus.identity(3), 0, skus["C"], 1, skus.identity(2)]
+    assert identities.dtype == np.int32
+
+
+def test_skus_beyond_the_bound_are_counted_as_one() -> None:
+    """Under (other); numbered ones and (none) as themselves."""
+    skus = skus_of(1, "A")
+    codes = i32(NONE_CODE, OTHER_CODE, skus["A"], skus["B"], skus["C"])
+    assert counted_codes(codes).tolist() == [0, 1, 2, OTHER_CODE, OTHER_CODE]
+    assert counted_codes(codes).dtype == np.int32
+    assert [counted_code(code) for code in codes.tolist()] == counted_codes(codes).tolist()
 
 
 def test_prints_do_not_depend_on_the_order_of_keys() -> None:
@@ -184,5 +236,7 @@ def test_a_vocabulary_has_a_table_per_dimension() -> None:
     assert vocabulary.slot is vocabulary.tables[0]
     assert vocabulary.banner is vocabulary.tables[1]
     assert vocabulary.sku is vocabulary.tables[2]
-    assert [vocabulary.sku[name] for name in "AB"] == [2, OTHER_CODE]
+    assert [vocabulary.slot[name] for name in "AB"] == [2, OTHER_CODE]
+    assert vocabulary.sku["A"] == 2
+    assert vocabulary.sku["B"] < REJECTED
     assert vocabulary.all_shard == shard_of("all", "all", 3)

@@ -283,6 +283,20 @@ def test_events_may_be_named_otherwise(vocabulary: Vocabulary) -> None:
     assert decoded.rejected == [Rejected(1, Outcome.UNMAPPED, Reason.UNKNOWN_EVENT, "event")]
 
 
+@pytest.mark.parametrize("columns", [NativeColumns, EventColumns])
+def test_skus_beyond_the_bound_are_told_apart(columns: type[NativeColumns | EventColumns]) -> None:
+    """Alone, in a list and on an order's lines each has the same code of its own, and none is rejected."""
+    known = Vocabulary(FUNNEL, key_objection, max_keys=1)
+    values = [click(sku="A"), click(sku="B"), click(sku=["C", "A", "B"]), paid("v", 1, line("B"), line("C"))]
+    decoded = decode(columns(NATIVE, known), *values)
+    assert decoded.rejected == []
+    opened = open_lines(decoded.rows, decoded.details, lists_of(decoded))
+    codes = [known.sku[name] for name in "ABCABBC"]
+    assert opened.keys[2].tolist() == codes
+    assert len(set(codes)) == 3
+    assert len(known.sku.names) == 3
+
+
 # --- any format ----------------------------------------------------------------------------------
 
 
