@@ -257,6 +257,10 @@ def _currency(document: dict[str, object]) -> str | None:
     return code
 
 
+_MOST_MONEY = 10**15
+_MOST_PIECES = 10**6
+
+
 def _price_minor(item: dict[str, object], currency: str) -> int:
     price = item.get("price")
     if price is None:
@@ -279,14 +283,17 @@ def _price_minor(item: dict[str, object], currency: str) -> int:
 
 def _quantity(item: dict[str, object]) -> int:
     quantity = item.get("quantity", 1)
-    if isinstance(quantity, bool) or not isinstance(quantity, int) or quantity < 1:
+    if isinstance(quantity, bool) or not isinstance(quantity, int) or not 1 <= quantity <= _MOST_PIECES:
         _invalid(Reason.BAD_QUANTITY)
     return quantity
 
 
 def _line(value: object, currency: str) -> _Line:
     item = _object(value)
-    amount = _price_minor(item, currency) * _quantity(item)
+    price = _price_minor(item, currency)
+    amount = price * _quantity(item)
+    if price > _MOST_MONEY or amount > _MOST_MONEY:
+        _invalid(Reason.PRICE_TOO_LARGE)
     return _Line(
         _optional_key(item, "sku"), _optional_key(item, "slot"), _optional_key(item, "banner"), amount
     )

@@ -150,6 +150,9 @@ def test_null_is_absent_for_keys() -> None:
         ({"price": True, "minor": True}, Reason.WRONG_TYPE),
         ({"price": "1", "quantity": 0}, Reason.BAD_QUANTITY),
         ({"price": "1", "quantity": -1}, Reason.BAD_QUANTITY),
+        ({"price": "1", "quantity": 10**6 + 1}, Reason.BAD_QUANTITY),
+        ({"price": "10000000000000.01"}, Reason.PRICE_TOO_LARGE),
+        ({"price": "10000000.01", "quantity": 10**6}, Reason.PRICE_TOO_LARGE),
         ({}, Reason.MISSING_FIELD),
     ],
 )
