@@ -174,6 +174,18 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         """What fetches; None before the thread has started."""
         return self._consumer
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust's watch over partitions that are stuck.
+
+        It would crash on one whose position is being looked up anew: Kafka may have deleted what
+        comes next before it was read.
+        """
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        state = assignment.state_value(tp) if assignment is not None else None
+        if state is not None and state.has_valid_position:
+            super().verify_event_path(now, tp)
+
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         # What its producer has rolled back was never there. Faust ties this to its transactions.

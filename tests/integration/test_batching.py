@@ -270,6 +270,22 @@ async def test_throttled_partitions_lose_nothing(kafka: KafkaCluster, topic_name
     assert [reader.offsets()[topic, number] for number in (0, 1)] == [list(range(count)) for count in written]
 
 
+async def test_a_position_not_known_is_no_reason_to_crash(
+    kafka: KafkaCluster, topic_names: TopicNames
+) -> None:
+    """Faust's watch over stuck partitions finds none while Kafka is asked, and of partitions that have gone."""
+    topic = topic_names("clicks")
+    await create(kafka.bootstrap_servers, topic)
+    await fill(kafka.bootstrap_servers, topic, [b"x"] * 10)
+    async with BatchReader(kafka.bootstrap_servers, topic_names("g"), topic) as reader:
+        await reader.takes(10)
+        thread: Any = reader.consumer._thread  # noqa: SLF001  # aiokafka has no public way
+        assignment = thread.aiokafka_consumer._subscription.subscription.assignment  # noqa: SLF001  # likewise
+        assignment.state_value(TopicPartition(topic, 0))._position = None  # noqa: SLF001  # likewise
+        for partition in (0, 9):
+            reader.consumer.verify_event_path(time.monotonic(), TP(topic, partition))
+
+
 async def test_an_agent_that_catches_up_does_not_end_throttling(
     kafka: KafkaCluster, topic_names: TopicNames
 ) -> None:
