@@ -64,12 +64,6 @@ class Attribution:
         by_visitor, by_sku = self._model.memories
         return {"clicks": by_visitor.slots, "clicks_by_sku": by_sku.slots}
 
-    def renumber(self, codes: Callable[[int, I32], I32]) -> None:
-        """Give all clicks new key codes: ``codes`` maps those of slots (0) and of banners (1)."""
-        for slots in self.tables().values():
-            for table, column in enumerate(slots.payload):
-                column[:] = codes(table, column)
-
     def attribute(self, rows: Rows, lines: Lines, cutoff_ms: int) -> Lines:
         """The lines with slots and banners they owe to clicks; takes in the clicks among the rows.
 

@@ -145,6 +145,10 @@ class BucketCounts:
         """Add records with one outcome."""
         self._bucket(bucket_ms).outcomes[key] += records
 
+    def clear(self) -> None:
+        """Forget what was counted since the last flush."""
+        self._buckets = {}
+
     def flush(self) -> Iterator[BucketChange]:
         """Take everything counted since the last flush, bucket by bucket in the order of time."""
         taken, self._buckets = self._buckets, {}

@@ -6,7 +6,6 @@ share the same, what is left over to the earliest, so that shares add up to the 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -42,29 +41,65 @@ class PaidOrder(NamedTuple):
 
 
 class PaidOrders:
-    """The last so many paid orders by the fingerprint of their id."""
+    """The last so many paid orders by the fingerprint of their id, numbered as they were paid."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._orders: OrderedDict[int, PaidOrder] = OrderedDict()
+        self._orders: dict[int, tuple[int, PaidOrder]] = {}
+        # Serial -> order. Looked through by number: the front of a dict is slow to find.
+        self._ids: dict[int, int] = {}
+        self._oldest = self._next = self._reported = 0
 
     def __len__(self) -> int:
         return len(self._orders)
 
-    def items(self) -> list[tuple[int, PaidOrder]]:
-        """All remembered orders, the one paid longest ago first."""
-        return list(self._orders.items())
+    @property
+    def serials(self) -> range:
+        """The numbers of all remembered orders; some in between are forgotten."""
+        return range(self._oldest, self._next)
 
     def remember(self, order: int, paid: PaidOrder) -> None:
         """Keep an order, forgetting the one paid longest ago beyond the limit."""
-        self._orders[order] = paid
-        self._orders.move_to_end(order)
-        if len(self._orders) > self._limit:
-            self._orders.popitem(last=False)
+        self._put(self._next, order, paid)
+
+    def _put(self, serial: int, order: int, paid: PaidOrder) -> None:
+        known = self._orders.get(order)
+        if known is not None:
+            if known[0] >= serial:
+                return
+            del self._ids[known[0]]
+        self._orders[order] = serial, paid
+        self._ids[serial] = order
+        self._oldest, self._next = min(self._oldest, serial), max(self._next, serial + 1)
+        while len(self._orders) > self._limit:
+            oldest = self._ids.pop(self._oldest, None)
+            self._oldest += 1
+            if oldest is not None:
+                del self._orders[oldest]
+
+    def changes(self, swept: range) -> list[tuple[int, int, PaidOrder]]:
+        """Orders paid since the last call, and those of a range of serials: (serial, order, paid)."""
+        new = range(max(self._reported, self._oldest), self._next)
+        self._reported = self._next
+        return [
+            (serial, self._ids[serial], self._orders[self._ids[serial]][1])
+            for part in (range(swept.start, min(swept.stop, new.start)), new)
+            for serial in part
+            if serial in self._ids
+        ]
+
+    def apply(self, changes: Iterable[tuple[int, int, PaidOrder]]) -> None:
+        """Take up what :meth:`changes` gave."""
+        for serial, order, paid in changes:
+            if not self._orders:
+                self._oldest = serial
+            self._put(serial, order, paid)
+        self._reported = self._next
 
     def get(self, order: int | None) -> PaidOrder | None:
         """The order, or None if it was never paid here or is forgotten."""
-        return None if order is None else self._orders.get(order)
+        known = None if order is None else self._orders.get(order)
+        return None if known is None else known[1]
 
 
 def reversed_lines(

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from streams.core.attribution import Attribution
 from streams.core.buckets import BucketChange, BucketCounts, bucket_of
+from streams.core.changes import Changes, Progress
 from streams.core.hashing import combine
 from streams.core.lines import open_lines
 from streams.core.nodes import NodeCounts
@@ -22,7 +24,6 @@ from streams.core.recent import RecentKeys
 from streams.core.rows import Rejected
 from streams.core.settings import BUCKET_MS, CountingSettings
 from streams.core.sku_lists import SkuLists
-from streams.core.snapshot import PartitionState, Renumbering, decode_state, encode_state, rows_to_bytes
 from streams.core.sorting import distinct
 from streams.errors import CodecError
 from streams.events import Outcome
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from streams.core.orders import PaidOrders
     from streams.core.rows import Decoded, Detail, Rows
     from streams.core.slots import TimedSlots
     from streams.core.vocabulary import Vocabulary
@@ -65,6 +67,7 @@ class SourcePartition:
         self._newest = [UNREAD, UNREAD]
         self._limit = UNREAD
         self._counted_until = UNREAD
+        self._line = UNREAD
         self._seen_ids = RecentKeys(settings.dedupe_horizon_ms, both_ways=True)
         self._attribution = Attribution(vocabulary, settings.attribution, settings.attribution_window_ms)
         self._buckets = BucketCounts(len(vocabulary.funnel.dimensions))
@@ -85,61 +88,65 @@ class SourcePartition:
         """Count everything that waits: there is nothing more to read."""
         self.process(_FOREVER)
 
-    def snapshot(self) -> bytes:
-        """Everything but what was counted since the last flush."""
-        return encode_state(
-            PartitionState(
-                self._stages.names,
-                self._vocabulary.funnel.dimensions,
-                [table.names for table in self._vocabulary.tables],
-                self.newest,
-                self._limit,
-                self._counted_until,
-                self._serial,
-                [[rows_to_bytes(rows) for rows in self._waiting.blocks(topic)] for topic in (0, 1)],
-                list(self._details.items()),
-                self._lists.state(),
-                {name: table.state() for name, table in self._tables().items()},
-                self._book.paid.items(),
-                self._settings.attribution,
-            )
+    @property
+    def written(self) -> int:
+        """How many entries of tables were written between the last two calls of :meth:`changes`."""
+        return sum(table.written for table, _ in self._tables().values())
+
+    @property
+    def paid(self) -> PaidOrders:
+        """The paid orders that are remembered."""
+        return self._book.paid
+
+    def changes(self, swept: range, orders: range) -> Changes:
+        """What changed since the last call, and a part of everything, names left out.
+
+        Args:
+            swept: the part of the tables (:meth:`streams.core.slots.TimedSlots.changes`).
+            orders: the part of the orders, by serial.
+        """
+        return Changes(
+            Progress(self._limit, self._counted_until, self._line),
+            [],
+            {
+                name: table.changes(swept, self._line - window)
+                for name, (table, window) in self._tables().items()
+            },
+            self._book.paid.changes(orders),
         )
 
-    def restore(self, data: bytes) -> None:
-        """Take up a snapshot; this partition must be new.
+    def apply(self, changes: Changes) -> None:
+        """Take up changes of a copy of this partition, under this process's codes.
 
         Raises:
-            CodecError: the snapshot is damaged, or of another version, funnel, set of dimensions or
-                attribution model.
+            CodecError: they are those of a partition with other tables.
         """
-        state = decode_state(data)
-        if (state.stages, state.dimensions) != (self._stages.names, self._vocabulary.funnel.dimensions):
-            raise CodecError("state of another funnel or other dimensions")
-        if state.attribution != self._settings.attribution:
-            raise CodecError(
-                f"state of attribution {state.attribution}, these settings say {self._settings.attribution}"
-            )
-        renumber = Renumbering(state.names, self._vocabulary)
-        self._newest = list(state.newest)
-        self._limit, self._counted_until = state.limit_ms, state.counted_until_ms
-        self._serial = state.serial
-        for topic, blocks in enumerate(state.waiting):
-            for columns in blocks:
-                self._waiting.add(topic, renumber.rows(columns))
-        for serial, detail in state.details:
-            self._details[serial] = detail._replace(lines=renumber.lines(detail.lines))
-        self._lists.restore(state.lists, lambda codes: renumber.codes(2, codes))
-        for name, table in self._tables().items():
-            table.restore(state.tables[name])
-        self._attribution.renumber(renumber.codes)
-        for order, paid in state.paid:
-            self._book.paid.remember(order, paid._replace(lines=renumber.lines(paid.lines)))
+        tables = self._tables()
+        if tables.keys() != changes.tables.keys():
+            raise CodecError("state of other tables")
+        progress = changes.progress
+        self._limit, self._counted_until, self._line = msgspec.structs.astuple(progress)
+        for name, (table, window) in tables.items():
+            state = changes.tables[name]
+            payload = [np.frombuffer(column, dtype=np.int32) for column in state.payload]
+            table.apply(state, payload, self._line - window)
+        self._book.paid.apply(changes.paid)
 
-    def _tables(self) -> dict[str, TimedSlots]:
+    def rewind(self, newest: tuple[int, int]) -> None:
+        """Forget what waits: it is read again, from where these were the newest event times read."""
+        self._waiting = Waiting()
+        self._details.clear()
+        self._lists = SkuLists()
+        self._buckets.clear()
+        self._newest = list(newest)
+
+    def _tables(self) -> dict[str, tuple[TimedSlots, int]]:
+        """Tables by name, and for how long each remembers, ms."""
+        window = self._settings.attribution_window_ms
         return {
-            "dedupe": self._seen_ids.slots,
-            "visitors": self._nodes.visitors.slots,
-            **self._attribution.tables(),
+            "dedupe": (self._seen_ids.slots, self._settings.dedupe_horizon_ms),
+            "visitors": (self._nodes.visitors.slots, window),
+            **{name: (table, window) for name, table in self._attribution.tables().items()},
         }
 
     def nbytes(self) -> dict[str, int]:
@@ -151,13 +158,15 @@ class SourcePartition:
             "waiting": self._waiting.nbytes + self._lists.nbytes,
         }
 
-    def ingest(self, topic: int, decoded: Decoded, timestamps: I64) -> list[Rejected]:
+    def ingest(self, topic: int, decoded: Decoded, timestamps: I64, known: int = 0) -> list[Rejected]:
         """Take in one batch of records of one topic in offset order.
 
         Args:
             topic: ``CLICKSTREAM`` or ``ORDERS``.
             decoded: what the records say.
             timestamps: Kafka's timestamp per record, ms, shape (records,).
+            known: so many records at the front were taken in before :meth:`rewind`. Of these only
+                what was not due then is to be counted, and nothing to be rejected again.
 
         Returns:
             The records that go to the dead-letter topic: what the decoder rejected, and those
@@ -168,18 +177,22 @@ class SourcePartition:
         arrival = classify(rows.time, timestamps[rows.record], before, self._settings)
         if len(rows):
             self._newest[topic] = int(arrival.newest[-1])
-        refused = arrival.future | arrival.too_late
+        refused: Bools = arrival.future | arrival.too_late
         rejected = decoded.rejected + [
             Rejected(int(rows.record[at]), outcome, None, "")
             for mask, outcome in ((arrival.future, Outcome.FUTURE), (arrival.too_late, Outcome.TOO_LATE))
             for at in np.flatnonzero(mask & rows.first).tolist()
         ]
+        if known:
+            rejected = [item for item in rejected if item.index >= known]
         self._count_rejected(topic, rejected, timestamps)
         rows.late = arrival.late
         rows.order_time = arrival.order_time
         rows.topic = np.full(len(rows), topic, dtype=np.int8)
         rows.event = combine(rows.event, np.uint64(topic))
         rows.detail = self._adopt(decoded, rows)
+        if known:
+            refused |= (rows.record < known) & (rows.order_time < self._limit)
         if refused.any():
             self._forget(rows.detail[refused])
             rows = rows.take(~refused)
@@ -257,7 +270,8 @@ class SourcePartition:
         read = [time for time in self._newest if time != UNREAD]
         slowest = max(min(read), max(read) - _MEMORY_SPREAD_MS) - self._settings.max_out_of_orderness_ms
         line = min(slowest, int(rows.order_time[0]))
-        return line - self._settings.allowed_lateness_ms - window_ms
+        self._line = line - self._settings.allowed_lateness_ms
+        return self._line - window_ms
 
     def _count_outcomes(self, rows: Rows, admitted: Bools) -> None:
         verdict = np.where(admitted, np.where(rows.late, 1, 2), 0)

@@ -14,8 +14,6 @@ import numpy as np
 from streams.core.rows import NO_DETAIL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     I64 = NDArray[np.int64]
@@ -26,9 +24,6 @@ _SIZE_BITS: Final = 10
 MAX_LIST: Final = (1 << _SIZE_BITS) - 1
 _FIRST: Final = NO_DETAIL - 1
 _LEAST_ROOM: Final = 1 << 12
-
-# Where the codes begin, the codes, and after which ordering time those up to an end are done with.
-ListState = tuple[int, bytes, list[tuple[int, int]]]
 
 
 def list_numbers(starts: I64, sizes: I64) -> I64:
@@ -118,16 +113,3 @@ class SkuLists:
             else:
                 self._codes[: kept.size] = kept.copy()
             self._begin, self._size = keep_from, kept.size
-
-    def state(self) -> ListState:
-        """All of it, for a snapshot."""
-        return self._begin, self._codes[: self._size].tobytes(), list(self._done)
-
-    def restore(self, state: ListState, renumber: Callable[[I32], I32]) -> None:
-        """Take up a snapshot; there must be nothing yet. ``renumber`` maps codes."""
-        self._begin = state[0]
-        codes = renumber(np.frombuffer(state[1], dtype=np.int32))
-        self._make_room(codes.size)
-        self._codes[: codes.size] = codes
-        self._size = codes.size
-        self._done = deque((end, last) for end, last in state[2])

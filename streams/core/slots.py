@@ -17,10 +17,13 @@ import numpy as np
 from streams.core.hashing import combine
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     U64 = NDArray[np.uint64]
     I64 = NDArray[np.int64]
+    I32 = NDArray[np.int32]
     Bools = NDArray[np.bool_]
 
 WAYS = 8
@@ -40,8 +43,12 @@ _CHUNK = 1 << 16
 _NO_CUTOFF = -(1 << 62)
 
 
+# A table is swept in so many parts, each a range of hashes: buckets may double in between.
+SWEEP = 1 << 16
+
+
 class TableState(msgspec.Struct, array_like=True):
-    """A table's entries as bytes of columns; times are ms above ``base_ms``."""
+    """Some of a table's entries as bytes of columns; times are ms above ``base_ms``."""
 
     base_ms: int | None
     keys: bytes
@@ -54,9 +61,13 @@ class TimedSlots:
 
     Args:
         payload: number of int32 columns kept beside the time.
+
+    Attributes:
+        written: how many entries were written between the last two calls of :meth:`changes`.
     """
 
     def __init__(self, payload: int = 0) -> None:
+        self.written = 0
         self._base: int | None = None
         self._salt = 0
         self._allocate(_MIN_BUCKETS, payload)
@@ -65,12 +76,14 @@ class TimedSlots:
         self._buckets = buckets
         self._keys = np.zeros((buckets, WAYS), dtype=np.uint64)
         self._times = np.zeros((buckets, WAYS), dtype=np.uint32)
+        # What was written since changes were last taken.
+        self._changed = np.zeros(buckets * WAYS, dtype=np.bool_)
         self.payload = np.zeros((payload, buckets * WAYS), dtype=np.int32)
 
     @property
     def nbytes(self) -> int:
         """Bytes held by the arrays."""
-        return self._keys.nbytes + self._times.nbytes + self.payload.nbytes
+        return self._keys.nbytes + self._times.nbytes + self._changed.nbytes + self.payload.nbytes
 
     def find(self, keys: U64) -> I64:
         """Slot index per key, -1 where there is none. Shape (n,)."""
@@ -151,6 +164,7 @@ class TimedSlots:
         base = self._rebase(int(times_ms.max()))
         relative = np.clip(times_ms - base, 1, _FRESH - 1)
         self._times.reshape(-1)[slots] = relative.astype(np.uint32)
+        self._changed[slots] = True
 
     def _relative_cutoff(self, cutoff_ms: int) -> int:
         if self._base is None:
@@ -185,7 +199,7 @@ class TimedSlots:
         A key's bucket is its hash scaled to their number, so doubling it keeps their order: no two
         keys meet, and memory is read and written from front to end.
         """
-        keys, times, payload = self._keys, self._times, self.payload
+        keys, times, payload, changed = self._keys, self._times, self.payload, self._changed
         old = self._buckets
         self._allocate(2 * old, payload.shape[0])
         for start in range(0, old, _CHUNK // WAYS):
@@ -196,10 +210,11 @@ class TimedSlots:
             slots = np.where(first >> 1 == bucket, first, second) * WAYS + where % WAYS
             self._keys.reshape(-1)[slots] = some
             self._times.reshape(-1)[slots] = times[part].reshape(-1)[where]
+            self._changed[slots] = changed[start * WAYS + where]
             self.payload[:, slots] = payload[:, start * WAYS + where]
 
     def _spread(self, cutoff_ms: int) -> None:
-        """All keys anew, under another salt."""
+        """All keys anew, under another salt; a sweep under way may miss them, so all have changed."""
         keys, times, payload = self.live(cutoff_ms)
         self._salt += 1
         self._allocate(self._buckets, self.payload.shape[0])
@@ -207,6 +222,7 @@ class TimedSlots:
             part = slice(start, start + _CHUNK)
             slots = self.resolve(keys[part], cutoff_ms)
             self._times.reshape(-1)[slots] = times[part]
+            self._changed[slots] = True
             self.payload[:, slots] = payload[:, part]
 
     def live(self, cutoff_ms: int) -> tuple[U64, NDArray[np.uint32], NDArray[np.int32]]:
@@ -215,27 +231,48 @@ class TimedSlots:
         where = np.flatnonzero(times >= self._relative_cutoff(cutoff_ms))
         return self._keys.reshape(-1)[where], times[where], self.payload[:, where]
 
-    def state(self) -> TableState:
-        """All entries, for a snapshot."""
-        where = np.flatnonzero(self._times.reshape(-1))
+    def changes(self, swept: range, cutoff_ms: int) -> TableState:
+        """Entries written since the last call, and all of a part of the table; none older than the cutoff.
+
+        Args:
+            swept: which of the ``SWEEP`` parts to take whole. Whoever has taken all parts, in
+                ascending order, and every change since, has all entries, also if buckets doubled
+                in between.
+            cutoff_ms: older entries need not be known.
+        """
+        changed, times = self._changed, self._times.reshape(-1)
+        self.written = int(np.count_nonzero(changed))
+        begin = swept.start * self._buckets // SWEEP * WAYS
+        end = -(-swept.stop * self._buckets // SWEEP) * WAYS
+        changed[begin:end] = True
+        where = np.flatnonzero(changed)
+        changed[where] = False
+        stored = times[where]
+        where = where[(stored >= self._relative_cutoff(cutoff_ms)) & (stored != _FRESH)]
         return TableState(
             self._base,
             self._keys.reshape(-1)[where].tobytes(),
-            self._times.reshape(-1)[where].tobytes(),
+            times[where].tobytes(),
             [column[where].tobytes() for column in self.payload],
         )
 
-    def restore(self, state: TableState) -> None:
-        """Take up a snapshot; the table must be new."""
+    def apply(self, state: TableState, payload: Sequence[I32], cutoff_ms: int) -> None:
+        """Take up entries that :meth:`changes` gave; they are no changes of this table.
+
+        Args:
+            state: the entries.
+            payload: their payload columns, under the numbers that are used here.
+            cutoff_ms: older entries may make room.
+        """
         keys = np.frombuffer(state.keys, dtype=np.uint64)
-        times = np.frombuffer(state.times, dtype=np.uint32)
-        payload = [np.frombuffer(column, dtype=np.int32) for column in state.payload]
-        self._base = state.base_ms
-        self._allocate(max(_MIN_BUCKETS, keys.size // (WAYS // 2)), len(payload))
+        if not keys.size or state.base_ms is None:
+            return
+        times = np.frombuffer(state.times, dtype=np.uint32).astype(np.int64) + state.base_ms
         for start in range(0, keys.size, _CHUNK):
             part = slice(start, start + _CHUNK)
-            slots = self.resolve(keys[part], _NO_CUTOFF)
-            self._times.reshape(-1)[slots] = times[part]
+            slots = self.resolve(keys[part], cutoff_ms)
+            self.write_times(slots, times[part])
+            self._changed[slots] = False
             for column, values in zip(self.payload, payload, strict=True):
                 column[slots] = values[part]
 

@@ -25,10 +25,10 @@ from streams.metrics.key_series import ExportSnapshot, KeySeries
 from streams.metrics.pipeline import PipelineMetrics
 from streams.worker.batching import BatchConsumer, BatchSchema
 from streams.worker.counting import Counting, CountingTopics
-from streams.worker.handover import Handover
 from streams.worker.kafka import Producer
 from streams.worker.merging import Merging
 from streams.worker.publishing import Outbox
+from streams.worker.recovery import Recovery
 from streams.worker.wiring import counting_settings, faust_app, input_format, key_series_settings
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ class Worker:
         self.merging = Merging(
             source_topics=self.sources, series=self.series, clock=self.clock, metrics=self.metrics
         )
-        self.handover = Handover(settings, self.counting, self.outbox)
         self.heartbeat = Heartbeat(time.monotonic())
+        self.recovery = Recovery(settings, self.counting, self.outbox, self.clock, self._waiting_for)
         self.http = HttpServer(
             settings.http.host,
             settings.http.port,
@@ -154,14 +154,10 @@ class Worker:
         return Readiness(True)
 
     async def before_revoke(self, revoked: set[TP]) -> None:
-        """Hand counting state over before the partitions go; acknowledge all that it holds."""
+        """Get all that is counted into the log before the partitions go."""
         numbers = {tp.partition for tp in revoked if tp.topic in self.sources}
         async with self.merging_turn, self._flushing:
-            held = [self.counting.partitions[n] for n in sorted(numbers) if n in self.counting.partitions]
-            # From here on nothing is taken in: what is still queued is read again by the next owner.
-            for assigned in held:
-                self.counting.drop(assigned.number)
-            await self.handover.give(held)
+            await self.recovery.give(sorted(numbers))
         for tp in revoked:
             if tp.topic in self.sources:
                 self.metrics.forget_partition(tp.topic, tp.partition)
@@ -175,7 +171,7 @@ class Worker:
         self.merging.own(frozenset(tp.partition for tp in tps if tp.topic == self.settings.topics.rollups))
         numbers = sorted({tp.partition for tp in tps if tp.topic in self.sources})
         async with self._flushing:
-            await self.handover.take(numbers)
+            await self.recovery.take(numbers)
         self._throttled.clear()
         self.heartbeat.waiting_for = ""
 
@@ -222,7 +218,7 @@ class Worker:
         for assigned in self.counting.partitions.values():
             for which, topic in enumerate(self.sources):
                 end = self.position(topic, assigned.number).end_offset
-                taken = assigned.next_offset[which]
+                taken = assigned.readings[which].next_offset
                 if end is not None and taken is not None:
                     self.metrics.set_lag(topic, assigned.number, max(end - taken, 0))
 

@@ -1,31 +1,34 @@
 """The counting side of a worker: one :class:`SourcePartition` per assigned partition.
 
-Batches come in from the agent, rollups and dead letters go out through the outbox. A batch is
-acknowledged once every event in it is counted and the rollups that say so are with the broker.
+Batches come in from the agent; changes of state, rollups and dead letters go out through the outbox. A
+batch is acknowledged once every event in it is counted, and the log and the rollups that say so are
+with the broker.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from streams.codec import encode_rollup
 from streams.core.ordering import UNREAD, Patience, release_limit
-from streams.core.pipeline import SourcePartition
+from streams.core.reading import Reading
 from streams.errors import DeadLetterLimit
 from streams.events import MAX_RECORD_BYTES, Outcome
 from streams.results import RollupWriter
 from streams.worker.publishing import Outgoing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from streams.clock import Clock
+    from streams.core.pipeline import SourcePartition
+    from streams.core.reading import SourceOffsets
     from streams.core.rows import Rejected
     from streams.core.settings import CountingSettings
     from streams.core.vocabulary import Vocabulary
@@ -34,7 +37,9 @@ if TYPE_CHECKING:
     from streams.metrics.pipeline import PipelineMetrics
     from streams.worker.batching import Position
     from streams.worker.publishing import Outbox
+    from streams.worker.state_log import StateLog
 
+_LOG = logging.getLogger(__name__)
 # Count as soon as this much has come in, without waiting for the next flush.
 _PROCESS_AT = 32_768
 # After so many rollups others have their turn on the event loop: history may be sparse and long.
@@ -44,28 +49,35 @@ _AHEAD_LIMIT = 400_000
 _PATIENCE = Patience()
 
 
-class _Unacknowledged(NamedTuple):
-    newest_ms: int
-    ack: Callable[[], object]
-
-
 @dataclass(slots=True)
 class AssignedPartition:
     """A source partition in this worker's hands."""
 
     number: int
     counts: SourcePartition
+    log: StateLog
     rollups: RollupWriter
-    # Per topic: offset behind the last record taken in (None before the first), and when that was.
-    next_offset: list[int | None] = field(default_factory=lambda: [None, None])
-    taken_at_ms: list[int] = field(default_factory=lambda: [0, 0])
+    readings: tuple[Reading, Reading]
+    # Per topic: when the last record was taken in.
+    taken_at_ms: list[int]
+    limit_ms: int
+    # As of the last flush.
+    logged_ms: int = UNREAD
     rejected_in_a_row: int = 0
     unprocessed: int = 0
-    # Per topic: one topic's batches must not wait for the other's, which may be far ahead.
-    unacknowledged: tuple[deque[_Unacknowledged], deque[_Unacknowledged]] = field(
-        default_factory=lambda: (deque(), deque())
-    )
-    limit_ms: int = UNREAD
+
+    @property
+    def sources(self) -> tuple[SourceOffsets, SourceOffsets]:
+        """Where clickstream and orders would be read on by the next owner."""
+        return self.readings[0].offsets(), self.readings[1].offsets()
+
+
+class _Flushing(NamedTuple):
+    """A flush of one source partition, from when it is captured until all of it is with the broker."""
+
+    assigned: AssignedPartition
+    acks: list[Callable[[], object]]
+    rollups: list[tuple[int, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,10 @@ class Counting:
         metrics: pipeline metrics.
         patience: with topics that have nothing left to read.
         stop_after: so many invalid records in a row stop the worker; None for never.
+
+    Attributes:
+        partitions: by number, those that are counted.
+        newer_life: asks a partition's log whether a newer life has claimed it.
     """
 
     def __init__(  # noqa: PLR0913  # its collaborators, by name
@@ -115,22 +131,23 @@ class Counting:
         self._patience = patience
         self._stop_after = stop_after
         self.partitions: dict[int, AssignedPartition] = {}
+        self.newer_life: Callable[[AssignedPartition], Awaitable[bool]] | None = None
+        self._flushing: list[_Flushing] = []
+        self._logged = False
 
-    def assign(
-        self, number: int, counts: SourcePartition | None = None, *, after: int = -1
-    ) -> AssignedPartition:
-        """Begin to count a source partition, from restored state or from nothing.
+    def assign(self, number: int, log: StateLog, counts: SourcePartition) -> AssignedPartition:
+        """Begin to count a source partition behind what its log says.
 
         Args:
             number: the source partition.
-            counts: its state.
-            after: generation of the life before, which this one must exceed whatever the clocks say.
+            log: of a life that has begun.
+            counts: the state that the log tells.
         """
         now = self._clock.now_ms()
-        counts = counts or SourcePartition(self.vocabulary, self.settings)
-        writer = RollupWriter(self.vocabulary, number, max(now, after + 1))
-        assigned = AssignedPartition(number, counts, writer, taken_at_ms=[now, now])
-        assigned.limit_ms = counts.limit_ms
+        readings = Reading(log.sources[0]), Reading(log.sources[1])
+        counts.rewind((readings[0].newest_ms, readings[1].newest_ms))
+        writer = RollupWriter(self.vocabulary, number, log.generation)
+        assigned = AssignedPartition(number, counts, log, writer, readings, [now, now], counts.limit_ms)
         self.partitions[number] = assigned
         return assigned
 
@@ -147,10 +164,13 @@ class Counting:
         started = time.perf_counter()
         assigned = self.partitions[number]
         which = self._topics.sources.index(topic)
-        fresh = batch.since(assigned.next_offset[which] or 0)
-        if fresh is not None:
+        reading = assigned.readings[which]
+        fresh = reading.fresh(batch)
+        if fresh is None:
+            ack()
+        else:
             self._ingest(assigned, which, fresh)
-        assigned.unacknowledged[which].append(_Unacknowledged(assigned.counts.newest[which], ack))
+            reading.take(fresh, assigned.counts.newest[which], ack)
         assigned.unprocessed += len(batch.offsets)
         if assigned.unprocessed >= _PROCESS_AT:
             self._process(assigned, (None, None))
@@ -160,8 +180,8 @@ class Counting:
         decoded = self._decoders[which].decode(batch)
         accepted = len(decoded.rows)
         timestamps = np.array(batch.timestamps, dtype=np.int64)
-        rejected = assigned.counts.ingest(which, decoded, timestamps)
-        assigned.next_offset[which] = batch.offsets[-1] + 1
+        known = assigned.readings[which].known(batch)
+        rejected = assigned.counts.ingest(which, decoded, timestamps, known)
         assigned.taken_at_ms[which] = self._clock.now_ms()
         for item in rejected:
             self._outbox.put(self._dead_letter(assigned.number, which, batch, item))
@@ -216,7 +236,7 @@ class Counting:
         if position.next_offset is None or position.end_offset is None:
             return None
         # What is fetched but still on its way here is left to read as well.
-        on_its_way = (position.handed_out or 0) > (assigned.next_offset[which] or 0)
+        on_its_way = (position.handed_out or 0) > (assigned.readings[which].next_offset or 0)
         if position.next_offset < position.end_offset or on_its_way:
             return None
         return now - assigned.taken_at_ms[which]
@@ -244,7 +264,9 @@ class Counting:
         return 0 if newest[0] > newest[1] else 1
 
     async def flush(self, position: Callable[[str, int], Position]) -> bool:
-        """Count what is due, send rollups of all changes, acknowledge batches that are wholly counted.
+        """Count what is due, write all changes to the log, then send the rollups that say the same.
+
+        A batch is acknowledged when everything in it is counted, logged and sent.
 
         Args:
             position: where reading of a topic-partition stands, to tell topics with nothing left.
@@ -252,27 +274,72 @@ class Counting:
         Returns:
             False if the broker did not take everything; what is left goes first next time.
         """
-        counted = []
+        if not await self._finish():
+            return False
         for assigned in list(self.partitions.values()):
             self._count_due(assigned, position)
-            counted.append((assigned, assigned.limit_ms))
-            await self.put_rollups(assigned)
-        if not await self._outbox.send():
-            return False
-        for assigned, limit in counted:
-            for waiting in assigned.unacknowledged:
-                # A batch before the first valid record has nothing that could wait.
-                while waiting and (waiting[0].newest_ms < limit or waiting[0].newest_ms == UNREAD):
-                    waiting.popleft().ack()
-        return True
+            await self._capture(assigned)
+        return await self._finish()
 
-    async def put_rollups(self, assigned: AssignedPartition) -> None:
-        """Put rollups of what was counted since the last flush on their way."""
+    async def give(self, numbers: Iterable[int]) -> list[AssignedPartition]:
+        """Let go of source partitions, with all that is counted in the log.
+
+        Returns:
+            Those that the broker took wholly; of the others the next owner counts the end again.
+        """
+        # From here on nothing is taken in: what is still queued is read again by the next owner.
+        held = [self.partitions.pop(number) for number in numbers if number in self.partitions]
+        if not held or not await self._finish():
+            return []
+        for assigned in held:
+            self._process(assigned, (None, None))
+            await self._capture(assigned)
+        return held if await self._finish() else []
+
+    async def _capture(self, assigned: AssignedPartition) -> None:
+        """Put a flush on its way: everything as of one moment, and after that others have their turn."""
         changes, until = assigned.counts.flush(), assigned.counts.counted_until
+        acks = [ack for reading in assigned.readings for ack in reading.counted(assigned.limit_ms)]
+        sources, log = assigned.sources, assigned.log
+        if not acks and sources == log.sources and assigned.limit_ms == assigned.logged_ms:
+            return
+        captured = log.capture(sources)
+        assigned.logged_ms = assigned.limit_ms
+        rollups = list[tuple[int, bytes]]()
         for number, rollup in enumerate(assigned.rollups.rollups(changes, until), start=1):
-            self._outbox.put(Outgoing(self._topics.rollups, rollup.shard, None, encode_rollup(rollup)))
+            rollups.append((rollup.shard, encode_rollup(rollup)))
             if number % _ROLLUPS_AT_ONCE == 0:
                 await asyncio.sleep(0)
+        for message in log.messages(captured, rollups):
+            self._outbox.put(message)
+        self._flushing.append(_Flushing(assigned, acks, rollups))
+
+    async def _finish(self) -> bool:
+        """Get what was captured to the broker: first the log, and once it is there, the rollups."""
+        if not await self._outbox.send():
+            return False
+        if not self._logged:
+            self._flushing = [item for item in self._flushing if not await self._is_over(item.assigned)]
+            for item in self._flushing:
+                for shard, data in item.rollups:
+                    self._outbox.put(Outgoing(self._topics.rollups, shard, None, data))
+            self._logged = True
+            if not await self._outbox.send():
+                return False
+        for ack in [ack for item in self._flushing for ack in item.acks]:
+            ack()
+        self._flushing, self._logged = [], False
+        return True
+
+    async def _is_over(self, assigned: AssignedPartition) -> bool:
+        """Whether another worker has taken this partition over, by what stands in its log."""
+        if assigned.log.strangers is None or self.newer_life is None:
+            return False
+        if not await self.newer_life(assigned):
+            return False
+        _LOG.warning("another worker has this partition", extra={"partition": assigned.number})
+        self.partitions.pop(assigned.number, None)
+        return True
 
     def state_bytes(self) -> dict[str, int]:
         """Bytes of counting state by kind, over all partitions."""

@@ -26,7 +26,7 @@ from aiokafka.errors import (
 from streams.errors import TopicError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _LOG = logging.getLogger(__name__)
 # Without any message getting through.
@@ -43,13 +43,17 @@ _REFUSALS = (
 
 
 class Outgoing(NamedTuple):
-    """One message on its way out."""
+    """One message on its way out.
+
+    ``arrived`` is told its offset when the broker has it, below zero if nobody knows.
+    """
 
     topic: str
     partition: int | None
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
+    arrived: Callable[[int], object] | None = None
 
 
 class Sender(Protocol):
@@ -87,7 +91,7 @@ class Outbox:
         self._producer = producer
         self._patience = patience_seconds
         self._waiting: deque[Outgoing] = deque()
-        self._under_way: deque[tuple[Outgoing, asyncio.Future[object]]] = deque()
+        self._under_way: deque[tuple[Outgoing, asyncio.Future[Any]]] = deque()
         self.failing = False
 
     def __len__(self) -> int:
@@ -140,6 +144,7 @@ class Outbox:
             async with asyncio.timeout(self._patience):
                 await asyncio.shield(future)
         self._under_way.popleft()
+        _tell(message, future)
 
     async def _take_back(self) -> None:
         """What has not arrived is sent again, in order, by a new producer: this one is spent."""
@@ -148,6 +153,8 @@ class Outbox:
             message, future = self._under_way.pop()
             if not future.done() or _failed(future):
                 self._waiting.appendleft(message)
+            else:
+                _tell(message, future)
 
     def _note(self, error: Exception | None) -> None:
         if error is not None and not self.failing:
@@ -175,6 +182,11 @@ def _refusals(messages: Iterable[Outgoing]) -> Iterator[None]:
 
 def _size(message: Outgoing) -> int:
     return len(message.value or b"")
+
+
+def _tell(message: Outgoing, future: asyncio.Future[Any]) -> None:
+    if message.arrived is not None:
+        message.arrived(future.result().offset)
 
 
 def _failed(future: asyncio.Future[object]) -> bool:

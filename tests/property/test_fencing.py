@@ -1,15 +1,15 @@
 """Lives that die, are paused and wake at any point: what counts is what the state log holds, once.
 
 A model of the protocol, in single steps that may be interleaved at will. A life of a source
-partition (1) writes into the state log that it begins, (2) sends a fence to every shard, (3) reads
-the log up to where it began, (4) sends the last flush there once more, and (5) counts on: a flush
-goes to the log first, then its rollups go to the shards. Nobody tells a life that it is over. It sees
-so when the log has acknowledged a flush and a newer life stands before it: then it sends nothing.
-Until then it goes on whenever it has a turn.
+partition (1) writes into the state log that it claims the partition, (2) sends a fence to every
+shard, (3) writes into the log that it begins, (4) reads the log up to there and is over if a newer one has begun, (5) sends once more
+every flush there of which it cannot know that its rollups came before a fence, and (6) counts on: a
+flush goes to the log first, then its rollups go to the shards. Nobody tells a life that it is over;
+it goes on whenever it has a turn.
 
-Writing down that it begins must come first. If the fences did, the older life could write several
-flushes between fence and beginning; all of them would count in the state, and only the last of
-them in the shards.
+A fence comes after what it lets count stands in the log, and before the log is cut off. So whatever
+counted before the fence is in the state. What is in the state and came behind the fence is sent again:
+that is every flush behind a claim, and the one before it.
 """
 
 from __future__ import annotations
@@ -46,11 +46,19 @@ class Flush:
     sent: list[bytes]
 
 
+@dataclass(frozen=True)
+class Claim:
+    """A life is about to begin; or, ``cut`` off from here on all older ones, it does."""
+
+    life: int
+    cut: bool
+
+
 @dataclass
 class World:
     """The state log of one source partition, and its part of every shard of the rollups."""
 
-    log: list[int | Flush] = field(default_factory=list)
+    log: list[Claim | Flush] = field(default_factory=list)
     shards: list[list[bytes]] = field(default_factory=lambda: [[] for _ in range(SHARDS)])
     lives: list[Iterator[None]] = field(default_factory=list)
 
@@ -58,9 +66,22 @@ class World:
         """The flushes up to there that count: each of the newest life that had begun."""
         newest, found = -1, []
         for entry in self.log[:end]:
-            if isinstance(entry, int):
-                newest = max(newest, entry)
+            if isinstance(entry, Claim):
+                newest = max(newest, entry.life) if entry.cut else newest
             elif entry.life == newest:
+                found.append(entry)
+        return found
+
+    def unconfirmed(self, end: int) -> list[Flush]:
+        """Those of them whose rollups may have come behind a fence, or not at all."""
+        claimed, found = -1, list[Flush]()
+        counted = self.counted(end)
+        for entry in self.log[:end]:
+            if isinstance(entry, Claim):
+                claimed = max(claimed, entry.life)
+            elif any(entry is flush for flush in counted):
+                if claimed == entry.life:
+                    found.clear()
                 found.append(entry)
         return found
 
@@ -73,15 +94,19 @@ class World:
         next(self.lives[which])
 
     def _life(self, generation: int) -> Iterator[None]:
-        self.log.append(generation)
+        self.log.append(Claim(generation, cut=False))
         yield
         for shard in range(SHARDS):
             self.shards[shard].append(encode_fence(Fence(VERSION, 0, generation, shard)))
             yield
-        for flush in self.counted(self.log.index(generation))[-1:]:
+        self.log.append(Claim(generation, cut=True))
+        while any(isinstance(entry, Claim) and entry.cut and entry.life > generation for entry in self.log):
+            yield  # over before it began
+        for flush in self.unconfirmed(len(self.log)):
             for data in flush.sent:
-                self._send(sent_again(data, generation))
                 yield
+                self._send(sent_again(data, generation))
+        yield
         numbers = Counter[int]()
         for number in range(1_000):
             flush = Flush(generation, number, [])
@@ -98,14 +123,9 @@ class World:
                 flush.sent.append(encode_rollup(one))
             self.log.append(flush)
             yield
-            while any(isinstance(life, int) and life > generation for life in self.log[: self._at(flush)]):
-                yield
             for data in flush.sent:
                 self._send(data)
                 yield
-
-    def _at(self, flush: Flush) -> int:
-        return next(at for at, entry in enumerate(self.log) if entry is flush)
 
     def _send(self, data: bytes) -> None:
         message = decode_message(data)
@@ -114,8 +134,8 @@ class World:
     def finish(self) -> None:
         """A last life begins and comes to the point where it would count on."""
         self.begin()
-        before = len(self.log)
-        while len(self.log) < before + 2:
+        self.step(-1)
+        while not isinstance(self.log[-1], Flush):
             self.step(-1)
         self.log.pop()
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from streams.codec import decode_rollup, encode_rollup
+from streams.codec import decode_rollup, encode_rollup, sent_again
 from streams.core.merge import Applied, MoneyKey, ShardMerge, Totals
-from streams.core.pipeline import SourcePartition
+from streams.core.reading import Reading
 from streams.core.settings import CountingSettings
 from streams.core.vocabulary import Vocabulary
 from streams.events import Outcome, RecordBatch
@@ -21,6 +21,7 @@ from streams.formats.keys import key_objection
 from streams.formats.native import NativeFormat
 from streams.funnel import Funnel
 from streams.results import RollupWriter
+from tests.support.state_log import MemoryLog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from streams.events import Record
 
 DEFAULTS = CountingSettings()
+_READ_AGAIN = 7
 
 
 class Tables(NamedTuple):
@@ -67,43 +69,90 @@ class CountedPartition:
             self.vocabulary.sku[sku]
         form = NativeFormat(funnel=self.funnel, extra_fields=self.funnel.extra_dimensions)
         self._decoder = create_columns(form, self.vocabulary)
-        self.counts = SourcePartition(self.vocabulary, settings)
         self._merge = ShardMerge()
         self._totals = Totals()
-        self._writer = RollupWriter(self.vocabulary, 0, 1)
+        self._source: tuple[list[Record], list[Record]] = ([], [])
+        self._log = MemoryLog()
+        self._begin()
+
+    def _begin(self) -> None:
+        """A life behind everything in the log."""
+        self.counts, self._writer_log = self._log.begin(self.vocabulary, self.settings)
+        sources = self._writer_log.sources
+        self._readings = Reading(sources[0]), Reading(sources[1])
+        self.counts.rewind((sources[0].newest_ms, sources[1].newest_ms))
+        self._writer = RollupWriter(self.vocabulary, 0, self._writer_log.generation)
 
     def read(self, topic: int, records: Sequence[Record]) -> list[Rejected]:
         """Take in one batch of a topic."""
-        batch = RecordBatch.of(records)
-        return self.counts.ingest(
-            topic, self._decoder.decode(batch), np.array(batch.timestamps, dtype=np.int64)
+        known = self._source[topic][-1].offset if self._source[topic] else -1
+        self._source[topic].extend(record for record in records if record.offset > known)
+        reading = self._readings[topic]
+        batch = reading.fresh(RecordBatch.of(records))
+        if batch is None:
+            return []
+        rejected = self.counts.ingest(
+            topic,
+            self._decoder.decode(batch),
+            np.array(batch.timestamps, dtype=np.int64),
+            reading.known(batch),
         )
+        reading.take(batch, self.counts.newest[topic], list[int]().clear)
+        return rejected
 
     def process(self) -> int:
         """Count what both topics are past, as a replay does."""
         return self.counts.process(min(self.counts.newest) - self.settings.max_out_of_orderness_ms)
 
     def flush(self) -> None:
-        """Bring what was counted into the totals, over the wire format.
+        """Bring what was counted into the log, and into the totals, over the wire formats.
 
         Every rollup must be a new one, with none missing before it.
         """
-        for rollup in self._writer.rollups(self.counts.flush(), self.counts.counted_until):
-            read = decode_rollup(encode_rollup(rollup))
-            applied = self._merge.apply(read)
+        self.counts.process(self.counts.limit_ms)
+        rollups = list(self._writer.rollups(self.counts.flush(), self.counts.counted_until))
+        for reading in self._readings:
+            reading.counted(self.counts.limit_ms)
+        captured = self._writer_log.capture((self._readings[0].offsets(), self._readings[1].offsets()))
+        data = [(rollup.shard, encode_rollup(rollup)) for rollup in rollups]
+        self._log.append(self._writer_log.messages(captured, data))
+        for _, sent in data:
+            applied = self._apply(sent)
             if applied is not Applied.APPLIED or self._merge.missing(0):
-                raise AssertionError(f"rollup {read.sequence} of life {read.generation}: {applied}")
-            self._totals.add(read)
+                raise AssertionError(f"a rollup of life {self._writer.generation}: {applied}")
 
-    def hand_over(self, first_keys: Sequence[str] = (), first_skus: Sequence[str] = ()) -> CountedPartition:
-        """The next owner: another process, whose vocabulary met these keys first."""
-        self.flush()
+    def _apply(self, data: bytes) -> Applied:
+        read = decode_rollup(data)
+        applied = self._merge.apply(read)
+        if applied is Applied.APPLIED:
+            self._totals.add(read)
+        return applied
+
+    def hand_over(
+        self, first_keys: Sequence[str] = (), first_skus: Sequence[str] = (), *, flushed: bool = True
+    ) -> CountedPartition:
+        """The next owner: another process, whose vocabulary met these keys first.
+
+        It reads the log, and again what was read and not counted. Without a flush it is as if this
+        process was killed: what it did since the last one is done again.
+        """
+        if flushed:
+            self.flush()
         owner = CountedPartition(
             self.settings, funnel=self.funnel, first_keys=first_keys, first_skus=first_skus
         )
-        owner.counts.restore(self.counts.snapshot())
         owner._merge, owner._totals = self._merge, self._totals
-        owner._writer = RollupWriter(owner.vocabulary, 0, self._writer.generation + 1)
+        owner._log = self._log
+        owner._begin()
+        for data in self._log.unsent:
+            if owner._apply(sent_again(data, owner._writer.generation)) is Applied.APPLIED:
+                raise AssertionError("a rollup that had come counts again")
+        for topic, records in enumerate(self._source):
+            resume = owner._readings[topic].next_offset or 0
+            owner._source[topic].extend(record for record in records if record.offset < resume)
+            again = [record for record in records if record.offset >= resume]
+            for start in range(0, len(again), _READ_AGAIN):
+                owner.read(topic, again[start : start + _READ_AGAIN])
         return owner
 
     def finish(self) -> Tables:

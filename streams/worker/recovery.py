@@ -1,0 +1,170 @@
+"""Counting state from one owner of a source partition to the next, out of the state log.
+
+Whoever gets a source partition reads its log from where the newest marker says, claims it, fences off
+what older owners may still send, begins a life of its own and sends again what may not have come
+(:mod:`streams.worker.state_log`). It makes no difference whether the owner before went in order, was
+killed, or is asleep and will wake up. Of a partition that goes the state is kept until it is known who
+has it next: to a worker that gets it back at once, only what others wrote meanwhile is new.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING
+
+from streams.codec import encode_fence, sent_again
+from streams.core.pipeline import SourcePartition
+from streams.errors import CodecError, TopicError
+from streams.results import VERSION, Fence
+from streams.worker.kafka import kafka_options
+from streams.worker.publishing import Outgoing
+from streams.worker.ranges import partitions_of
+from streams.worker.state_log import Life, LogReader, StateLog, encode_entry, life_key, shape_of
+from streams.worker.state_topic import StateTopic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from streams.clock import Clock
+    from streams.config import Settings
+    from streams.worker.counting import AssignedPartition, Counting
+    from streams.worker.publishing import Outbox
+    from streams.worker.state_log import Place
+
+_LOG = logging.getLogger(__name__)
+# Each waits for some seconds.
+_TRIES = 12
+_REMEDY = "delete the records of that partition to count on from nothing"
+
+
+class Recovery:
+    """See the module.
+
+    Args:
+        settings: topic names and how to reach Kafka.
+        counting: whose partitions come and go.
+        outbox: where claims, fences and what is sent again leave.
+        clock: for generations, which also exceed all that the log names.
+        waiting_for: is told how far reading has come.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        counting: Counting,
+        outbox: Outbox,
+        clock: Clock,
+        waiting_for: Callable[[str], object],
+    ) -> None:
+        self._topics = settings.topics
+        self._kafka = settings.kafka
+        self._counting = counting
+        self._outbox = outbox
+        self._clock = clock
+        self._waiting_for = waiting_for
+        self._shape = shape_of(counting.vocabulary, counting.settings.attribution)
+        # Of partitions that are counted, and of those that just went.
+        self._readers: dict[int, LogReader] = {}
+        self._kept: dict[int, LogReader] = {}
+        counting.newer_life = self._newer_life
+
+    async def give(self, numbers: Iterable[int]) -> None:
+        """Write all that is counted of partitions that go; what Kafka does not take is counted again."""
+        numbers = list(numbers)
+        given = await self._counting.give(numbers)
+        for assigned in given:
+            reader = self._readers[assigned.number]
+            if assigned.log.strangers is None:
+                reader.continue_after(assigned.log)
+                self._kept[assigned.number] = reader
+            _LOG.info("state handed over", extra={"partition": assigned.number})
+        for number in numbers:
+            self._readers.pop(number, None)
+
+    async def take(self, numbers: Sequence[int]) -> None:
+        """Begin to count partitions where their log ends, or from nothing where there is none.
+
+        Raises:
+            CodecError: a state is there but cannot be read.
+            TopicError: the state topic lacks a partition, cannot be read to its end, or takes nothing.
+        """
+        kept, self._kept = self._kept, {}
+        if not numbers:
+            return
+        await self._be_there(numbers)
+        async with StateTopic(self._kafka, self._topics.state, self._waiting_for) as topic:
+            begins = await topic.begins([number for number in numbers if number not in kept])
+            readers = {number: kept.get(number) or self._reader(begins[number]) for number in numbers}
+            await topic.read(readers)
+            await self._claim(topic, readers)
+
+    def _reader(self, begin: Place | None) -> LogReader:
+        vocabulary = self._counting.vocabulary
+        counts = SourcePartition(vocabulary, self._counting.settings)
+        return LogReader(counts, vocabulary, self._shape, begin)
+
+    async def _be_there(self, numbers: Sequence[int]) -> None:
+        topic = self._topics.state
+        missing = set(numbers) - set(await partitions_of(kafka_options(self._kafka), [topic]))
+        if missing:
+            raise TopicError(f"{topic}: no partition {min(missing)}: it needs as many as the sources")
+
+    async def _claim(self, topic: StateTopic, readers: Mapping[int, LogReader]) -> None:
+        """Begin a life of each partition; what comes of older ones from here on is void."""
+        now, owner = self._clock.now_ms(), secrets.randbits(62)
+        lives = {number: max(now, reader.seen + 1) for number, reader in readers.items()}
+        await self._send(self._life(number, Life(life, owner, begun=False)) for number, life in lives.items())
+        shards = range(self._topics.rollup_shards)
+        await self._send(self._fence(number, life, at) for number, life in lives.items() for at in shards)
+        await self._send(self._life(number, Life(life, owner, begun=True)) for number, life in lives.items())
+        await topic.read(readers)
+        for number, reader in readers.items():
+            if (reader.generation, reader.owner) == (lives[number], owner):
+                await self._begin(number, reader)
+            else:
+                # We were asleep, and the group will tell us so.
+                _LOG.warning("another worker has this partition", extra={"partition": number})
+
+    def _life(self, number: int, life: Life) -> Outgoing:
+        key = life_key(life.generation, begun=life.begun)
+        return Outgoing(self._topics.state, number, key, encode_entry(life))
+
+    def _fence(self, number: int, generation: int, shard: int) -> Outgoing:
+        fence = Fence(VERSION, number, generation, shard)
+        return Outgoing(self._topics.rollups, shard, None, encode_fence(fence))
+
+    async def _begin(self, number: int, reader: LogReader) -> None:
+        try:
+            reader.check()
+        except CodecError as error:
+            raise CodecError(
+                f"{self._topics.state}: state of partition {number}: {error}; {_REMEDY}"
+            ) from error
+        await self._send(
+            Outgoing(self._topics.rollups, shard, None, sent_again(data, reader.generation))
+            for rollups in reader.unsent
+            for shard, data in rollups
+        )
+        log = StateLog(self._topics.state, number, reader, self._counting.vocabulary)
+        self._readers[number] = reader
+        self._counting.assign(number, log, reader.counts)
+        _LOG.info("state taken over", extra={"partition": number, "bytes": reader.bytes_read})
+
+    async def _send(self, messages: Iterable[Outgoing]) -> None:
+        for message in messages:
+            self._outbox.put(message)
+        for _ in range(_TRIES):
+            if await self._outbox.send():
+                return
+            self._waiting_for(f"kafka does not take messages: {len(self._outbox)} wait")
+        raise TopicError(f"{self._topics.state}: kafka does not take the state")
+
+    async def _newer_life(self, assigned: AssignedPartition) -> bool:
+        """Whether a newer life than this one's stands among entries that are not its own."""
+        strangers = assigned.log.strangers
+        if strangers is None:
+            return False
+        async with StateTopic(self._kafka, self._topics.state, self._waiting_for) as topic:
+            lives = await topic.lives(assigned.number, strangers)
+        return any(life.generation > assigned.log.generation for life in lives)
