@@ -114,6 +114,31 @@ DEADLETTERS: Final = MetricSpec(
     "Records written to the dead-letter topic, by the topic that they came from.",
     ("topic",),
 )
+LOST_RECORDS: Final = MetricSpec(
+    "funnelwatch_lost_records_total",
+    "counter",
+    "Records that were deleted from a source topic before they were read.",
+    ("topic",),
+)
+STATE_LOG_BYTES: Final = MetricSpec(
+    "funnelwatch_state_log_bytes_total",
+    "counter",
+    "Bytes written to the log of counting state.",
+    unit="bytes",
+)
+RECOVERY_LEFT: Final = MetricSpec(
+    "funnelwatch_recovery_left_entries",
+    "gauge",
+    "Entries of the log of counting state that are still to be read before counting goes on.",
+    unit="entries",
+)
+RECOVERY_SECONDS: Final = MetricSpec(
+    "funnelwatch_recovery_seconds",
+    "histogram",
+    "Time from an assignment of source partitions until their state is taken over.",
+    unit="seconds",
+    buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0),
+)
 LAG: Final = MetricSpec(
     "funnelwatch_consumer_lag_records",
     "gauge",
@@ -183,6 +208,10 @@ CATALOG: Final = (
     SHOWN_KEYS,
     REJECTED,
     DEADLETTERS,
+    LOST_RECORDS,
+    STATE_LOG_BYTES,
+    RECOVERY_LEFT,
+    RECOVERY_SECONDS,
     LAG,
     WATERMARK_DELAY,
     FRESHNESS,

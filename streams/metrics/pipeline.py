@@ -79,6 +79,10 @@ class PipelineMetrics:
         self._deadletters = _counter(catalog.DEADLETTERS, registry)
         self._rollups = _counter(catalog.ROLLUPS, registry)
         self._rebalances = _counter(catalog.REBALANCES, registry)
+        self._lost = _counter(catalog.LOST_RECORDS, registry)
+        self._state_log = _counter(catalog.STATE_LOG_BYTES, registry)
+        self._recovery_left = _gauge(catalog.RECOVERY_LEFT, registry)
+        self._recovery = WeightedHistogram(catalog.RECOVERY_SECONDS, registry)
         self._lag = _gauge(catalog.LAG, registry)
         self._watermark_delay = _gauge(catalog.WATERMARK_DELAY, registry)
         self._state_bytes = _gauge(catalog.STATE_BYTES, registry)
@@ -97,6 +101,22 @@ class PipelineMetrics:
     def dead_letter(self, topic: str, n: int = 1) -> None:
         """Counts records of a source topic that went to the dead-letter topic."""
         self._deadletters.labels(topic).inc(n)
+
+    def lose(self, topic: str, n: int) -> None:
+        """Counts records of a source topic that were deleted before they were read."""
+        self._lost.labels(topic).inc(n)
+
+    def log_state(self, n: int) -> None:
+        """Counts bytes written to the log of state."""
+        self._state_log.inc(n)
+
+    def set_recovery_left(self, entries: int) -> None:
+        """Sets how many entries of the log are still to be read."""
+        self._recovery_left.set(entries)
+
+    def observe_recovery(self, seconds: float) -> None:
+        """Notes that taking state over took so long."""
+        self._recovery.observe(seconds)
 
     def merge_rollup(self, outcome: str, n: int = 1) -> None:
         """Counts rollups by outcome, one of :data:`ROLLUP_OUTCOMES`; raises ValueError for another."""
@@ -144,6 +164,7 @@ class PipelineMetrics:
     def _begin_at_zero(self, topics: Iterable[str]) -> None:
         for topic in topics:
             self._deadletters.labels(topic)
+            self._lost.labels(topic)
             for reason in Reason:
                 self._rejected.labels(topic, reason.value)
         for outcome in ROLLUP_OUTCOMES:

@@ -76,7 +76,9 @@ class Worker:
             source_topics=self.sources, series=self.series, clock=self.clock, metrics=self.metrics
         )
         self.heartbeat = Heartbeat(time.monotonic())
-        self.recovery = Recovery(settings, self.counting, self.outbox, self.clock, self._waiting_for)
+        self.recovery = Recovery(
+            settings, self.counting, self.outbox, self.clock, self.metrics, self._waiting_for
+        )
         self.http = HttpServer(
             settings.http.host,
             settings.http.port,
@@ -172,8 +174,26 @@ class Worker:
         numbers = sorted({tp.partition for tp in tps if tp.topic in self.sources})
         async with self._flushing:
             await self.recovery.take(numbers)
+        self._start_where_state_ends()
         self._throttled.clear()
         self.heartbeat.waiting_for = ""
+
+    def _start_where_state_ends(self) -> None:
+        """Not where the group has committed: state may be ahead of that."""
+        for assigned in self.counting.partitions.values():
+            for topic, reading in zip(self.sources, assigned.readings, strict=True):
+                if reading.next_offset is not None:
+                    self.consumer.start_at[TP(topic, assigned.number)] = reading.next_offset
+
+    def lost(self, tp: TP, begin: int, end: int) -> None:
+        """Records were deleted before they were read."""
+        if tp.topic in self.sources:
+            self.metrics.lose(tp.topic, end - begin)
+
+    def begun_anew(self, tp: TP, begin: int, end: int) -> None:  # noqa: ARG002  # the consumer's hook
+        """A topic was made anew while we were away."""
+        if tp.topic in self.sources:
+            self.counting.begin_anew(tp.topic, tp.partition, end)
 
     def position(self, topic: str, partition: int) -> Position:
         """Where reading of a source topic-partition stands."""
@@ -234,6 +254,8 @@ class Worker:
             self._waiting_for("joining the group")
             self.consumer.before_revoke = self.before_revoke
             self.consumer.after_assign = self.assigned
+            self.consumer.on_gap = self.lost
+            self.consumer.on_new_log = self.begun_anew
             await self.app.start()
             await self._until_ended()
             if self.app.crash_reason is not None:

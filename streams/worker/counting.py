@@ -17,7 +17,7 @@ import numpy as np
 
 from streams.codec import encode_rollup
 from streams.core.ordering import UNREAD, Patience, release_limit
-from streams.core.reading import Reading
+from streams.core.reading import Reading, SourceOffsets
 from streams.errors import DeadLetterLimit
 from streams.events import MAX_RECORD_BYTES, Outcome
 from streams.results import RollupWriter
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from streams.clock import Clock
     from streams.core.pipeline import SourcePartition
-    from streams.core.reading import SourceOffsets
     from streams.core.rows import Rejected
     from streams.core.settings import CountingSettings
     from streams.core.vocabulary import Vocabulary
@@ -151,9 +150,14 @@ class Counting:
         self.partitions[number] = assigned
         return assigned
 
-    def drop(self, number: int) -> None:
-        """Stop counting a source partition and forget it."""
-        self.partitions.pop(number, None)
+    def begin_anew(self, topic: str, number: int, offset: int) -> None:
+        """A source topic was made anew, or lost its end: offsets known of it mean nothing any more."""
+        assigned = self.partitions.get(number)
+        if assigned is not None:
+            which = self._topics.sources.index(topic)
+            readings = list(assigned.readings)
+            readings[which] = Reading(SourceOffsets(offset, assigned.counts.newest[which]))
+            assigned.readings = readings[0], readings[1]
 
     def take(self, topic: str, number: int, batch: RecordBatch, ack: Callable[[], object]) -> None:
         """Take in one batch of a source topic.
@@ -311,6 +315,7 @@ class Counting:
             if number % _ROLLUPS_AT_ONCE == 0:
                 await asyncio.sleep(0)
         for message in log.messages(captured, rollups):
+            self._metrics.log_state(len(message.value or b""))
             self._outbox.put(message)
         self._flushing.append(_Flushing(assigned, acks, rollups))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from typing import TYPE_CHECKING
 
 from streams.codec import encode_fence, sent_again
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
 
     from streams.clock import Clock
     from streams.config import Settings
+    from streams.metrics.pipeline import PipelineMetrics
     from streams.worker.counting import AssignedPartition, Counting
     from streams.worker.publishing import Outbox
     from streams.worker.state_log import Place
+    from streams.worker.state_topic import Reached
 
 _LOG = logging.getLogger(__name__)
 # Each waits for some seconds.
@@ -46,15 +49,17 @@ class Recovery:
         counting: whose partitions come and go.
         outbox: where claims, fences and what is sent again leave.
         clock: for generations, which also exceed all that the log names.
-        waiting_for: is told how far reading has come.
+        metrics: pipeline metrics.
+        waiting_for: is told what takes long.
     """
 
-    def __init__(
+    def __init__(  # its collaborators
         self,
         settings: Settings,
         counting: Counting,
         outbox: Outbox,
         clock: Clock,
+        metrics: PipelineMetrics,
         waiting_for: Callable[[str], object],
     ) -> None:
         self._topics = settings.topics
@@ -62,6 +67,7 @@ class Recovery:
         self._counting = counting
         self._outbox = outbox
         self._clock = clock
+        self._metrics = metrics
         self._waiting_for = waiting_for
         self._shape = shape_of(counting.vocabulary, counting.settings.attribution)
         # Of partitions that are counted, and of those that just went.
@@ -92,12 +98,26 @@ class Recovery:
         kept, self._kept = self._kept, {}
         if not numbers:
             return
+        began = time.monotonic()
         await self._be_there(numbers)
-        async with StateTopic(self._kafka, self._topics.state, self._waiting_for) as topic:
+        async with StateTopic(self._kafka, self._topics.state, self._tell) as topic:
             begins = await topic.begins([number for number in numbers if number not in kept])
             readers = {number: kept.get(number) or self._reader(begins[number]) for number in numbers}
             await topic.read(readers)
             await self._claim(topic, readers)
+        self._metrics.set_recovery_left(0)
+        self._metrics.observe_recovery(time.monotonic() - began)
+
+    def _tell(self, reached: Reached) -> None:
+        self._metrics.set_recovery_left(reached.total - reached.entries)
+        self._waiting_for(
+            f"reading state: {reached.entries} of {reached.total} entries, "
+            f"{reached.rate:.0f} a second, {reached.seconds_left:.0f} s left"
+        )
+        _LOG.info(
+            "reading state",
+            extra={"entries": reached.entries, "of": reached.total, "seconds_left": reached.seconds_left},
+        )
 
     def _reader(self, begin: Place | None) -> LogReader:
         vocabulary = self._counting.vocabulary
@@ -165,6 +185,6 @@ class Recovery:
         strangers = assigned.log.strangers
         if strangers is None:
             return False
-        async with StateTopic(self._kafka, self._topics.state, self._waiting_for) as topic:
+        async with StateTopic(self._kafka, self._topics.state, self._tell) as topic:
             lives = await topic.lives(assigned.number, strangers)
         return any(life.generation > assigned.log.generation for life in lives)

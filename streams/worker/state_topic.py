@@ -7,9 +7,8 @@ that may be older. Whoever reads is told how far it has come and how long it wil
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from streams.config import Kafka
     from streams.worker.state_log import Entry, Place
 
-_LOG = logging.getLogger(__name__)
 _READ_MS = 250
 # Without any record coming in.
 _PATIENCE_SECONDS = 30.0
@@ -38,6 +36,15 @@ _FETCH_BYTES = 16 << 20
 # After so many bytes others have their turn on the event loop.
 _BYTES_AT_ONCE = 1 << 20
 _SAY_SECONDS = 1.0
+
+
+class Reached(NamedTuple):
+    """How far reading has come: entries read, of how many, at how many a second, and the seconds left."""
+
+    entries: int
+    total: int
+    rate: float
+    seconds_left: float
 
 
 class EntryReader(Protocol):
@@ -55,10 +62,10 @@ class StateTopic:
     Args:
         kafka: how to reach it.
         topic: its name.
-        waiting_for: is told how far reading has come.
+        reached: is told how far reading has come, now and then.
     """
 
-    def __init__(self, kafka: Kafka, topic: str, waiting_for: Callable[[str], object]) -> None:
+    def __init__(self, kafka: Kafka, topic: str, reached: Callable[[Reached], object]) -> None:
         self._consumer = AIOKafkaConsumer(
             **kafka_options(kafka),
             enable_auto_commit=False,
@@ -68,7 +75,7 @@ class StateTopic:
             fetch_max_bytes=4 * _FETCH_BYTES,
         )
         self._topic = topic
-        self._waiting_for = waiting_for
+        self._reached = reached
 
     async def __aenter__(self) -> Self:
         try:
@@ -136,7 +143,7 @@ class StateTopic:
                 progress.note(tp, position, end)
                 if end is not None and position >= end:
                     del left[tp]
-            progress.say(self._waiting_for)
+            progress.tell(self._reached)
 
     async def _position(self, tp: TopicPartition) -> int:
         try:
@@ -181,8 +188,8 @@ class _Progress:
         if now - self._moved > _PATIENCE_SECONDS:
             raise TopicError(f"{self._topic}: partition {tp.partition} cannot be read to its end")
 
-    def say(self, waiting_for: Callable[[str], object]) -> None:
-        """Tell, now and then, what share is read, how fast, and how long the rest will take."""
+    def tell(self, reached: Callable[[Reached], object]) -> None:
+        """Tell, now and then, what is read, how fast, and how long the rest will take."""
         now = time.monotonic()
         if now - self._said < _SAY_SECONDS or len(self._ends) < len(self._begins):
             return
@@ -190,9 +197,7 @@ class _Progress:
         done = sum(max(self._places[tp] - begin, 0) for tp, begin in self._begins.items())
         total = sum(max(self._ends[tp] - begin, 0) for tp, begin in self._begins.items())
         rate = done / (now - self._began)
-        left = (total - done) / rate if rate else float("inf")
-        waiting_for(f"reading state: {done} of {total} entries, {rate:.0f} a second, {left:.0f} s left")
-        _LOG.info("reading state", extra={"entries": done, "of": total, "seconds": round(left, 1)})
+        reached(Reached(done, total, rate, (total - done) / rate if rate else float("inf")))
 
 
 class _Newest:

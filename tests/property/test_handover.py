@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from streams.core.attribution import MODELS
 from streams.core.settings import CountingSettings
-from streams.errors import CodecError
 from streams.funnel import Funnel
 from tests.support.partition import CountedPartition, Tables
 from tests.support.traffic import SMALL_SETTINGS, Partition, Shape, all_settings, partitions, traffic
