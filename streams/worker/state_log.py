@@ -277,6 +277,8 @@ class LogReader:
             self.unsent = [log.last_rollups]
         if self._whole_from is None:
             self._whole_from = (log.generation, 0)
+        # Rows that wait are read again; until then they take memory.
+        self.counts.rewind((log.sources[0].newest_ms, log.sources[1].newest_ms))
 
 
 def _differences(theirs: Shape, ours: Shape) -> str:
