@@ -14,27 +14,32 @@ nothing. What cannot go on ends the app: an error in a hook, in the group or in 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict, deque
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka.errors import KafkaConnectionError
 from faust.transport.drivers.aiokafka import Consumer, Transport
+from faust.types import TP
 from faust.types.tuples import ack_lock
 from mode.utils.futures import notify
 
 from streams.worker.fetching import BatchConsumerThread, GroupListener
+from streams.worker.log_breaks import BreakReason
 from streams.worker.messages import BatchMessage, BatchSchema, parts_of
 from streams.worker.positions import UNKNOWN, Position, Positions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 
-    from faust.types import TP, Message
+    from faust.types import Message
 
     from streams.events import RecordBatch
 
 __all__ = ["BatchConsumer", "BatchSchema", "BatchTransport", "Position"]
+
+_LOG = logging.getLogger(__name__)
 
 # How often to look whether reading may begin again.
 _PAUSE_SECONDS = 0.02
@@ -50,8 +55,15 @@ class BatchConsumer(Consumer):
     ``before_revoke`` is awaited with the partitions that are about to go, while this worker is
     still a member of the group (unless its session has ended): agents get nothing more, and what it
     acknowledges is committed before they move. Likewise when the app stops.
-    ``after_assign`` is awaited with all partitions of the worker before any of them is read.
-    An error in either ends the app.
+    ``after_assign`` is awaited with all partitions of the worker before any of them is read. What it
+    puts into ``start_at`` is read from that very offset on, in this assignment; the others are read
+    from where the group has committed. Of a partition that is sought again the same records come again.
+    ``on_gap`` is called with ``(partition, from, to)`` when the records of ``[from, to)`` were deleted
+    before they were read; reading goes on at ``to``. Batches from before the gap may still be queued.
+    ``on_new_log`` is called with ``(partition, from, to)`` when the log ends before ``from``, which was
+    to be read next: the topic was made anew, or lost its end. Reading goes on at ``to``, its beginning;
+    offsets known of it mean nothing any more. No batch of the old log is in any queue then.
+    Both before anything from ``to`` on is handed out. An error in any hook ends the app.
     """
 
     RebalanceListener = GroupListener
@@ -59,12 +71,15 @@ class BatchConsumer(Consumer):
 
     before_revoke: Callable[[set[TP]], Awaitable[None]] | None = None
     after_assign: Callable[[set[TP]], Awaitable[None]] | None = None
+    on_gap: Callable[[TP, int, int], None] | None = None
+    on_new_log: Callable[[TP, int, int], None] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Batches handed out per partition, oldest first, from the first that is not committed.
         self._spans: dict[TP, deque[BatchMessage]] = defaultdict(deque)
         self._positions = Positions(self._thread)
+        self.start_at: dict[TP, int] = {}
         # Counts assignments and revocations: what was fetched in one is worth nothing in the next.
         self.epoch = 0
         self._ready_epoch = -1
@@ -87,6 +102,7 @@ class BatchConsumer(Consumer):
             return
         try:
             fetched = cast("Mapping[TP, RecordBatch]", await self._getmany(active, timeout))
+            self._tell_breaks(epoch)
             for tp, part in chain.from_iterable(parts_of(tp, batch) for tp, batch in fetched.items()):
                 if self.should_stop or not self.reads(epoch):
                     return  # read again by whoever has the partition next
@@ -102,6 +118,27 @@ class BatchConsumer(Consumer):
         # Faust would drop what lies below the offset read last, and look for gaps; here order is certain.
         self._read_offset[tp] = None
         return message
+
+    def has_handed_out(self, tp: TP) -> bool:
+        """Whether anything of a partition was handed out in this epoch. Also called from the consumer thread."""
+        return self._positions.handed_out(tp)
+
+    def _tell_breaks(self, epoch: int) -> None:
+        for found in self._thread.breaks.untold(epoch):
+            tp = TP(found.tp.topic, found.tp.partition)
+            place = {"topic": tp.topic, "partition": tp.partition}
+            offsets = {"from_offset": found.from_offset, "to_offset": found.to_offset}
+            if found.reason is BreakReason.NEW_LOG:
+                _LOG.error(
+                    "log ends before what was read of it: a new topic is read from its start",
+                    extra=place | offsets,
+                )
+                hook = self.on_new_log
+            else:
+                _LOG.error("records were deleted before they were read", extra=place | offsets)
+                hook = self.on_gap
+            if hook is not None:
+                hook(tp, found.from_offset, found.to_offset)
 
     def read_position(self, topic: str, partition: int) -> Position:
         """Where reading of a topic-partition stands."""
@@ -196,6 +233,7 @@ class BatchConsumer(Consumer):
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Let the worker get ready, then begin to read."""
         self.epoch += 1
+        self.start_at.clear()
         try:
             if self.after_assign is not None:
                 await self.after_assign(assigned)
@@ -224,16 +262,18 @@ class BatchConsumer(Consumer):
         self.app.flow_control.suspend()
 
     async def perform_seek(self) -> None:
-        """Read on from what is committed; batches handed out but not committed come again."""
+        """Read on from where the worker says, or from what is committed; what was handed out since comes again."""
         epoch = self.epoch
         self._forget()
         try:
             async with asyncio.timeout(_SEEK_SECONDS):
-                await super().perform_seek()
+                sought = await self._thread.seek_start(dict(self.start_at))
         except TimeoutError:
             raise KafkaConnectionError(
                 f"kafka did not tell committed offsets in {_SEEK_SECONDS:g} s"
             ) from None
+        self._read_offset.update({tp: start for tp, (start, _) in sought.items()})
+        self._committed_offset.update({tp: committed for tp, (_, committed) in sought.items()})
         self._ready_epoch = epoch
 
     def _forget(self) -> None:

@@ -13,15 +13,22 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
-from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaError
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchError, FetchResult, OffsetResetStrategy
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    CorruptRecordException,
+    KafkaError,
+    OffsetOutOfRangeError,
+)
+from faust.transport.consumer import ensure_TPset
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerRebalanceListener
 from mode import Service
 
 from streams.events import RecordBatch
+from streams.worker.log_breaks import LogBreaks, position_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     import aiokafka
     from aiokafka.structs import TopicPartition
@@ -100,13 +107,19 @@ def _columns(records: list[Any]) -> RecordBatch | None:
     )
 
 
-def drain(fetcher: Any, partitions: set[TP], taken: set[TopicPartition]) -> dict[TopicPartition, RecordBatch]:
+def drain(
+    fetcher: Any,
+    partitions: set[TP],
+    taken: set[TopicPartition],
+    refused: Callable[[TopicPartition], None],
+) -> dict[TopicPartition, RecordBatch]:
     """Take at most one batch of each partition out of what aiokafka has fetched.
 
     Args:
         fetcher: aiokafka's.
         partitions: those to look at; of others results stay where they are.
         taken: each partition is added before anything of it is taken.
+        refused: called for one whose next offset the broker does not have; the result stays.
 
     Raises:
         KafkaError: of the first partition, if that has one; of a later one at a later call.
@@ -117,6 +130,9 @@ def drain(fetcher: Any, partitions: set[TP], taken: set[TopicPartition]) -> dict
             if not fetcher._subscriptions.is_assigned(tp):
                 del fetcher._records[tp]
             continue
+        if _is_refused(result):
+            refused(tp)
+            continue
         try:
             batch = _drain_one(fetcher, tp, result, taken)
         except KafkaError:
@@ -126,6 +142,10 @@ def drain(fetcher: Any, partitions: set[TP], taken: set[TopicPartition]) -> dict
         if batch is not None:
             drained[tp] = batch
     return drained
+
+
+def _is_refused(result: Any) -> bool:
+    return type(result) is FetchError and isinstance(result._error, OffsetOutOfRangeError)
 
 
 def _drain_one(
@@ -167,6 +187,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         super().__post_init__()
         # Partitions of which something is taken and not handed out: the main thread clears it.
         self.taken: set[TopicPartition] = set()
+        self.breaks = LogBreaks(self)
         self.broken = False
 
     @property
@@ -180,9 +201,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         It would crash on one whose position is being looked up anew: Kafka may have deleted what
         comes next before it was read.
         """
-        subscription = self._ensure_consumer()._subscription.subscription
-        assignment = subscription.assignment if subscription is not None else None
-        state = assignment.state_value(tp) if assignment is not None else None
+        state = position_state(self._ensure_consumer(), tp)
         if state is not None and state.has_valid_position:
             super().verify_event_path(now, tp)
 
@@ -190,9 +209,36 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         # What its producer has rolled back was never there. Faust ties this to its transactions.
         consumer._isolation_level = "read_committed"
+        # An offset that the broker refuses comes to us: aiokafka would go on elsewhere without a word.
+        consumer._auto_offset_reset = "none"
         for name, value in transport.fetch_options.items():
             setattr(consumer, f"_{name}", value)
         return consumer
+
+    async def seek_start(self, start_at: Mapping[TP, int]) -> dict[TP, tuple[int | None, int | None]]:
+        """Read the assigned partitions from here, else from the committed offset, else by the settings.
+
+        Returns:
+            per partition where reading begins, None if that is yet to be asked, and the committed offset.
+        """
+        return await self.call_thread(self._seek, start_at)  # type: ignore[no-any-return]  # Faust types it Any
+
+    async def _seek(self, start_at: Mapping[TP, int]) -> dict[TP, tuple[int | None, int | None]]:
+        consumer = self._ensure_consumer()
+        asked = consumer._subscription.assigned_partitions()
+        found = await consumer._coordinator.fetch_committed_offsets(list(asked))
+        policy = OffsetResetStrategy.from_str(self.app.conf.consumer_auto_offset_reset)
+        sought: dict[TP, tuple[int | None, int | None]] = {}
+        for tp in ensure_TPset(asked & consumer._subscription.assigned_partitions()):
+            offset = found[tp].offset if tp in found else -1
+            committed = offset if offset >= 0 else None
+            start = start_at.get(tp, committed)
+            sought[tp] = (start, committed)
+            if start is None:
+                consumer._fetcher.request_offset_reset([tp], policy)
+            else:
+                consumer.seek(tp, start)
+        return sought
 
     async def stop(self) -> None:
         """Stop, also if never started: then nobody else closes the thread's loop."""
@@ -205,6 +251,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         # A fetch that waits to be tried again is cancelled by aiokafka, and its cancellation comes out here:
         # the thread would end without a word, and whoever waits for it would wait for a minute.
         with contextlib.suppress(asyncio.CancelledError):
+            await self.breaks.stop()
             await super().on_thread_stop()
         if self._consumer is not None:
             await self._consumer._client.close()
@@ -243,7 +290,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
                 if fetcher._closed:
                     raise ConsumerStoppedError
                 moving = fetcher._subscriptions.reassignment_in_progress
-                drained = {} if moving else drain(fetcher, partitions, self.taken)
+                drained = {} if moving else drain(fetcher, partitions, self.taken, self.breaks.look_into)
                 left = deadline - time.monotonic()
                 if drained or left <= 0:
                     return drained
@@ -263,6 +310,15 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
                 consumer._coordinator.check_errors()
                 if consumer._fetcher._fetch_task.done():
                     consumer._fetcher._fetch_task.result()
+                _look_for_topics(consumer)
+
+
+def _look_for_topics(consumer: Any) -> None:
+    """Ask for topics that are missing: aiokafka would find one that is made again minutes later."""
+    subscription = consumer._subscription.subscription
+    topics = subscription.topics if subscription is not None else ()
+    if any(consumer._client.cluster.partitions_for_topic(topic) is None for topic in topics):
+        consumer._client.force_metadata_update()
 
 
 async def _wait(future: asyncio.Future[Any], seconds: float) -> None:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aiokafka.structs import TopicPartition
 
+from streams.worker.log_breaks import position_state
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import aiokafka
-    from aiokafka.consumer.subscription_state import TopicPartitionState
     from faust.types import TP
 
     from streams.worker.fetching import BatchConsumerThread
@@ -58,6 +59,10 @@ class Positions:
         """Take note of a batch on its way to an agent, by the offset behind it."""
         self._handed_out[tp] = behind
 
+    def handed_out(self, tp: TP) -> bool:
+        """Whether agents got anything of a partition; also called from the consumer thread."""
+        return tp in self._handed_out
+
     def forget(self) -> None:
         """Reading begins anew, elsewhere."""
         self._handed_out.clear()
@@ -68,7 +73,7 @@ class Positions:
         """Where reading stands, as the last fetch response left it."""
         tp = TopicPartition(topic, partition)
         consumer = self._thread.aiokafka_consumer
-        state = _state(consumer, tp) if consumer is not None else None
+        state = position_state(consumer, tp) if consumer is not None else None
         if consumer is None or state is None:
             return UNKNOWN
         # In this order: the thread notes what it takes before it moves the position.
@@ -89,12 +94,6 @@ class Positions:
             self._heard[tp] = (answered_at, now)
             return 0.0
         return now - since
-
-
-def _state(consumer: aiokafka.AIOKafkaConsumer, tp: TopicPartition) -> TopicPartitionState | None:
-    subscription = consumer._subscription.subscription  # noqa: SLF001  # likewise
-    assignment = subscription.assignment if subscription is not None else None
-    return assignment.state_value(tp) if assignment is not None else None
 
 
 def _longest_wait_seconds(consumer: aiokafka.AIOKafkaConsumer) -> float:

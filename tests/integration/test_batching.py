@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError
-from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
 from streams.worker.batching import Position
 from streams.worker.fetching import MAX_BATCH_RECORDS
 from tests.integration.conftest import skip_if_unavailable
 from tests.support.apache_kafka import KafkaCluster
-from tests.support.batch_reader import BatchReader, committed, create, fill, producing
+from tests.support.batch_reader import BatchReader, commit, committed, create, fill, producing
 from tests.support.workers import read_topic, until
 
 if TYPE_CHECKING:
@@ -164,17 +163,6 @@ async def test_a_topic_made_anew_is_read_from_its_start(kafka: KafkaCluster, top
         await reader.takes(10)
         assert reader.offsets() == {(topic, 0): list(range(10))}
     assert await committed(kafka.bootstrap_servers, group, topic) == [10]
-
-
-async def commit(bootstrap_servers: str, group: str, topic: str, offset: int) -> None:
-    """Set what a group without members has committed."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, group_id=group, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        consumer.assign([TopicPartition(topic, 0)])
-        await consumer.commit({TopicPartition(topic, 0): OffsetAndMetadata(offset, "")})
-    finally:
-        await consumer.stop()
 
 
 # --------------------------------------------------------------------------- acknowledging

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.structs import OffsetAndMetadata
 
 from streams.worker.batching import BatchConsumer, BatchSchema, BatchTransport
 from tests.support.workers import until
@@ -67,6 +68,9 @@ class BatchReader:
         self.fails: Exception | None = None
         self.revoked: list[set[TP]] = []
         self.assigned: list[set[TP]] = []
+        # Put into the consumer at every assignment; what it told of breaks, as (reason, topic-partition, from, to).
+        self.start_at: dict[TP, int] = {}
+        self.breaks: list[tuple[str, TP, int, int]] = []
         self.app = faust.App(
             group,
             broker=[f"aiokafka://{server}" for server in bootstrap_servers.split(",")],
@@ -114,8 +118,12 @@ class BatchReader:
         return consumer
 
     async def __aenter__(self) -> Self:
-        await self.start()
-        await until(self.settled, seconds=30, what="the group to settle")
+        try:
+            await self.start()
+            await until(self.settled, seconds=30, what="the group to settle")
+        except BaseException:
+            await self.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -125,6 +133,8 @@ class BatchReader:
         """Start the app; it joins in its own time."""
         self.consumer.before_revoke = self.before_revoke
         self.consumer.after_assign = self.after_assign
+        self.consumer.on_gap = lambda *gap: self.breaks.append(("gap", *gap))
+        self.consumer.on_new_log = lambda *new_log: self.breaks.append(("new log", *new_log))
         await self.app.start()
 
     async def stop(self) -> None:
@@ -138,9 +148,12 @@ class BatchReader:
     async def after_assign(self, tps: set[TP]) -> None:
         """Note it; tests may put another in its place."""
         self.assigned.append(tps)
+        self.consumer.start_at.update(self.start_at)
 
     def settled(self) -> bool:
-        """Whether it reads, or would if it had partitions."""
+        """Whether it reads, or would if it had partitions; raises what it crashed on."""
+        if self.app.crash_reason is not None:
+            raise self.app.crash_reason
         return bool(self.assigned) and not self.app.rebalancing
 
     def offsets(self) -> dict[tuple[str, int], list[int]]:
@@ -165,13 +178,51 @@ async def create(
     bootstrap_servers: str, topic: str, partitions: int = 1, config: Mapping[str, str] | None = None
 ) -> None:
     """Make a topic."""
+    async with administering(bootstrap_servers) as admin:
+        answer = await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=dict(config or {}))])
+        assert [error[1] for error in answer.topic_errors] == [0], answer
+
+
+@contextlib.asynccontextmanager
+async def administering(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
-        answer = await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=dict(config or {}))])
-        assert [error[1] for error in answer.topic_errors] == [0], answer
+        yield admin
     finally:
         await admin.close()
+
+
+async def delete_before(bootstrap_servers: str, topic: str, offset: int, partition: int = 0) -> None:
+    """Delete the oldest records, as retention does: the log begins at ``offset`` afterwards."""
+    async with administering(bootstrap_servers) as admin:
+        tp = TopicPartition(topic, partition)
+        assert await admin.delete_records({tp: RecordsToDelete(before_offset=offset)}) == {tp: offset}
+
+
+async def delete_topic(bootstrap_servers: str, topic: str) -> None:
+    """Delete a topic, and wait until it is gone."""
+    async with administering(bootstrap_servers) as admin:
+        answer = await admin.delete_topics([topic])
+        assert [code for _, code, *_ in answer.topic_error_codes] == [0], answer
+
+        async def gone() -> bool:
+            return topic not in await admin.list_topics()
+
+        await until(gone, seconds=20, what=f"{topic} to be gone")
+
+
+async def commit(bootstrap_servers: str, group: str, topic: str, offset: int, partition: int = 0) -> None:
+    """Set what a group without members has committed."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        tp = TopicPartition(topic, partition)
+        consumer.assign([tp])
+        await consumer.commit({tp: OffsetAndMetadata(offset, "")})
+    finally:
+        await consumer.stop()
 
 
 @contextlib.asynccontextmanager

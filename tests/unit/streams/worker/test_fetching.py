@@ -180,17 +180,22 @@ def bad() -> FetchResult:
 FIRST, SECOND = TopicPartition("clicks", 1), TopicPartition("clicks", 2)
 
 
+def refuse(tp: TopicPartition) -> None:
+    """Nothing here is refused by the broker."""
+    raise AssertionError(tp)
+
+
 async def test_an_error_waits_until_what_is_good_is_out() -> None:
     """What was taken of one partition is not lost to another's error, and nothing behind the error comes out."""
     fetcher = Fetcher({FIRST: good(), SECOND: bad()})
     taken: set[TopicPartition] = set()
-    assert list(drain(fetcher, {FIRST, SECOND}, taken)) == [FIRST]
+    assert list(drain(fetcher, {FIRST, SECOND}, taken, refuse)) == [FIRST]
     assert taken == {FIRST, SECOND}
     # The damaged result is gone: it is fetched again, from where it begins, and raises again.
     assert (fetcher.left(), fetcher.asked_for_more) == (set(), 2)
     fetcher = Fetcher({SECOND: bad(), FIRST: good()})
     with pytest.raises(CorruptRecordException):
-        drain(fetcher, {FIRST, SECOND}, set())
+        drain(fetcher, {FIRST, SECOND}, set(), refuse)
     assert fetcher.left() == {FIRST}
 
 
@@ -198,7 +203,7 @@ async def test_an_error_of_the_fetch_is_raised() -> None:
     """A topic that may not be read, for one."""
     error = FetchError(error=TopicAuthorizationFailedError("clicks"), backoff=0)
     with pytest.raises(TopicAuthorizationFailedError):
-        drain(Fetcher({FIRST: error}), {FIRST}, set())
+        drain(Fetcher({FIRST: error}), {FIRST}, set(), refuse)
 
 
 async def test_partitions_not_asked_for_stay() -> None:
@@ -206,7 +211,7 @@ async def test_partitions_not_asked_for_stay() -> None:
     gone = TopicPartition("clicks", 9)
     fetcher = Fetcher({FIRST: good(), SECOND: good(), gone: good()})
     taken: set[TopicPartition] = set()
-    assert list(drain(fetcher, {FIRST}, taken)) == [FIRST]
+    assert list(drain(fetcher, {FIRST}, taken, refuse)) == [FIRST]
     assert fetcher.left() == {SECOND}
     assert taken == {FIRST}
 
@@ -216,5 +221,5 @@ async def test_a_result_of_another_position_is_useless() -> None:
     result = good()
     result._assignment.state_value(TP).seek(1)  # noqa: SLF001  # aiokafka has no public way
     fetcher = Fetcher({TP: result})
-    assert drain(fetcher, {TP}, set()) == {}
+    assert drain(fetcher, {TP}, set(), refuse) == {}
     assert (fetcher.left(), fetcher.asked_for_more) == (set(), 1)
