@@ -27,6 +27,7 @@ from mode import Service
 
 from streams.events import RecordBatch
 from streams.worker.log_breaks import LogBreaks, position_state
+from streams.worker.static_member import end_if_replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -218,6 +219,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         """Connect; the fetcher asks for nothing before the group has been joined."""
         await super().on_start()
         note_answers(self._ensure_consumer()._fetcher)
+        end_if_replaced(self._ensure_consumer()._coordinator)
 
     @property
     def aiokafka_consumer(self) -> aiokafka.AIOKafkaConsumer | None:
