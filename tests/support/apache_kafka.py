@@ -18,6 +18,7 @@ import fcntl
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -239,6 +240,18 @@ class KafkaCluster:
         process = self._nodes[i].process
         if process is not None:
             process.kill()
+
+    def pause_broker(self, i: int) -> None:
+        """Stop broker ``i`` in its tracks: its connections stay open, and nobody answers on them."""
+        process = self._nodes[i].process
+        if process is not None:
+            process.signal(signal.SIGSTOP)
+
+    def resume_broker(self, i: int) -> None:
+        """Let a paused broker go on."""
+        process = self._nodes[i].process
+        if process is not None:
+            process.signal(signal.SIGCONT)
 
     def close(self) -> None:
         """End all brokers and remove their data."""
