@@ -350,7 +350,7 @@ class StateLog:
         return Captured(taken, sources)
 
     def messages(self, captured: Captured, rollups: list[tuple[int, bytes]]) -> list[Outgoing]:
-        """The messages of a flush, to be sent in order."""
+        """The messages of a flush. The last one closes it: it is sent when all others are acknowledged."""
         data = _encoder.encode(Body(captured.taken.changes, rollups))
         generation, flush = self.generation, self.flushes
         self.flushes += 1
