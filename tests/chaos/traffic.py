@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from streams.demo.simulator import Circumstances
 
 # Of an eager shop's records so many are asked for, to get one: journeys are longer than usual.
-_ASKED: Final = 0.62
+_ASKED: Final = 0.85
 _HURRY: Final = 0.02
 _UNDONE: Final = 0.15
 _UNDONE_AFTER_MS: Final = (300, 20_000)
