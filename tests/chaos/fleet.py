@@ -6,6 +6,7 @@ All calls block; none waits for a worker to be ready.
 from __future__ import annotations
 
 import signal
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -40,6 +41,8 @@ class Fleet:
         self._deployment = deployment
         self._journal = journal
         self._places: dict[int, _Place] = {}
+        # Whoever is to end is not wanted any more before the supervisor looks at it.
+        self._lock = threading.Lock()
         self.ends: list[str] = []
 
     @staticmethod
@@ -49,6 +52,10 @@ class Fleet:
 
     def start(self, number: int) -> None:
         """Start a worker, unless it runs."""
+        with self._lock:
+            self._start(number)
+
+    def _start(self, number: int) -> None:
         place = self._places.setdefault(number, _Place())
         place.wanted = True
         if place.worker is None or not place.worker.process.running:
@@ -75,7 +82,8 @@ class Fleet:
         except TimeoutError:
             self._ended(worker, "did not stop within 30 s")
         else:
-            if status:
+            # One that has not begun yet ends by the signal itself.
+            if status not in {0, -signal.SIGTERM}:
                 self._ended(worker, f"stopped with status {status}")
         return True
 
@@ -94,12 +102,13 @@ class Fleet:
 
     def supervise(self) -> None:
         """Start again who has ended by itself. Raises RuntimeError if that happens all the time."""
-        for number, place in self._places.items():
-            if place.wanted and place.worker is not None and not place.worker.process.running:
-                self._ended(place.worker, f"ended by itself with status {place.worker.process.wait(0)}")
-                if len(self.ends) > _MOST_ENDS:
-                    raise RuntimeError(f"workers end by themselves; the last one: {self.ends[-1]}")
-                self.start(number)
+        with self._lock:
+            for number, place in self._places.items():
+                if place.wanted and place.worker is not None and not place.worker.process.running:
+                    self._ended(place.worker, f"ended by itself with status {place.worker.process.wait(0)}")
+                    self._start(number)
+        if len(self.ends) > _MOST_ENDS:
+            raise RuntimeError(f"workers end by themselves; the last one: {self.ends[-1]}")
 
     def close(self) -> None:
         """End all of them, in order if they can."""
@@ -119,8 +128,9 @@ class Fleet:
 
     def _let_go(self, number: int) -> WorkerProcess | None:
         """The worker, which is not wanted any more, if it runs."""
-        place = self._places.setdefault(number, _Place())
-        place.wanted = False
+        with self._lock:
+            place = self._places.setdefault(number, _Place())
+            place.wanted = False
         return place.worker if place.worker is not None and place.worker.process.running else None
 
     def _signal(self, number: int, sent: signal.Signals) -> bool:

@@ -6,13 +6,15 @@ several times a second; what Kafka took is in it once and in order. It survives 
 and tells for how long each partition stood still, because counting goes by the wall clock where a
 topic falls silent.
 
-``python -m tests.chaos.traffic JOB`` reads a :class:`Job` from a file of JSON and prints a :class:`Sent`.
+``python -m tests.chaos.traffic JOB`` reads a :class:`Job` from a file of JSON, sends until SIGTERM or the
+job's end, and prints a :class:`Sent`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
+import signal
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -53,7 +55,7 @@ class Job:
     Attributes:
         seed: of the shop.
         rate: records per second.
-        seconds: for so long.
+        seconds: for so long at most.
         servers: of Kafka.
         clickstream: name of the topic.
         orders: name of the topic.
@@ -202,7 +204,11 @@ async def _run(job: Job) -> Sent:
     clock, sender, overdue_ms = SystemClock(), Sender(job), 0
     start_ms = clock.now_ms()
     records = stream(job.seed, job.rate, job.seconds, start_ms)
+    told_to_end = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told_to_end.set)
     async for chunk in in_real_time(records, clock, origin_ms=start_ms):
+        if told_to_end.is_set():
+            break
         now_ms = clock.now_ms()
         overdue_ms = max(overdue_ms, now_ms - chunk[0].arrival_ms)
         sender.send(chunk, now_ms)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from confluent_kafka import ConsumerGroupState, KafkaException
-from confluent_kafka.admin import AdminClient
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import KafkaError, for_code
 
 from streams.codec import decode_rollup
 from streams.errors import CodecError
 from tests.chaos.recovery import Growth
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tests.chaos.journal import Journal
     from tests.support.workers import Deployment
@@ -83,19 +84,14 @@ class RollupWatch:
 class GroupWatch:
     """Asks who has which partitions of the clickstream; an async context manager.
 
-    While the group makes up its mind, the last answer holds.
+    While the group makes up its mind, or no broker answers, the last answer holds. Not by librdkafka's
+    admin client: that ends the whole process when a broker goes away at the wrong moment.
     """
 
     def __init__(self, deployment: Deployment) -> None:
+        self._servers = deployment.bootstrap_servers
         self._group = f"{deployment.prefix}.group"
         self._topic = deployment.clickstream
-        self._admin = AdminClient(
-            {
-                "bootstrap.servers": deployment.bootstrap_servers,
-                "log_level": 0,
-                "reconnect.backoff.max.ms": 200,
-            }
-        )
         self._held: Mapping[str, frozenset[int]] = {}
 
     async def __aenter__(self) -> Self:
@@ -113,19 +109,33 @@ class GroupWatch:
 
     async def _watch(self) -> None:
         while True:
-            # No answer while brokers are away: then what was true before is as good as known.
-            with contextlib.suppress(KafkaException):
-                await asyncio.to_thread(self._ask)
+            # A client that has lost its broker is best replaced.
+            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                await self._ask_on()
             await asyncio.sleep(_GROUP_PAUSE_S)
 
-    def _ask(self) -> None:
-        asked = self._admin.describe_consumer_groups([self._group], request_timeout=_GROUP_TIMEOUT_S)
-        group = asked[self._group].result()
-        if group.state is not ConsumerGroupState.STABLE:
-            return
-        self._held = {
-            member.client_id: frozenset(
-                place.partition for place in member.assignment.topic_partitions if place.topic == self._topic
-            )
-            for member in group.members
-        }
+    async def _ask_on(self) -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
+        try:
+            await admin.start()
+            while True:
+                async with asyncio.timeout(_GROUP_TIMEOUT_S):
+                    (answer,) = await admin.describe_consumer_groups([self._group])
+                self._take(answer.groups[0])
+                await asyncio.sleep(_GROUP_PAUSE_S)
+        finally:
+            await admin.close()
+
+    def _take(self, group: Sequence[Any]) -> None:
+        """Take in a group as Kafka describes it."""
+        error, _, state, _, _, members = group[:6]
+        if error:
+            raise for_code(error)
+        if state == "Stable":
+            self._held = {member[1]: self._assigned(member[4]) for member in members}
+
+    def _assigned(self, assignment: bytes) -> frozenset[int]:
+        decoded = ConsumerProtocolMemberAssignment.decode(assignment)
+        return frozenset(
+            place.partition for place in decoded.partitions() if place.topic == self._topic
+        )
