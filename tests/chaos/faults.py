@@ -44,7 +44,7 @@ class Chaos:
         journal: where every step is noted.
     """
 
-    def __init__(  # noqa: PLR0913  # what it acts on, by name
+    def __init__(  # what it acts on, by name
         self,
         *,
         cluster: KafkaCluster,

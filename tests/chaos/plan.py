@@ -94,7 +94,9 @@ class _Habit:
     rest_ms: tuple[int, int]
 
 
-_WORKER_REST: Final = (500, 6 * _MS)
+# Mostly long enough to count again before the next blow: a dead member holds its group up for a session.
+# At times it falls while the worker is still starting, or restoring.
+_WORKER_REST: Final = (1 * _MS, 16 * _MS)
 # A broker needs some seconds to start, and to catch up.
 _BROKER_REST: Final = (13 * _MS, 18 * _MS)
 _NETWORK_REST: Final = (2 * _MS, 6 * _MS)
@@ -169,7 +171,9 @@ class _Drawing:
             return scene.workers, f"worker {scene.workers}"
         if kind in {Kind.KILL, Kind.PAUSE, Kind.REMOVE}:
             # Whoever has been left alone for longest: a busy one would wait.
-            worker = min(range(scene.workers), key=lambda n: (self._free_at.get(f"worker {n}", 0), rng.random()))
+            worker = min(
+                range(scene.workers), key=lambda n: (self._free_at.get(f"worker {n}", 0), rng.random())
+            )
             return worker, f"worker {worker}"
         if kind is Kind.LEADER_KILL:
             return rng.randrange(scene.partitions), "brokers"

@@ -21,7 +21,7 @@ from tests.chaos.watching import GroupWatch, RollupWatch
 from tests.support import oracle
 from tests.support.apache_kafka import KafkaCluster
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.workers import Deployment
+from tests.support.workers import Deployment, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -213,17 +213,16 @@ class _Run:
         try:
             for number in range(self._spec.workers):
                 await asyncio.to_thread(self._fleet.start, number)
-            async with asyncio.timeout(_READY_S):
-                while not all(
-                    [await asyncio.to_thread(self._fleet.ready, n) for n in range(self._spec.workers)]
-                ):
-                    await asyncio.sleep(_SUPERVISED_EVERY_S)
+            await until(self._ready, seconds=_READY_S, what="the workers are ready")
             async with asyncio.TaskGroup() as together:
                 supervisor = together.create_task(self._supervise())
                 yield
                 supervisor.cancel()
         finally:
             await asyncio.to_thread(self._fleet.close)
+
+    async def _ready(self) -> bool:
+        return await asyncio.to_thread(lambda: all(map(self._fleet.ready, range(self._spec.workers))))
 
     async def _supervise(self) -> None:
         while True:

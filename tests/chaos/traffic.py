@@ -89,11 +89,11 @@ class Sent:
 class Eager(Neutral):
     """Everybody buys at once: orders are many, and soon enough for a run of minutes."""
 
-    def chance(self, step: str, at: Circumstances) -> float:  # noqa: ARG002 - the protocol's
+    def chance(self, step: str, at: Circumstances) -> float:
         """Higher than any shop's."""
         return _EAGERNESS.get(step, 1.0)
 
-    def delay(self, step: str, at: Circumstances) -> float:  # noqa: ARG002 - the protocol's
+    def delay(self, step: str, at: Circumstances) -> float:
         """Seconds instead of minutes."""
         return _HURRY
 
@@ -114,9 +114,7 @@ def stream(seed: int, rate: float, seconds: float, start_ms: int) -> Iterator[Si
     return with_reversals(simulate(settings, Eager()), Random(seed), start_ms + round(seconds * 1_000))
 
 
-def with_reversals(
-    records: Iterator[SimulatedRecord], rng: Random, end_ms: int
-) -> Iterator[SimulatedRecord]:
+def with_reversals(records: Iterator[SimulatedRecord], rng: Random, end_ms: int) -> Iterator[SimulatedRecord]:
     """Some paid orders are refunded or cancelled seconds later, with or without their lines."""
     undone: list[SimulatedRecord] = []
     for record in records:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 _PROCESSES: Final = 2
 _TABLES: Final = ("cells", "money", "outcomes")
-_POLL_S: Final = 1.0
+_POLL_S: Final = 3.0
+# Longer than between two flushes.
+_STILL_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,13 @@ def differences(counts: Counts, expected: oracle.OracleResult) -> list[Differenc
 
 
 async def settled_counts(
-    deployment: Deployment, watch: RollupWatch, journal: Journal, *, records: int, quiet_s: float, within_s: float
+    deployment: Deployment,
+    watch: RollupWatch,
+    journal: Journal,
+    *,
+    records: int,
+    quiet_s: float,
+    within_s: float,
 ) -> Counts:
     """What was counted, once every record has an outcome or nothing more is counted.
 
@@ -86,18 +94,24 @@ async def settled_counts(
         within_s: how long to wait at most; then what there is is returned.
     """
     deadline_s = journal.now_s() + within_s
-    seen, counts = -1, None
-    while counts is None or not _settled(counts, watch, journal, records, quiet_s):
-        if journal.now_s() > deadline_s:
-            break
-        await asyncio.sleep(_POLL_S)
-        # What takes seconds to merge is merged when it has stopped to change for a moment.
-        if watch.rollups != seen and journal.now_s() - watch.last_s > 2 * _POLL_S:
-            seen = watch.rollups
-            counts = await asyncio.to_thread(asyncio.run, merged_counts(deployment))
-    return counts or await asyncio.to_thread(asyncio.run, merged_counts(deployment))
+    while journal.now_s() < deadline_s:
+        # What takes seconds to merge is merged when nothing has come for a moment.
+        await asyncio.sleep(max(_POLL_S, _STILL_S - _quiet_s(watch, journal)))
+        if _quiet_s(watch, journal) < _STILL_S:
+            continue
+        seen, counts = watch.rollups, await _merged(deployment)
+        final = sum(counts.outcomes.values()) == records or _quiet_s(watch, journal) > quiet_s
+        if final and seen == watch.rollups:
+            return counts
+    journal.note(f"counts still change {within_s} s after the stream's end")
+    return await _merged(deployment)
 
 
-def _settled(counts: Counts, watch: RollupWatch, journal: Journal, records: int, quiet_s: float) -> bool:
-    quiet = journal.now_s() - watch.last_s
-    return sum(counts.outcomes.values()) == records or quiet > quiet_s
+def _quiet_s(watch: RollupWatch, journal: Journal) -> float:
+    """For how long no rollup has come."""
+    return journal.now_s() - watch.last_s
+
+
+async def _merged(deployment: Deployment) -> Counts:
+    """In a thread of its own: merging takes seconds in which proxies must go on."""
+    return await asyncio.to_thread(asyncio.run, merged_counts(deployment))

@@ -136,6 +136,4 @@ class GroupWatch:
 
     def _assigned(self, assignment: bytes) -> frozenset[int]:
         decoded = ConsumerProtocolMemberAssignment.decode(assignment)
-        return frozenset(
-            place.partition for place in decoded.partitions() if place.topic == self._topic
-        )
+        return frozenset(place.partition for place in decoded.partitions() if place.topic == self._topic)

@@ -34,9 +34,9 @@ from confluent_kafka.admin import AdminClient
 from tests.support.processes import Process, StartFailed, Unavailable, free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-    from confluent_kafka.admin import TopicMetadata
+    from confluent_kafka.admin._metadata import TopicMetadata
 
 _POM: Final = Path(__file__).with_name("kafka-pom.xml")
 _MIN_JAVA: Final = 17
@@ -165,6 +165,12 @@ class _Node:
         return self.process is not None and self.process.running
 
 
+def _node(number: int, directory: Path, ports: Sequence[int]) -> _Node:
+    """A broker with its two ports, or with four if there is a proxy before it."""
+    port, controller_port, *others = ports
+    return _Node(number, directory, port, controller_port, *(others[:2] if others else (None, None)))
+
+
 class KafkaCluster:
     """A cluster of one or three brokers; a context manager.
 
@@ -189,7 +195,7 @@ class KafkaCluster:
         each = 4 if proxied else 2
         ports = free_ports(each * brokers)
         self._nodes = [
-            _Node(i + 1, Path(self._scratch.name, f"broker-{i}"), *ports[each * i : each * (i + 1)])
+            _node(i + 1, Path(self._scratch.name, f"broker-{i}"), ports[each * i : each * (i + 1)])
             for i in range(brokers)
         ]
 

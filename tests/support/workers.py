@@ -94,9 +94,7 @@ class WorkerProcess:
         overrides: settings of this worker alone, as in :class:`Deployment`.
     """
 
-    def __init__(
-        self, deployment: Deployment, name: str, overrides: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, deployment: Deployment, name: str, overrides: Mapping[str, str] | None = None) -> None:
         (self.port,) = free_ports(1)
         self.name = name
         own = {"HTTP__PORT": str(self.port), **(overrides or {})}
