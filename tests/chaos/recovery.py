@@ -3,7 +3,7 @@
 A *growth* is the moment at which a source partition was seen to have counted further. Whoever takes a
 partition over counts under a new generation, so a fault that takes a worker's partitions is over for a
 partition with the first growth under a newer generation than before. Of faults that take nothing away
-for certain, the longest time without growth that they had a part in is told.
+for certain, the longest time without growth from their beginning on, or from within them, is told.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Recoveries:
 
     def _standstill(self, done: Done) -> float | None:
         gaps = (
-            after.at_s - before.at_s
+            after.at_s - max(before.at_s, done.began_s)
             for growths in self._of.values()
             for before, after in pairwise(growths)
             if before.at_s <= done.ended_s and after.at_s >= done.began_s

@@ -93,7 +93,7 @@ def show(results: Sequence[Result]) -> None:
             for kind, done in sorted(total["faults"].items())
         ],
         f"{', '.join(sorted(TAKING))}: until all partitions of the victim were counted by another life; "
-        "others: the longest standstill of any partition that they had a part in",
+        "others: the longest standstill of any partition in or after them",
     )
     for result in results:
         for line in (*result.differences[:_SHOWN_DIFFERENCES], *result.ends):

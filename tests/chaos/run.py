@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.chaos.plan import Fault
+    from tests.support.processes import Process
 
 PARTITIONS: Final = 4
 SHARDS: Final = 4
 # Longer than any topic may stand still while brokers come and go: beyond it, counting goes by the
 # wall clock and nobody could say what is true.
-SILENCE_S: Final = 30
+SILENCE_S: Final = 45
 # The stream outlasts the last fault by this, so that every recovery is seen.
 _AFTERMATH_S: Final = 15.0
 # Faults may take longer than planned: brokers start when they start.
@@ -237,14 +238,24 @@ class _Run:
         job = Job(spec.seed, spec.rate, seconds, deployment.bootstrap_servers, *topics, PARTITIONS)
         with sending(job, deployment.folder) as traffic:
             self._journal.note("the stream begins")
-            await self._chaos.execute(self._plan)
-            await self._chaos.mend(spec.workers)
-            self._journal.note("all is well again")
-            await asyncio.sleep(_AFTERMATH_S)
+            async with asyncio.TaskGroup() as together:
+                alive = together.create_task(self._watch(traffic))
+                await self._chaos.execute(self._plan)
+                await self._chaos.mend(spec.workers)
+                self._journal.note("all is well again")
+                await asyncio.sleep(_AFTERMATH_S)
+                alive.cancel()
             await asyncio.to_thread(traffic.terminate, _FLUSHED_S)
             sent = sent_by(traffic)
         self._journal.note(f"the stream has ended: {sent}")
         return sent
+
+    @staticmethod
+    async def _watch(traffic: Process) -> None:
+        """Raise RuntimeError as soon as the stream ends by itself."""
+        while traffic.running:
+            await asyncio.sleep(_SUPERVISED_EVERY_S)
+        raise RuntimeError(traffic.explain("ended before it was told to"))
 
     async def _truth(self) -> tuple[oracle.OracleResult, float]:
         began = time.monotonic()

@@ -38,10 +38,10 @@ def test_what_is_not_seen_is_not_told() -> None:
 
 
 def test_a_standstill_is_the_longest_that_a_fault_had_a_part_in() -> None:
-    """Longer ones before and after it do not count, nor does who counts."""
+    """Neither longer ones before and after it count, nor what was before it, nor who counts."""
     cut = Done(Kind.CUT, 10.0, 14.0)
-    assert seconds(cut, (0.0, 0, 1), (9.5, 0, 1), (13.0, 0, 1), (15.5, 0, 1), (30.0, 0, 2)) == 3.5
-    assert seconds(cut, (9.5, 0, 1), (10.5, 0, 1), (9.5, 1, 1), (16.5, 1, 1)) == 7.0
+    assert seconds(cut, (0.0, 0, 1), (9.5, 0, 1), (12.0, 0, 1), (15.5, 0, 1), (30.0, 0, 2)) == 3.5
+    assert seconds(cut, (9.5, 0, 1), (10.5, 0, 1), (9.5, 1, 1), (16.5, 1, 1)) == 6.5
     assert seconds(cut, (9.5, 0, 1)) is None
 
 

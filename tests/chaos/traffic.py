@@ -131,8 +131,8 @@ def with_reversals(records: Iterator[SimulatedRecord], rng: Random, end_ms: int)
 def _reversal(paid: SimulatedRecord, rng: Random) -> SimulatedRecord | None:
     """What undoes a paid order; None if its record is broken."""
     try:
-        document: dict[str, Any] = msgspec.json.decode(paid.value)
-    except msgspec.DecodeError:
+        document = msgspec.json.decode(paid.value, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     kind = rng.choice(["refunded", "cancelled"])
     happens_ms = paid.event_time_ms + rng.randint(*_UNDONE_AFTER_MS)
