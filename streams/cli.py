@@ -82,6 +82,11 @@ def _config_argument(parser: argparse.ArgumentParser) -> None:
 
 def _add_worker(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     worker = _verb(verbs, "worker", "count events from Kafka and serve metrics", _worker)
+    worker.add_argument(
+        "--standby",
+        action="store_true",
+        help="keep copies of other workers' state, to take their partitions over within seconds",
+    )
     _config_argument(worker)
 
 
@@ -150,6 +155,9 @@ def _worker(arguments: argparse.Namespace) -> int:
     from streams.worker.entry import run_worker  # noqa: PLC0415  # likewise
 
     settings = _settings(arguments)
+    if arguments.standby:
+        counting = settings.counting.model_copy(update={"standby": True})
+        settings = settings.model_copy(update={"counting": counting})
     configure(settings)
     return run_worker(settings)
 

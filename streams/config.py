@@ -261,6 +261,7 @@ class Counting(Section):
     max_tracked_keys: Annotated[int, whole(1, 10_000_000)] = 100_000
     remembered_orders: Annotated[int, whole(1, 10_000_000)] = 200_000
     flush_interval_ms: Annotated[int, span("50ms", "1m")] = SECOND
+    standby: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -227,6 +227,7 @@ class Worker:
         self.merging.tick()
         for kind, size in self.counting.state_bytes().items():
             self.metrics.set_state_bytes(kind, size)
+        self.metrics.set_state_bytes("copies", self.recovery.copied_bytes())
         self._observe_lag()
 
     async def keep_up(self) -> None:
@@ -263,6 +264,7 @@ class Worker:
         finally:
             try:
                 await self.app.stop()
+                await self.recovery.stop()
                 await self.producer.stop()
                 await self._be_scraped()
             finally:

@@ -4,7 +4,8 @@ Whoever gets a source partition reads its log from where the newest marker says,
 what older owners may still send, begins a life of its own and sends again what may not have come
 (:mod:`streams.worker.state_log`). It makes no difference whether the owner before went in order, was
 killed, or is asleep and will wake up. Of a partition that goes the state is kept until it is known who
-has it next: to a worker that gets it back at once, only what others wrote meanwhile is new.
+has it next: to a worker that gets it back at once, only what others wrote meanwhile is new. With
+``counting.standby`` it is kept, and followed, for as long as others have it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from streams.results import VERSION, Fence
 from streams.worker.kafka import kafka_options
 from streams.worker.publishing import Outgoing
 from streams.worker.ranges import partitions_of
+from streams.worker.standby import Standby, is_whole
 from streams.worker.state_log import Life, LogReader, StateLog, encode_entry, life_key, shape_of
 from streams.worker.state_topic import StateTopic
 
@@ -73,6 +75,8 @@ class Recovery:
         # Of partitions that are counted, and of those that just went.
         self._readers: dict[int, LogReader] = {}
         self._kept: dict[int, LogReader] = {}
+        self._standby = settings.counting.standby
+        self._copies = Standby(self._open_quietly, self._reader)
         counting.newer_life = self._newer_life
 
     async def give(self, numbers: Iterable[int]) -> None:
@@ -95,18 +99,43 @@ class Recovery:
             CodecError: a state is there but cannot be read.
             TopicError: the state topic lacks a partition, cannot be read to its end, or takes nothing.
         """
-        kept, self._kept = self._kept, {}
-        if not numbers:
-            return
         began = time.monotonic()
-        await self._be_there(numbers)
-        async with StateTopic(self._kafka, self._topics.state, self._tell) as topic:
-            begins = await topic.begins([number for number in numbers if number not in kept])
-            readers = {number: kept.get(number) or self._reader(begins[number]) for number in numbers}
-            await topic.read(readers)
-            await self._claim(topic, readers)
-        self._metrics.set_recovery_left(0)
-        self._metrics.observe_recovery(time.monotonic() - began)
+        there = await self._be_there(numbers)
+        kept, self._kept = self._kept | await self._copies.release(), {}
+        if numbers:
+            async with self._open_topic() as topic:
+                readers = await self._read(topic, numbers, kept)
+                await self._claim(topic, readers)
+            self._metrics.set_recovery_left(0)
+            self._metrics.observe_recovery(time.monotonic() - began)
+        if self._standby:
+            self._copies.follow(there - set(numbers), kept)
+
+    async def stop(self) -> None:
+        """Keep no copies any more."""
+        await self._copies.release()
+
+    async def _read(
+        self, topic: StateTopic, numbers: Sequence[int], kept: Mapping[int, LogReader]
+    ) -> dict[int, LogReader]:
+        """What has read the logs of partitions to their end, with what is kept of them if it is of use."""
+        readers = {number: kept[number] for number in numbers if number in kept}
+        await topic.read(readers)
+        readers = {number: reader for number, reader in readers.items() if is_whole(reader)}
+        begins = await topic.begins([number for number in numbers if number not in readers])
+        new = {number: self._reader(begin) for number, begin in begins.items()}
+        await topic.read(new)
+        return readers | new
+
+    def _open_topic(self) -> StateTopic:
+        return StateTopic(self._kafka, self._topics.state, self._tell)
+
+    def _open_quietly(self) -> StateTopic:
+        return StateTopic(self._kafka, self._topics.state, lambda _: None)
+
+    def copied_bytes(self) -> int:
+        """Memory that copies of other workers' partitions take."""
+        return sum(self._copies.nbytes().values())
 
     def _tell(self, reached: Reached) -> None:
         self._metrics.set_recovery_left(reached.total - reached.entries)
@@ -124,11 +153,14 @@ class Recovery:
         counts = SourcePartition(vocabulary, self._counting.settings)
         return LogReader(counts, vocabulary, self._shape, begin)
 
-    async def _be_there(self, numbers: Sequence[int]) -> None:
+    async def _be_there(self, numbers: Sequence[int]) -> set[int]:
+        """All partitions of the state topic, these among them."""
         topic = self._topics.state
-        missing = set(numbers) - set(await partitions_of(kafka_options(self._kafka), [topic]))
+        there = set(await partitions_of(kafka_options(self._kafka), [topic]))
+        missing = set(numbers) - there
         if missing:
             raise TopicError(f"{topic}: no partition {min(missing)}: it needs as many as the sources")
+        return there
 
     async def _claim(self, topic: StateTopic, readers: Mapping[int, LogReader]) -> None:
         """Begin a life of each partition; what comes of older ones from here on is void."""
@@ -185,6 +217,6 @@ class Recovery:
         strangers = assigned.log.strangers
         if strangers is None:
             return False
-        async with StateTopic(self._kafka, self._topics.state, self._tell) as topic:
+        async with self._open_quietly() as topic:
             lives = await topic.lives(assigned.number, strangers)
         return any(life.generation > assigned.log.generation for life in lives)

@@ -277,6 +277,8 @@ class LogReader:
             self.unsent = [log.last_rollups]
         if self._whole_from is None:
             self._whole_from = (log.generation, 0)
+        # Rows that wait are read again; until then they take memory.
+        self.counts.rewind((log.sources[0].newest_ms, log.sources[1].newest_ms))
 
 
 def _differences(theirs: Shape, ours: Shape) -> str:
@@ -348,7 +350,7 @@ class StateLog:
         return Captured(taken, sources)
 
     def messages(self, captured: Captured, rollups: list[tuple[int, bytes]]) -> list[Outgoing]:
-        """The messages of a flush, to be sent in order."""
+        """The messages of a flush. The last one closes it: it is sent when all others are acknowledged."""
         data = _encoder.encode(Body(captured.taken.changes, rollups))
         generation, flush = self.generation, self.flushes
         self.flushes += 1
