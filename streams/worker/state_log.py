@@ -185,7 +185,7 @@ class LogReader:
         self._chunks: dict[int, bytes] = {}
         self._chunks_of = 0
         self._keys: deque[tuple[int, bytes]] = deque()
-        self._problem: tuple[int, str] | None = None
+        self._problems: deque[tuple[int, str]] = deque()
 
     @property
     def keys(self) -> list[bytes]:
@@ -203,7 +203,7 @@ class LogReader:
             self._take(decode_entry(value))
         except CodecError as error:
             # It may stand before where reading has to begin: then it does no harm.
-            self._problem = offset, str(error)
+            self._problems.append((offset, str(error)))
             self._whole_from = None
 
     def _take(self, entry: Entry) -> None:
@@ -243,8 +243,9 @@ class LogReader:
         if self._claimed == marker.generation:
             self.unsent.clear()
         self.unsent.append(body.rollups)
-        while self._keys and self._keys[0][0] < marker.begin.offset:
-            self._keys.popleft()
+        for noted in (self._keys, self._problems):
+            while noted and noted[0][0] < marker.begin.offset:
+                noted.popleft()
 
     def _assembled(self, marker: Marker) -> Body:
         chunks = self._chunks if self._chunks_of == marker.flush else {}
@@ -269,8 +270,10 @@ class LogReader:
             CodecError: something that is needed is missing, damaged, of another version or shape.
         """
         begin = self.begin
-        if self._problem is not None and (begin is None or self._problem[0] >= begin.offset):
-            raise CodecError(f"offset {self._problem[0]}: {self._problem[1]}")
+        for offset, problem in self._problems:
+            # The first says what is wrong, others may follow from it.
+            if begin is None or offset >= begin.offset:
+                raise CodecError(f"offset {offset}: {problem}")
         if begin is None:
             return
         if self._whole_from is None or self._whole_from > (begin.generation, begin.flush):
