@@ -242,12 +242,15 @@ class LogReader:
         if self._whole_from is None or place != self._expected:
             self._whole_from = place
         self._expected = (marker.generation, marker.flush + 1)
-        self.begin, self.sources = marker.begin, marker.sources
+        self.sources = marker.sources
+        # A void marker, of which reading began, may have known of a rotation that ended with a flush that counts.
+        if self.begin is None or _age(marker.begin) > _age(self.begin):
+            self.begin = marker.begin
         if self._claimed == marker.generation:
             self.unsent.clear()
         self.unsent.append(body.rollups)
         for noted in (self._keys, self._problems):
-            while noted and noted[0][0] < marker.begin.offset:
+            while noted and noted[0][0] < self.begin.offset:
                 noted.popleft()
 
     def _assembled(self, marker: Marker) -> Body:
@@ -279,7 +282,7 @@ class LogReader:
                 raise CodecError(f"offset {offset}: {problem}")
         if begin is None:
             return
-        if self._whole_from is None or self._whole_from > (begin.generation, begin.flush):
+        if self._whole_from is None or self._whole_from > _age(begin):
             raise CodecError(f"flushes from number {begin.flush} of life {begin.generation} on are missing")
 
     def continue_after(self, log: StateLog) -> None:
@@ -295,8 +298,12 @@ class LogReader:
         self.counts.rewind((log.sources[0].newest_ms, log.sources[1].newest_ms))
 
 
+def _age(place: Place) -> tuple[int, int]:
+    return place.generation, place.flush
+
+
 def _begins_itself(marker: Marker, begin: Place | None) -> bool:
-    return marker.begin == begin and (marker.generation, marker.flush) == (begin.generation, begin.flush)
+    return marker.begin == begin and (marker.generation, marker.flush) == _age(begin)
 
 
 def _differences(theirs: Shape, ours: Shape) -> str:
