@@ -459,7 +459,7 @@ def test_damage_is_refused_where_it_matters(damage: int) -> None:
 
 
 def test_what_is_missing_is_refused_where_it_matters() -> None:
-    """A chunk, a whole flush, a life; a flush that is not closed and has none behind it never counted."""
+    """A chunk, a whole flush, a life; the end of a log is of a flush that never counted."""
     owner = finished()
     marker = owner.log.newest()
     assert marker is not None
