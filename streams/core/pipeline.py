@@ -84,6 +84,11 @@ class SourcePartition:
         """Events read but not yet due."""
         return self._waiting.size
 
+    @property
+    def details(self) -> int:
+        """How many of them have lines of their own."""
+        return len(self._details)
+
     def drain(self) -> None:
         """Count everything that waits: there is nothing more to read."""
         self.process(_FOREVER)
@@ -91,7 +96,7 @@ class SourcePartition:
     @property
     def written(self) -> int:
         """How many entries of tables were written between the last two calls of :meth:`changes`."""
-        return sum(table.written for table, _ in self._tables().values())
+        return sum(table.written for table, _ in self.tables().values())
 
     @property
     def paid(self) -> PaidOrders:
@@ -110,7 +115,7 @@ class SourcePartition:
             [],
             {
                 name: table.changes(swept, self._line - window)
-                for name, (table, window) in self._tables().items()
+                for name, (table, window) in self.tables().items()
             },
             self._book.paid.changes(orders),
         )
@@ -121,7 +126,7 @@ class SourcePartition:
         Raises:
             CodecError: they are those of a partition with other tables.
         """
-        tables = self._tables()
+        tables = self.tables()
         theirs = {name: len(state.payload) for name, state in changes.tables.items()}
         if theirs != {name: len(table.payload) for name, (table, _) in tables.items()}:
             raise CodecError("state of other tables")
@@ -141,7 +146,7 @@ class SourcePartition:
         self._buckets.clear()
         self._newest = list(newest)
 
-    def _tables(self) -> dict[str, tuple[TimedSlots, int]]:
+    def tables(self) -> dict[str, tuple[TimedSlots, int]]:
         """Tables by name, and for how long each remembers, ms."""
         window = self._settings.attribution_window_ms
         return {

@@ -82,11 +82,11 @@ class CountedPartition:
 
     def _begin(self, meanwhile: Callable[[int], object] = lambda _: None) -> None:
         """A life behind everything in the log."""
-        self.counts, self._writer_log = self.log.begin(self.vocabulary, self.settings, meanwhile)
-        sources = self._writer_log.sources
+        self.counts, self.state_log = self.log.begin(self.vocabulary, self.settings, meanwhile)
+        sources = self.state_log.sources
         self._readings = Reading(sources[0]), Reading(sources[1])
         self.counts.rewind((sources[0].newest_ms, sources[1].newest_ms))
-        self._writer = RollupWriter(self.vocabulary, 0, self._writer_log.generation)
+        self._writer = RollupWriter(self.vocabulary, 0, self.state_log.generation)
 
     def read(self, topic: int, records: Sequence[Record]) -> list[Rejected]:
         """Take in one batch of a topic."""
@@ -145,9 +145,9 @@ class CountedPartition:
         rollups = list(self._writer.rollups(self.counts.flush(), self.counts.counted_until))
         for reading in self._readings:
             reading.counted(self.counts.limit_ms)
-        captured = self._writer_log.capture((self._readings[0].offsets(), self._readings[1].offsets()))
+        captured = self.state_log.capture((self._readings[0].offsets(), self._readings[1].offsets()))
         data = [(rollup.shard, encode_rollup(rollup)) for rollup in rollups]
-        self.log.append(self._writer_log.messages(captured, data))
+        self.log.append(self.state_log.messages(captured, data))
         return [sent for _, sent in data]
 
     def _apply(self, data: bytes) -> Applied:
@@ -171,9 +171,7 @@ class CountedPartition:
         if lost:
             raise AssertionError("a rollup that had come counts again")
         for topic, records in enumerate(self._source):
-            resume = owner._readings[topic].next_offset or 0
-            owner._source[topic].extend(record for record in records if record.offset < resume)
-            again = [record for record in records if record.offset >= resume]
+            again = [record for record in records if record.offset >= owner.places[topic]]
             for start in range(0, len(again), _READ_AGAIN):
                 owner.read(topic, again[start : start + _READ_AGAIN])
         return owner
@@ -204,6 +202,8 @@ class CountedPartition:
             behind_fence()
 
         owner._begin(fence)
+        for records, before, place in zip(owner._source, self._source, owner.places, strict=True):
+            records.extend(record for record in before if record.offset < place)
         again = [owner._apply(sent_again(data, owner._writer.generation)) for data in self.log.unsent]
         return owner, again.count(Applied.APPLIED)
 

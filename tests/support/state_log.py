@@ -110,6 +110,12 @@ class MemoryLog:
             if entry is not None:
                 reader.take(offset, *entry)
 
+    def life(self, reader: LogReader, generation: int) -> None:
+        """A life claims the partition and begins."""
+        self.claim(generation)
+        self.claim(generation, begun=True)
+        self.feed(reader)
+
     def claim(self, generation: int, owner: int = 1, *, begun: bool = False) -> None:
         """One entry of a life."""
         life = Life(generation, owner, begun)

@@ -75,7 +75,7 @@ class Owner:
 
     def clicked(self) -> dict[int, str]:
         """Slot of the newest click per visitor."""
-        table, _ = self.counts._tables()["clicks"]
+        table, _ = self.counts.tables()["clicks"]
         keys, _, payload = table.live(NEVER)
         return {
             key: self.known.slot.names[code]

@@ -201,9 +201,9 @@ def test_details_are_let_go_with_their_events() -> None:
     times = [T0, T0, T0 - 20 * MINUTE, T0 + 6 * MINUTE]
     some = rows(4, time=times, event=[1, 1, 2, 3], detail=[0, 1, 2, 3])
     counts.ingest(CLICKSTREAM, Decoded(some, details), i64(T0, T0, T0, T0))
-    assert (counts.waiting, len(counts._details)) == (2, 2)
+    assert (counts.waiting, counts.details) == (2, 2)
     counts.drain()
-    assert not counts._details
+    assert counts.details == 0
 
 
 def test_batches_may_number_their_details_alike(partition: CountedPartition) -> None:
@@ -344,9 +344,9 @@ def test_rewinding_forgets_what_waits_and_nothing_else() -> None:
     """Events, their lines and lists, and counts that were not flushed; what is remembered stays."""
     counts = stories().counts
     held, limit = counts.nbytes(), counts.limit_ms
-    assert counts._details
+    assert counts.details
     counts.rewind((at(1), UNREAD))
-    assert (counts.newest, counts.waiting, len(counts._details)) == ((at(1), UNREAD), 0, 0)
+    assert (counts.newest, counts.waiting, counts.details) == ((at(1), UNREAD), 0, 0)
     assert list(counts.flush()) == []
     assert counts.limit_ms == limit
     after = counts.nbytes()

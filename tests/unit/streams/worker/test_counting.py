@@ -81,12 +81,13 @@ class Bench:
     def begin(self, number: int) -> AssignedPartition:
         """A life of a source partition behind what is with the broker, fenced off from the ones before."""
         log = MemoryLog()
-        log.entries = [(message.key, message.value) for message in self.wire.held(TOPIC, number)]
+        log.append(self.wire.held(TOPIC, number))
         behind = len(log.entries)
         reader = log.reader(self.counting.vocabulary, SETTINGS)
         log.life(reader, reader.seen + 1)
         reader.check()
-        self.wire.arrived += [Outgoing(TOPIC, number, key, value) for key, value in log.entries[behind:]]
+        new = [entry for entry in log.entries[behind:] if entry is not None]
+        self.wire.arrived += [Outgoing(TOPIC, number, key, value) for key, value in new]
         self.wire.arrived += [
             Outgoing("rollups", shard, None, sent_again(data, reader.generation))
             for rollups in reader.unsent

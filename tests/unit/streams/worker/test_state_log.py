@@ -87,7 +87,7 @@ def owned(flushes: int = 3) -> CountedPartition:
 def remembered(counts: SourcePartition, known: Vocabulary) -> dict[str, object]:
     """All that a partition remembers, keys by their names."""
     found: dict[str, object] = {}
-    for name, (table, _) in counts._tables().items():
+    for name, (table, _) in counts.tables().items():
         keys, _, payload = table.live(NEVER)
         places = [
             [known.tables[number].names[code] for code in column]
@@ -140,7 +140,7 @@ def refusal(log: MemoryLog, begin: Place | None = None) -> str:
 
 # --- entries -------------------------------------------------------------------------------------
 
-ENTRIES = [
+ENTRIES: list[Life | Chunk] = [
     Life(2**41, 2**61, begun=True),
     Chunk(5, 6, 7, b"data"),
     Chunk(0, 0, 0, b""),
@@ -240,7 +240,9 @@ def test_reading_begins_anew_with_the_marker_after_a_rotation(times: int) -> Non
     owner = owned(times * ROTATION + ROTATION + 1)
     marker = owner.log.newest()
     assert marker is not None
-    *_, (ends, before), _ = [(entry.flush, entry.begin) for _, entry in owner.log.read() if isinstance(entry, Marker)]
+    *_, (ends, before), _ = [
+        (entry.flush, entry.begin) for _, entry in owner.log.read() if isinstance(entry, Marker)
+    ]
     assert before.flush < marker.begin.flush < ends
     assert marker.flush == ends + 1
 
@@ -397,7 +399,10 @@ def test_the_highest_number_of_all_is_known() -> None:
 def test_flushes_behind_a_claim_are_sent_again_and_the_one_before_it() -> None:
     """Of all others it is known that their rollups came before any fence."""
     owner = owned(2)
-    read = lambda: owner.log.reader(vocabulary(), CountingSettings()).unsent  # noqa: E731  # as it is now
+
+    def read() -> list[list[tuple[int, bytes]]]:
+        return owner.log.reader(vocabulary(), CountingSettings()).unsent
+
     assert len(read()) == 1
     owner.log.claim(3)
     work(owner, 2, first=2)
@@ -412,8 +417,8 @@ def test_flushes_behind_a_claim_are_sent_again_and_the_one_before_it() -> None:
 def test_rollups_are_in_the_log_as_they_were_sent() -> None:
     """Byte for byte, with their shards."""
     owner = owned(1)
-    captured = owner._writer_log.capture(owner._writer_log.sources)
-    owner.log.append(owner._writer_log.messages(captured, [(3, b"one"), (0, b"two")]))
+    captured = owner.state_log.capture(owner.state_log.sources)
+    owner.log.append(owner.state_log.messages(captured, [(3, b"one"), (0, b"two")]))
     reader = owner.log.reader(vocabulary(), CountingSettings())
     assert reader.unsent == [[(3, b"one"), (0, b"two")]]
 
@@ -434,7 +439,7 @@ def damages() -> list[Callable[[bytes], bytes]]:
         lambda value: value[: len(value) // 2],
         lambda value: value[:20] + bytes([value[20] ^ 1]) + value[21:],
         lambda value: value[:3] + bytes([VERSION + 1]) + value[4:],
-        lambda value: b"",
+        lambda value: value[:0],
     ]
 
 
@@ -475,7 +480,9 @@ def test_what_is_missing_is_refused_where_it_matters() -> None:
             assert said == f"offset {offset + 1}: life 1 has no beginning"
         else:
             # Without a flush a later one lacks names, or all together are too few.
-            assert said.startswith((f"offset {offset + 1}: flush ", "flushes from")) or said.endswith("no name")
+            assert said.startswith((f"offset {offset + 1}: flush ", "flushes from")) or said.endswith(
+                "no name"
+            )
 
 
 def test_a_missing_chunk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -509,7 +516,9 @@ def test_a_log_whose_beginning_is_gone_is_refused() -> None:
     assert begin is not None
     for offset in range(begin.offset + 2):
         owner.log.entries[offset] = None
-    assert refusal(owner.log) == f"flushes from number {begin.flush} of life {begin.generation} on are missing"
+    assert (
+        refusal(owner.log) == f"flushes from number {begin.flush} of life {begin.generation} on are missing"
+    )
 
 
 def test_the_predecessors_log_is_refused() -> None:
@@ -539,14 +548,18 @@ def test_a_state_of_another_shape_is_refused(funnel: Funnel, settings: CountingS
 def test_a_sound_flush_of_another_layout_is_refused() -> None:
     """What another build wrote under the same version."""
     owner = owned(1)
-    log = owner._writer_log
+    log = owner.state_log
     messages = log.messages(log.capture(log.sources), [])
     for body in (b"", b"\xc1", msgspec.msgpack.encode([1, 2]), msgspec.msgpack.encode("x")):
         marker = decode_entry(messages[-1].value or b"")
         assert isinstance(marker, Marker)
         marker = msgspec.structs.replace(marker, checksum=xxh3_64_intdigest(body), chunks=1)
         other = MemoryLog()
-        other.entries = [*owner.log.entries, (b"c", encode_entry(Chunk(0, 1, 0, body))), (b"m", encode_entry(marker))]
+        other.entries = [
+            *owner.log.entries,
+            (b"c", encode_entry(Chunk(0, 1, 0, body))),
+            (b"m", encode_entry(marker)),
+        ]
         assert refusal(other) == "offset 5: flush 1 is of another layout"
 
 
@@ -602,7 +615,7 @@ def test_keys_are_bounded() -> None:
         work(owner, 1, first=500 + number)
         owner.log.feed(follower)
         follower.check()
-        assert max(len(owner._writer_log.keys), len(follower.keys)) <= 2 * (2 * ROTATION + 4)
+        assert max(len(owner.state_log.keys), len(follower.keys)) <= 2 * (2 * ROTATION + 4)
 
 
 # --- strangers -----------------------------------------------------------------------------------
@@ -617,9 +630,9 @@ def test_offsets_that_adjoin_say_that_nobody_else_wrote() -> None:
     """However many entries a flush has, and with deletions among them."""
     owner = owned(0)
     for _ in range(30):
-        flush(owner.log, owner._writer_log)
-        assert owner._writer_log.strangers is None
-        assert owner._writer_log.behind == len(owner.log.entries)
+        flush(owner.log, owner.state_log)
+        assert owner.state_log.strangers is None
+        assert owner.state_log.behind == len(owner.log.entries)
 
 
 @pytest.mark.parametrize("others", [1, 5])
@@ -629,19 +642,21 @@ def test_strangers_are_told_by_a_gap(others: int) -> None:
     behind = len(owner.log.entries)
     for _ in range(others):
         owner.log.claim(0)
-    flush(owner.log, owner._writer_log)
-    assert owner._writer_log.strangers == range(behind, len(owner.log.entries) - 1)
-    flush(owner.log, owner._writer_log)
-    assert owner._writer_log.strangers is None
+    flush(owner.log, owner.state_log)
+    assert owner.state_log.strangers == range(behind, len(owner.log.entries) - 1)
+    flush(owner.log, owner.state_log)
+    assert owner.state_log.strangers is None
 
 
 def test_an_offset_that_nobody_knows_is_looked_into_later() -> None:
     """The next flush then does not adjoin, and all since the last known place is looked at."""
     owner = owned(1)
-    life, behind = owner._writer_log, len(owner.log.entries)
-    unknown = [message._replace(arrived=None) for message in life.messages(life.capture(life.sources), [])]
-    owner.log.append(unknown)
-    life._acknowledged(-1)
+    life, behind = owner.state_log, len(owner.log.entries)
+    *chunks, marker = life.messages(life.capture(life.sources), [])
+    acknowledged = marker.arrived
+    owner.log.append([*chunks, marker._replace(arrived=None)])
+    assert acknowledged is not None
+    acknowledged(-1)
     assert life.strangers == range(behind, behind)
     owner.log.claim(9)
     flush(owner.log, life)
@@ -658,7 +673,7 @@ def test_a_kept_state_needs_only_what_others_wrote() -> None:
     reader = owner.log.reader(owner.vocabulary, owner.settings)
     kept = LogReader(owner.counts, owner.vocabulary, reader.shape, None)
     kept.generation = kept.seen = 0
-    kept.continue_after(owner._writer_log)
+    kept.continue_after(owner.state_log)
     assert owner.counts.waiting == 0
     successor = owner.hand_over()
     work(successor, flushes := 2 * ROTATION + 1, first=20)
@@ -684,7 +699,7 @@ def test_a_kept_state_that_others_left_behind_is_refused() -> None:
 def test_messages_go_where_they_belong() -> None:
     """Topic, partition and keys; only the marker's arrival is waited for."""
     owner = owned(1)
-    life = owner._writer_log
+    life = owner.state_log
     *chunks, marker = life.messages(life.capture(life.sources), [])
     assert {message[:2] for message in (*chunks, marker)} == {("state", 0)}
     assert [message.key for message in (*chunks, marker)] == [b"chunk/0/1/0", b"marker/0/1"]
