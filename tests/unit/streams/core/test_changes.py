@@ -268,6 +268,7 @@ def test_a_rotation_of_a_busy_partition_is_short() -> None:
         taken = owner.writer.take()
         if taken.begins:
             sizes.append(t)
+    assert len(sizes) > 2
     assert np.diff(sizes).tolist() == [8] * (len(sizes) - 1)
 
 
@@ -281,8 +282,9 @@ def test_half_of_a_rotation_is_copies() -> None:
     owner = Owner(vocabulary())
     owner.click(*["a"] * 6_000)
     owner.rotation()
-    copied = written = 0
+    copied = written = flushes = 0
     while True:
+        flushes += 1
         owner.click(*["a"] * 100)
         taken = owner.writer.take()
         written += owner.counts.written
@@ -290,6 +292,7 @@ def test_half_of_a_rotation_is_copies() -> None:
         if taken.ends:
             break
     assert 0.5 < copied / written < 2
+    assert flushes < 200
 
 
 def test_parts_follow_each_other_to_the_end() -> None:

@@ -18,6 +18,7 @@ from streams.funnel import Funnel
 from streams.worker.publishing import Outgoing
 from streams.worker.state_log import (
     VERSION,
+    Body,
     Chunk,
     Life,
     LogReader,
@@ -254,6 +255,25 @@ def test_a_flush_counts_when_it_is_closed() -> None:
     work(owner, 1, first=7)
     assert owner.log.entries.pop() is not None
     assert taken_over(owner.log) == before
+
+
+def test_a_life_has_names_of_its_own() -> None:
+    """What a number meant to the owner before is nobody's any more: it is not read as that."""
+    owner = owned().hand_over()
+    work(owner, 1, first=10)
+    chunk, marker = (
+        decode_entry(value or b"") for _, value in (one for one in owner.log.entries[-2:] if one)
+    )
+    assert isinstance(chunk, Chunk)
+    assert isinstance(marker, Marker)
+    body = msgspec.msgpack.decode(chunk.data, type=Body)
+    assert body.changes.names[0]
+    body.changes.names = [[], [], []]
+    data = msgspec.msgpack.encode(body)
+    chunk = msgspec.structs.replace(chunk, data=data)
+    marker = msgspec.structs.replace(marker, checksum=xxh3_64_intdigest(data))
+    owner.log.entries[-2:] = [(b"chunk", encode_entry(chunk)), (b"marker", encode_entry(marker))]
+    assert refusal(owner.log).endswith("a key has no name")
 
 
 def test_a_torn_flush_does_no_harm_to_the_next_life() -> None:
