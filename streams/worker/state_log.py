@@ -270,13 +270,14 @@ class LogReader:
 
     def continue_after(self, log: StateLog) -> None:
         """Go on behind what a life of our own wrote, with its state as it stands."""
-        self.offset, self.begin, self.sources = log.behind, log.begin, log.sources
-        self._expected = (log.generation, log.flushes)
+        self.offset = log.behind
         self._keys = deque((log.behind, key) for key in log.keys)
         if log.last_rollups is not None:
+            self.begin, self.sources = log.begin, log.sources
             self.unsent = [log.last_rollups]
-        if self._whole_from is None:
-            self._whole_from = (log.generation, 0)
+            self._expected = (log.generation, log.flushes)
+            if self._whole_from is None:
+                self._whole_from = (log.generation, 0)
         # Rows that wait are read again; until then they take memory.
         self.counts.rewind((log.sources[0].newest_ms, log.sources[1].newest_ms))
 
