@@ -347,8 +347,8 @@ async def test_a_partition_with_a_newer_life_sends_nothing_more() -> None:
     for turn, (first, generation) in enumerate([(0, None), (1, 0), (2, 9)]):
         bench.take(f"{turn}", [click("v1", turn * 60_000)], first=first)
         if generation is not None:
-            life = encode_entry(Life(generation, 2, begun=False))
-            bench.wire.arrived.append(Outgoing(TOPIC, 0, life_key(generation, begun=False), life))
+            life = Life(generation, 2, begun=False)
+            bench.wire.arrived.append(Outgoing(TOPIC, 0, life_key(life), encode_entry(life)))
         bench.settle()
         assert await bench.flush()
     assert asked == [range(4, 6), range(7, 9)]
@@ -371,8 +371,8 @@ async def test_a_life_that_is_over_does_not_end_the_next_one_of_this_worker() ->
     bench.wire.closed = KafkaConnectionError("gone")
     assert await bench.counting.give([0]) == []
     bench.wire.closed = None
-    life = encode_entry(Life(7, 2, begun=False))
-    bench.wire.arrived.append(Outgoing(TOPIC, 0, life_key(7, begun=False), life))
+    life = Life(7, 2, begun=False)
+    bench.wire.arrived.append(Outgoing(TOPIC, 0, life_key(life), encode_entry(life)))
     again = bench.begin(0)
     assert await bench.flush()
     assert bench.counting.partitions == {0: again}
