@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from tests.chaos import report
 from tests.chaos.plan import FAMILIES, kinds_of
 from tests.chaos.run import Result, Spec, run
+from tests.support.apache_kafka import archive_classes
 from tests.support.processes import Unavailable
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def main() -> int:
     words = [*sys.argv[1:]]
     asked = arguments(words)
     try:
+        archive_classes()
         results = run_all(asked)
     except Unavailable as reason:
         print(f"cannot run: {reason}", file=sys.stderr)

@@ -253,7 +253,7 @@ class _Run:
     @staticmethod
     async def _watch(traffic: Process) -> None:
         """Raise RuntimeError as soon as the stream ends by itself."""
-        while traffic.running:
+        while traffic.running:  # noqa: ASYNC110 - a process sets no event
             await asyncio.sleep(_SUPERVISED_EVERY_S)
         raise RuntimeError(traffic.explain("ended before it was told to"))
 
