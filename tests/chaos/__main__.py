@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import shlex
 import shutil
 import sys
@@ -99,8 +98,6 @@ def _folder(keep: Path | None, spec: Spec) -> Path:
 
 def main() -> int:
     """Run, show, write; the exit status."""
-    # aiokafka tells of every broker that goes away; the journal does as well.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     words = [*sys.argv[1:]]
     asked = arguments(words)
     try:
