@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Undo = Callable[[], Awaitable[object]]
 
 _IN_SYNC_S: Final = 40.0
+# A broker that came back late is followed by no other at once: workers would see no Kafka for minutes.
+_BREATH_S: Final = 6.0
 _POLL_S: Final = 0.25
 _WORKERS: Final = frozenset({Kind.KILL, Kind.PAUSE, Kind.ADD, Kind.REMOVE})
 _BROKERS: Final = frozenset({Kind.BROKER_RESTART, Kind.LEADER_KILL})
@@ -94,9 +96,12 @@ class Chaos:
                 return
             await self._until(began_s + (fault.until_ms - fault.at_ms) / 1_000)
             await undo()
+            ended_s = self._journal.now_s()
             self._journal.note(f"over: {_told(fault)}")
-        ended_s = self._journal.now_s()
-        self.done.append(Done(fault.kind, began_s, ended_s, held if fault.kind in TAKING else frozenset()))
+            taken = held if fault.kind in TAKING else frozenset()
+            self.done.append(Done(fault.kind, began_s, ended_s, taken))
+            if fault.kind in _BROKERS:
+                await asyncio.sleep(_BREATH_S)
 
     async def _until(self, at_s: float) -> None:
         await asyncio.sleep(max(0.0, at_s - self._journal.now_s()))
@@ -146,7 +151,7 @@ class Chaos:
         while not await asyncio.to_thread(self._cluster.in_sync, topics):
             if self._journal.now_s() > deadline_s:
                 self._journal.note(f"broker {number} is not in sync after {_IN_SYNC_S} s")
-                return
+                break
             await asyncio.sleep(_POLL_S)
 
     def _befall_network(self, fault: Fault) -> Undo:
