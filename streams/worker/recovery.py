@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from streams.codec import encode_fence, sent_again
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from streams.metrics.pipeline import PipelineMetrics
     from streams.worker.counting import AssignedPartition, Counting
     from streams.worker.publishing import Outbox
-    from streams.worker.state_log import Place
+    from streams.worker.state_log import Marker
     from streams.worker.state_topic import Reached
 
 _LOG = logging.getLogger(__name__)
@@ -101,8 +102,8 @@ class Recovery:
         began = time.monotonic()
         await self._be_there(numbers)
         async with StateTopic(self._kafka, self._topics.state, self._tell) as topic:
-            begins = await topic.begins([number for number in numbers if number not in kept])
-            readers = {number: kept.get(number) or self._reader(begins[number]) for number in numbers}
+            newest = await topic.newest(numbers)
+            readers = {number: self._reader(newest[number], kept.get(number)) for number in numbers}
             await topic.read(readers)
             await self._claim(topic, readers)
         self._metrics.set_recovery_left(0)
@@ -119,10 +120,13 @@ class Recovery:
             extra={"entries": reached.entries, "of": reached.total, "seconds_left": reached.seconds_left},
         )
 
-    def _reader(self, begin: Place | None) -> LogReader:
+    def _reader(self, newest: Marker | None, kept: LogReader | None) -> LogReader:
+        """One that goes on where ours stopped, unless others have counted since: what began them may be gone."""
+        if kept is not None and (newest is None or newest.generation <= kept.generation):
+            return kept
         vocabulary = self._counting.vocabulary
         counts = SourcePartition(vocabulary, self._counting.settings)
-        return LogReader(counts, vocabulary, self._shape, begin)
+        return LogReader(counts, vocabulary, self._shape, newest.begin if newest is not None else None)
 
     async def _be_there(self, numbers: Sequence[int]) -> None:
         topic = self._topics.state
@@ -137,11 +141,19 @@ class Recovery:
         await self._send(self._life(number, Life(life, owner, begun=False)) for number, life in lives.items())
         shards = range(self._topics.rollup_shards)
         await self._send(self._fence(number, life, at) for number, life in lives.items() for at in shards)
-        await self._send(self._life(number, Life(life, owner, begun=True)) for number, life in lives.items())
-        await topic.read(readers)
+        begun: dict[int, int] = {}
+        await self._send(
+            self._life(number, Life(life, owner, begun=True))._replace(
+                arrived=partial(begun.__setitem__, number)
+            )
+            for number, life in lives.items()
+        )
+        await topic.read(readers, begun)
         for number, reader in readers.items():
             if (reader.generation, reader.owner) == (lives[number], owner):
                 await self._begin(number, reader)
+            elif reader.generation < lives[number]:
+                raise TopicError(f"{self._topics.state}: partition {number} lacks what was just written")
             else:
                 # We were asleep, and the group will tell us so.
                 _LOG.warning("another worker has this partition", extra={"partition": number})
@@ -169,7 +181,12 @@ class Recovery:
         log = StateLog(self._topics.state, number, reader, self._counting.vocabulary)
         self._readers[number] = reader
         self._counting.assign(number, log, reader.counts)
-        _LOG.info("state taken over", extra={"partition": number, "bytes": reader.bytes_read})
+        if reader.begin is None:
+            _LOG.warning(
+                "no state: counting begins where the group has committed", extra={"partition": number}
+            )
+        else:
+            _LOG.info("state taken over", extra={"partition": number, "bytes": reader.bytes_read})
 
     async def _send(self, messages: Iterable[Outgoing]) -> None:
         for message in messages:
@@ -180,11 +197,18 @@ class Recovery:
             self._waiting_for(f"kafka does not take messages: {len(self._outbox)} wait")
         raise TopicError(f"{self._topics.state}: kafka does not take the state")
 
-    async def _newer_life(self, assigned: AssignedPartition) -> bool:
+    async def _newer_life(self, assigned: AssignedPartition) -> bool | None:
         """Whether a newer life than this one's stands among entries that are not its own."""
         strangers = assigned.log.strangers
         if strangers is None:
             return False
-        async with StateTopic(self._kafka, self._topics.state, self._tell) as topic:
-            lives = await topic.lives(assigned.number, strangers)
+        try:
+            async with StateTopic(self._kafka, self._topics.state, lambda _: None) as topic:
+                lives = await topic.lives(assigned.number, strangers)
+        except TopicError as error:
+            _LOG.warning(
+                "who else has this partition cannot be read now",
+                extra={"partition": assigned.number, "reason": str(error)},
+            )
+            return None
         return any(life.generation > assigned.log.generation for life in lives)

@@ -36,6 +36,8 @@ _MAGIC = b"FWL"
 _HEAD = len(_MAGIC) + 1
 _CHUNK_BYTES = 768 * 1024
 NO_LIFE = -1
+# Behind every offset there will be.
+_FAR_BEHIND = 1 << 62
 
 
 class Place(msgspec.Struct, array_like=True, frozen=True):
@@ -266,7 +268,9 @@ class LogReader:
         if begin is None:
             return
         if self._whole_from is None or self._whole_from > (begin.generation, begin.flush):
-            raise CodecError(f"flushes from number {begin.flush} of life {begin.generation} on are missing")
+            raise CodecError(
+                f"offset {begin.offset}: flushes from number {begin.flush} of life {begin.generation} on are missing"
+            )
 
     def continue_after(self, log: StateLog) -> None:
         """Go on behind what a life of our own wrote, with its state as it stands."""
@@ -387,6 +391,6 @@ class StateLog:
     def _acknowledged(self, offset: int) -> None:
         """The marker is there. Had nobody else written, ours would adjoin what was there before."""
         adjoining = offset == self.behind + self._sent - 1
-        end = max(offset, self.behind)
+        end = max(offset, self.behind) if offset >= 0 else _FAR_BEHIND
         self.strangers = None if adjoining else range(self.behind, end)
         self.behind = max(offset + 1, self.behind)
