@@ -39,7 +39,11 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 # Each waits for some seconds.
 _TRIES = 12
-_REMEDY = "delete the records of that partition to count on from nothing"
+# Kafka deletes no records of a topic that is only compacted.
+_REMEDY = (
+    "to count on without it, set the topic's cleanup.policy to compact,delete, "
+    "delete the records of the partition, and set it back"
+)
 
 
 class Recovery:

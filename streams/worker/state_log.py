@@ -199,9 +199,13 @@ class LogReader:
         try:
             self._take(decode_entry(value))
         except CodecError as error:
-            # It may stand before where reading has to begin: then it does no harm.
-            self._problem = offset, str(error)
+            self._note(str(error))
             self._whole_from = None
+
+    def _note(self, problem: str) -> None:
+        """The first one is to be told: others follow from it. What stands before where reading begins does no harm."""
+        if self._problem is None or (self.begin is not None and self._problem[0] < self.begin.offset):
+            self._problem = self.offset - 1, problem
 
     def _take(self, entry: Entry) -> None:
         if isinstance(entry, Life):
@@ -225,8 +229,10 @@ class LogReader:
             self._changes.begin_life()
 
     def _close(self, marker: Marker) -> None:
-        body = self._assembled(marker)
         place = (marker.generation, marker.flush)
+        if place != self._expected:
+            self._note(f"flushes from number {self._expected[1]} of life {self._expected[0]} on are missing")
+        body = self._assembled(marker)
         if marker.shape != self.shape:
             raise CodecError(f"state of {_differences(marker.shape, self.shape)}")
         self._changes.apply(body.changes)
