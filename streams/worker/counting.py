@@ -105,7 +105,7 @@ class Counting:
 
     Attributes:
         partitions: by number, those that are counted.
-        newer_life: asks a partition's log whether a newer life has claimed it.
+        newer_life: asks a partition's log whether a newer life has claimed it; None if it cannot tell now.
     """
 
     def __init__(  # noqa: PLR0913  # its collaborators, by name
@@ -131,7 +131,7 @@ class Counting:
         self._patience = patience
         self._stop_after = stop_after
         self.partitions: dict[int, AssignedPartition] = {}
-        self.newer_life: Callable[[AssignedPartition], Awaitable[bool]] | None = None
+        self.newer_life: Callable[[AssignedPartition], Awaitable[bool | None]] | None = None
         self._flushing: list[_Flushing] = []
         # Of :meth:`_finish`, for what is being flushed.
         self._steps_done = 0
@@ -328,7 +328,8 @@ class Counting:
         if not await self._outbox.send():
             return False
         while self._steps_done < len(steps):
-            await steps[self._steps_done]()
+            if not await steps[self._steps_done]():
+                return False
             self._steps_done += 1
             if not await self._outbox.send():
                 return False
@@ -337,27 +338,34 @@ class Counting:
         self._flushing, self._steps_done = [], 0
         return True
 
-    async def _put_markers(self) -> None:
+    async def _put_markers(self) -> bool:
         """A marker that comes though a chunk before it does not would make a damaged log."""
         for item in self._flushing:
             self._outbox.put(item.marker)
+        return True
 
-    async def _put_rollups(self) -> None:
-        self._flushing = [item for item in self._flushing if not await self._is_over(item.assigned)]
+    async def _put_rollups(self) -> bool:
+        for item in list(self._flushing):
+            over = await self._is_over(item.assigned)
+            if over is None:
+                return False
+            if over:
+                self._flushing.remove(item)
         for item in self._flushing:
             for shard, data in item.rollups:
                 self._outbox.put(Outgoing(self._topics.rollups, shard, None, data))
+        return True
 
-    async def _is_over(self, assigned: AssignedPartition) -> bool:
-        """Whether another worker has taken this partition over, by what stands in its log."""
+    async def _is_over(self, assigned: AssignedPartition) -> bool | None:
+        """Whether another worker has taken this partition over, by what stands in its log; None if unknown."""
         if assigned.log.strangers is None or self.newer_life is None:
             return False
-        if not await self.newer_life(assigned):
-            return False
-        _LOG.warning("another worker has this partition", extra={"partition": assigned.number})
-        if self.partitions.get(assigned.number) is assigned:  # it may have gone and come back, in a new life
-            del self.partitions[assigned.number]
-        return True
+        over = await self.newer_life(assigned)
+        if over:
+            _LOG.warning("another worker has this partition", extra={"partition": assigned.number})
+            if self.partitions.get(assigned.number) is assigned:  # it may be back, in a new life
+                del self.partitions[assigned.number]
+        return over
 
     def state_bytes(self) -> dict[str, int]:
         """Bytes of counting state by kind, over all partitions."""

@@ -37,6 +37,8 @@ _HEAD = len(_MAGIC) + 1
 _BODY = _HEAD + 8
 _CHUNK_BYTES = 768 * 1024
 NO_LIFE = -1
+# Behind every offset there will be.
+_FAR_BEHIND = 1 << 62
 
 
 class Place(msgspec.Struct, array_like=True, frozen=True):
@@ -202,9 +204,13 @@ class LogReader:
         try:
             self._take(decode_entry(value))
         except CodecError as error:
-            # It may stand before where reading has to begin: then it does no harm.
-            self._problem = offset, str(error)
+            self._note(str(error))
             self._whole_from = None
+
+    def _note(self, problem: str) -> None:
+        """The first one is to be told: others follow from it. What stands before where reading begins does no harm."""
+        if self._problem is None or (self.begin is not None and self._problem[0] < self.begin.offset):
+            self._problem = self.offset - 1, problem
 
     def _take(self, entry: Entry) -> None:
         if isinstance(entry, Life):
@@ -231,8 +237,10 @@ class LogReader:
             self._changes.begin_life()
 
     def _close(self, marker: Marker) -> None:
-        body = self._assembled(marker)
         place = (marker.generation, marker.flush)
+        if place != self._expected:
+            self._note(f"flushes from number {self._expected[1]} of life {self._expected[0]} on are missing")
+        body = self._assembled(marker)
         if marker.shape != self.shape:
             raise CodecError(f"state of {_differences(marker.shape, self.shape)}")
         self._changes.apply(body.changes)
@@ -274,7 +282,9 @@ class LogReader:
         if begin is None:
             return
         if self._whole_from is None or self._whole_from > (begin.generation, begin.flush):
-            raise CodecError(f"flushes from number {begin.flush} of life {begin.generation} on are missing")
+            raise CodecError(
+                f"offset {begin.offset}: flushes from number {begin.flush} of life {begin.generation} on are missing"
+            )
 
     def continue_after(self, log: StateLog) -> None:
         """Go on behind what a life of our own wrote, with its state as it stands."""
@@ -398,6 +408,6 @@ class StateLog:
     def _acknowledged(self, offset: int) -> None:
         """The marker is there. Had nobody else written, ours would adjoin what was there before."""
         adjoining = offset == self.behind + self._sent - 1
-        end = max(offset, self.behind)
+        end = max(offset, self.behind) if offset >= 0 else _FAR_BEHIND
         self.strangers = None if adjoining else range(self.behind, end)
         self.behind = max(offset + 1, self.behind)
