@@ -165,6 +165,31 @@ REBALANCES: Final = MetricSpec(
 ASSIGNED_PARTITIONS: Final = MetricSpec(
     "funnelwatch_assigned_partitions", "gauge", "Partitions assigned to this worker.", ("topic",)
 )
+STALLED: Final = MetricSpec(
+    "funnelwatch_stalled_seconds",
+    "gauge",
+    "How long what should move has stood still, by what it is; the worker ends itself at counting.stall_timeout.",
+    ("reason",),
+    unit="seconds",
+)
+DELETED_UNREAD: Final = MetricSpec(
+    "funnelwatch_deleted_unread_offsets_total",
+    "counter",
+    "Offsets that were deleted from a topic before they were read: records are lost.",
+    ("topic",),
+)
+NEW_LOGS: Final = MetricSpec(
+    "funnelwatch_new_logs_total",
+    "counter",
+    "Partitions found to end before what was read of them: the topic was made anew, or lost its end.",
+    ("topic",),
+)
+FETCHED_BYTES: Final = MetricSpec(
+    "funnelwatch_fetched_bytes",
+    "gauge",
+    "Fetched from Kafka and not handed on yet, as it came, perhaps compressed.",
+    unit="bytes",
+)
 ROLLUPS: Final = MetricSpec(
     "funnelwatch_rollups_total",
     "counter",
@@ -191,6 +216,10 @@ CATALOG: Final = (
     STATE_BYTES,
     REBALANCES,
     ASSIGNED_PARTITIONS,
+    STALLED,
+    DELETED_UNREAD,
+    NEW_LOGS,
+    FETCHED_BYTES,
     ROLLUPS,
     BUILD_INFO,
 )
