@@ -103,6 +103,7 @@ class BatchReader:
             self.waits += 1
             await self.may_take.wait()
             self.waits -= 1
+            self.consumer.took(event.message)
             if self.fails is not None:
                 raise self.fails
             message = event.message
