@@ -175,6 +175,24 @@ class BatchReader:
         )
 
 
+class Holder(BatchReader):
+    """Acknowledges nothing before it has to: what it holds is acknowledged when it goes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, acks=False, **kwargs)
+        self.let_go = 0
+
+    async def before_revoke(self, tps: set[TP]) -> None:
+        """Acknowledge all of these partitions, after a while."""
+        await super().before_revoke(tps)
+        held = len(self.taken)
+        await asyncio.sleep(0.3)
+        assert len(self.taken) == held, "an agent got something while its partitions were going"
+        for taken in self.taken[self.let_go :]:
+            taken.ack()
+        self.let_go = held
+
+
 async def create(
     bootstrap_servers: str,
     topic: str,
