@@ -262,6 +262,8 @@ class Counting(Section):
     remembered_orders: Annotated[int, whole(1, 10_000_000)] = 200_000
     flush_interval_ms: Annotated[int, span("50ms", "1m")] = SECOND
     standby: bool = False
+    # Longer than a request to Kafka may take (90 s), or a broker that hangs is taken for a worker that does.
+    stall_timeout_ms: Annotated[int, span("5s", "1h")] = 2 * MINUTE
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
