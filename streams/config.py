@@ -131,7 +131,8 @@ class Topics(Section):
     """Names and shapes of the topics. The sources are read, the rest is Funnelwatch's own.
 
     With ``rekey`` the sources need not be keyed by visitor: the worker republishes them, keyed, as
-    ``keyed_clickstream`` and ``keyed_orders``, and counts those.
+    ``keyed_clickstream`` and ``keyed_orders``, and counts those; through ``progress`` workers tell
+    each other how far they are.
     """
 
     clickstream: TopicName = "clickstream"
@@ -142,6 +143,7 @@ class Topics(Section):
     rekey: bool = False
     keyed_clickstream: TopicName = "funnelwatch.clickstream"
     keyed_orders: TopicName = "funnelwatch.orders"
+    progress: TopicName = "funnelwatch.progress"
     partitions: Annotated[int, whole(1, 1024)] = 4
     rollup_shards: Annotated[int, whole(1, 1024)] = 4
     replication_factor: Annotated[int, whole(1, 32)] = 1
@@ -158,7 +160,7 @@ class Topics(Section):
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         seen: dict[str, str] = {}
-        keyed = ("keyed_clickstream", "keyed_orders") if self.rekey else ()
+        keyed = ("keyed_clickstream", "keyed_orders", "progress") if self.rekey else ()
         for key in ("clickstream", "orders", "rollups", "deadletter", "state", *keyed):
             name = getattr(self, key)
             if name in seen:

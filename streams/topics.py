@@ -18,6 +18,7 @@ likes; these take their place, and the state has as many partitions as they:
 ===========================  ============================  ====================  =========
 ``funnelwatch.clickstream``  the same events, by visitor   P                     1 day
 ``funnelwatch.orders``       the same orders, by visitor   P                     1 day
+``funnelwatch.progress``     how far republishing is       1                     1 hour
 ===========================  ============================  ====================  =========
 """
 
@@ -50,9 +51,12 @@ class Purpose(StrEnum):
     STATE = "state"
     KEYED_CLICKSTREAM = "keyed_clickstream"
     KEYED_ORDERS = "keyed_orders"
+    PROGRESS = "progress"
 
 
 SOURCES: Final = (Purpose.CLICKSTREAM, Purpose.ORDERS)
+# On how many partitions dead letters and progress lie, nothing depends.
+_ANY_PARTITIONS: Final = (Purpose.DEADLETTER, Purpose.PROGRESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ def topic_specs(  # noqa: PLR0913 - one argument per setting
     state: str = "funnelwatch.state",
     keyed_clickstream: str = "funnelwatch.clickstream",
     keyed_orders: str = "funnelwatch.orders",
+    progress: str = "funnelwatch.progress",
     rekey: bool = False,
     partitions: int = 4,
     rollup_shards: int = 4,
@@ -109,6 +114,7 @@ def topic_specs(  # noqa: PLR0913 - one argument per setting
     republished = (
         (Purpose.KEYED_CLICKSTREAM, keyed_clickstream, partitions, keyed),
         (Purpose.KEYED_ORDERS, keyed_orders, partitions, keyed),
+        (Purpose.PROGRESS, progress, 1, _kept(HOUR) | own),
     )
     shapes = (
         (Purpose.CLICKSTREAM, clickstream, partitions, sources),
@@ -127,7 +133,7 @@ def topic_specs(  # noqa: PLR0913 - one argument per setting
             config,
             look_back_ms=look_back_ms * (purpose in SOURCES),
             together=purpose in (*counted, Purpose.STATE),
-            any_partitions=purpose is Purpose.DEADLETTER or (rekey and purpose in SOURCES),
+            any_partitions=purpose in _ANY_PARTITIONS or (rekey and purpose in SOURCES),
         )
         for purpose, name, count, config in shapes
     )

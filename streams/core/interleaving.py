@@ -118,10 +118,10 @@ class Interleaving(Generic[K, B]):
         streams = (self._streams[stream] for stream in holding)
         return min((s.newest for s in streams if not s.told or s.newest != UNREAD), default=FOREVER)
 
-    def next_progress(self) -> int:
-        """The progress of what would leave next; ``FOREVER`` if nothing waits."""
-        waiting = (stream.blocks[0] for stream in self._streams.values() if stream.blocks)
-        return min((int(block.progress[block.begin]) for block in waiting), default=FOREVER)
+    def next_progress(self, stream: K) -> int:
+        """The progress of what would leave next of a stream; ``FOREVER`` if nothing of it waits."""
+        blocks = self._streams[stream].blocks
+        return int(blocks[0].progress[blocks[0].begin]) if blocks else FOREVER
 
     def due(self, limit_ms: int, most: int) -> Due[K, B] | None:
         """Up to ``most`` records that have progressed no further than the limit; None if there are none.
