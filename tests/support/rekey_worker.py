@@ -28,25 +28,25 @@ if TYPE_CHECKING:
     from streams.worker.positions import Position
     from tests.support.workers import Deployment
 
-_TICK_SECONDS = 0.1
+_TICK_SECONDS = 0.05
 
 
 class RekeyWorker:
     """Republishes until it is stopped; a context manager.
 
-    Args:
-        settings: the whole tree.
-        together: tells the others how far it is, and listens to them.
+    Attributes:
+        may_take: cleared, nothing more is taken in.
+        assigned: its present partitions.
     """
 
-    def __init__(self, settings: Settings, *, together: bool = True) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.producer = BatchProducer(settings.kafka)
         self.rekeying = rekeying(settings, self.producer, SystemClock())
         self.exchange = PaceExchange(settings.kafka, settings.topics.progress, self.rekeying, self.producer)
         self.app = faust_app(settings)
-        self.taken = 0
-        self.hears = together
+        self.may_take = asyncio.Event()
+        self.may_take.set()
         self.assigned: set[TP] = set()
         self._throttled: set[TP] = set()
         self._add_agents()
@@ -57,22 +57,23 @@ class RekeyWorker:
         @self.app.agent(raw, name="rekey")
         async def rekey(stream: Any) -> None:
             async for event in stream.noack().events():
+                await self.may_take.wait()
                 message = event.message
                 batch, event.value, message.value = event.value, None, None
                 self.rekeying.take(message.topic, message.partition, batch, event.ack)
-                self.taken += len(batch.offsets)
 
-        @self.app.timer(_TICK_SECONDS)  # type: ignore[untyped-decorator]  # Faust's
+        @self.app.task  # type: ignore[untyped-decorator]  # Faust's
         async def publish() -> None:
-            await self.publish()
+            while not self.app.should_stop:
+                await self.publish()
+                await asyncio.sleep(_TICK_SECONDS)
 
     async def publish(self) -> None:
         """Send what is due, tell the others, and hold back who is ahead."""
         if self.app.rebalancing or self.app.consumer is None:
             return
         await self.rekeying.publish(self.position)
-        if self.hears:
-            await self.exchange.tell()
+        await self.exchange.tell()
         ahead = {tp for tp in self.consumer.assignment() if tuple(tp) in self.rekeying.ahead()}
         self.consumer.throttle(ahead - self._throttled)
         self.consumer.unthrottle(self._throttled - ahead)
@@ -91,14 +92,13 @@ class RekeyWorker:
 
     async def before_revoke(self, tps: set[TP]) -> None:
         """Let go."""
+        self.assigned = set()
         await self.rekeying.revoked()
 
     async def after_assign(self, tps: set[TP]) -> None:
         """Begin."""
         self._throttled.clear()
         await self.rekeying.assigned(tps)
-        if not self.hears:
-            self.rekeying._pace.begin((), 0)  # noqa: SLF001 - what would be without it
         self.assigned = tps
 
     async def __aenter__(self) -> Self:
