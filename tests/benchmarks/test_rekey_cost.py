@@ -19,6 +19,7 @@ from streams.core.pace import Pace
 from streams.core.republished import Republished
 from streams.events import Record, RecordBatch
 from streams.formats.visitors import NativeVisitors
+from streams.worker.entry import _quiet_collector
 from streams.worker.positions import Position
 from streams.worker.rekeying import Rekeying, RekeyTopics
 from tests.benchmarks import reporting
@@ -129,6 +130,7 @@ def test_cost_of_republishing() -> None:
     while chunk := list(islice(source, _CHUNK)):
         chunks.append(chunk)
     core, sink = Core(), Sink()
+    _quiet_collector()  # as a worker does
     spent, fed = asyncio.run(republish(chunks, core, sink))
     counting, rekeying, filtered = core.costs.total / fed, spent / fed, filtering(sink.kept)
     figures: dict[str, Any] = {
