@@ -128,24 +128,40 @@ class Kafka(Section):
 
 
 class Topics(Section):
-    """Names and shapes of the topics. The sources are read, the rest is Funnelwatch's own."""
+    """Names and shapes of the topics. The sources are read, the rest is Funnelwatch's own.
+
+    With ``rekey`` the sources need not be keyed by visitor: the worker republishes them, keyed, as
+    ``keyed_clickstream`` and ``keyed_orders``, and counts those; through ``progress`` workers tell
+    each other how far they are.
+    """
 
     clickstream: TopicName = "clickstream"
     orders: TopicName = "orders"
     rollups: TopicName = "funnelwatch.rollups"
     deadletter: TopicName = "funnelwatch.deadletter"
     state: TopicName = "funnelwatch.state"
+    rekey: bool = False
+    keyed_clickstream: TopicName = "funnelwatch.clickstream"
+    keyed_orders: TopicName = "funnelwatch.orders"
+    progress: TopicName = "funnelwatch.progress"
     partitions: Annotated[int, whole(1, 1024)] = 4
     rollup_shards: Annotated[int, whole(1, 1024)] = 4
     replication_factor: Annotated[int, whole(1, 32)] = 1
     sources_retention_ms: Annotated[int | None, span_or_default("1m", "3650d")] = None
     rollups_retention_ms: Annotated[int, span("1h", "365d")] = 3 * DAY
     deadletter_retention_ms: Annotated[int, span("1h", "365d")] = 7 * DAY
+    keyed_retention_ms: Annotated[int, span("1h", "365d")] = DAY
+
+    @property
+    def counted(self) -> tuple[str, str]:
+        """The topics that are counted, keyed by visitor: clickstream, orders."""
+        return (self.keyed_clickstream, self.keyed_orders) if self.rekey else (self.clickstream, self.orders)
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         seen: dict[str, str] = {}
-        for key in ("clickstream", "orders", "rollups", "deadletter", "state"):
+        keyed = ("keyed_clickstream", "keyed_orders", "progress") if self.rekey else ()
+        for key in ("clickstream", "orders", "rollups", "deadletter", "state", *keyed):
             name = getattr(self, key)
             if name in seen:
                 raise wrong(f"must differ from topics.{seen[name]}", at=(key,))

@@ -32,7 +32,7 @@ _LOG = logging.getLogger(__name__)
 # Without any message getting through.
 _PATIENCE_SECONDS = 10.0
 # Sent again they would be refused again.
-_REFUSALS = (
+REFUSALS = (
     ClusterAuthorizationFailedError,
     InvalidTimestampError,
     InvalidTopicError,
@@ -173,7 +173,7 @@ def _refusals(messages: Iterable[Outgoing]) -> Iterator[None]:
     """Tell an error that will come again from one that may pass."""
     try:
         yield
-    except _REFUSALS as error:
+    except REFUSALS as error:
         largest, name = max(messages, key=_size), type(error).__name__
         raise TopicError(
             f"{largest.topic}: kafka refuses a message of {_size(largest)} bytes: {name}"

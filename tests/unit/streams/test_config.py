@@ -505,3 +505,15 @@ def test_every_default_passes_its_own_rules() -> None:
     """The defaults, written out, are accepted like anything else; the YAML keys suffice for that."""
     written: dict[str, Any] = Settings().model_dump(by_alias=True)
     assert Settings.model_validate(written, by_alias=True, by_name=False) == Settings()
+
+
+def test_rekey_counts_the_keyed_topics() -> None:
+    """With ``rekey`` the names of the keyed topics count, and must differ from all others; without, neither."""
+    plain = load_settings(None, {"FUNNELWATCH__TOPICS__KEYED_ORDERS": "orders"})
+    assert plain.topics.counted == ("clickstream", "orders")
+    rekeyed = load_settings(None, {"FUNNELWATCH__TOPICS__REKEY": "true"})
+    assert rekeyed.topics.counted == ("funnelwatch.clickstream", "funnelwatch.orders")
+    with pytest.raises(ConfigError, match=r"keyed_orders.*must differ"):
+        load_settings(
+            None, {"FUNNELWATCH__TOPICS__REKEY": "true", "FUNNELWATCH__TOPICS__KEYED_ORDERS": "orders"}
+        )

@@ -202,3 +202,30 @@ def test_what_is_missing_follows_what_is_there() -> None:
         Purpose.STATE: 9,
     }
     assert aligned(SPECS, {}) == list(SPECS)
+
+
+def test_with_rekey_the_keyed_topics_are_read_together() -> None:
+    """The shop's topics have as many partitions as they like; the state has as many as the keyed ones."""
+    specs = topic_specs(rekey=True, partitions=6, keyed_retention_ms=2 * DAY)
+    together = [spec.purpose for spec in specs if spec.together]
+    assert together == [Purpose.KEYED_CLICKSTREAM, Purpose.KEYED_ORDERS, Purpose.STATE]
+    shapes = _as_wanted(specs)
+    assert find_problems(specs, shapes) == []
+    odd = {name: replace(shapes[name], partitions=shapes[name].partitions + 1) for name in shapes}
+    wrong = {problem.topic for problem in find_problems(specs, shapes | {"clickstream": odd["clickstream"]})}
+    assert wrong == set()
+    (problem,) = find_problems(specs, shapes | {"funnelwatch.orders": odd["funnelwatch.orders"]})
+    assert "as many as keyed_clickstream, state" in str(problem)
+
+
+def test_keyed_topics_are_kept_by_when_they_were_written() -> None:
+    """By the times of a back-fill they would be deleted at once; and as long as counting looks back."""
+    keyed = [s for s in topic_specs(rekey=True, look_back_ms=3 * DAY) if s.purpose.startswith("keyed")]
+    assert [spec.config["message.timestamp.type"] for spec in keyed] == ["LogAppendTime"] * 2
+    assert [spec.config["retention.ms"] for spec in keyed] == [str(3 * DAY)] * 2
+
+
+def test_without_rekey_there_are_no_keyed_topics() -> None:
+    """Nobody has to create what nobody reads."""
+    names = {Purpose.KEYED_CLICKSTREAM, Purpose.KEYED_ORDERS, Purpose.PROGRESS}
+    assert not names & {spec.purpose for spec in topic_specs()}
