@@ -1,4 +1,7 @@
-"""Bytes of the rollups topic: a magic, a version, then MessagePack. Kafka compresses."""
+"""Bytes of the rollups topic: a magic that tells rollup from fence, a version, then MessagePack.
+
+Kafka compresses.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,57 @@ import msgspec
 
 from streams.core.buckets import COLUMN_MASK
 from streams.errors import CodecError
-from streams.results import VERSION, KeyCounts, Rollup
+from streams.results import VERSION, Fence, KeyCounts, Rollup
 
-_MAGIC = b"FWR"
-_HEAD = len(_MAGIC) + 1
+_ROLLUP = b"FWR"
+_FENCE = b"FWF"
+_HEAD = len(_ROLLUP) + 1
 _TOPICS = (0, 1)
 _MAX_COUNT = 1 << 48
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Rollup)
+_fence_decoder = msgspec.msgpack.Decoder(Fence)
 
 
 def encode_rollup(rollup: Rollup) -> bytes:
     """Bytes of a rollup."""
-    return _MAGIC + bytes([VERSION]) + _encoder.encode(rollup)
+    return _ROLLUP + bytes([VERSION]) + _encoder.encode(rollup)
+
+
+def encode_fence(fence: Fence) -> bytes:
+    """Bytes of a fence."""
+    return _FENCE + bytes([VERSION]) + _encoder.encode(fence)
+
+
+def sent_again(data: bytes, written_by: int) -> bytes:
+    """Bytes of the same rollup, sent by a later life than the one that counted it.
+
+    Raises:
+        CodecError: not a rollup, another version, or damaged.
+        ValueError: the later life is an earlier one.
+    """
+    rollup = decode_rollup(data)
+    if written_by < rollup.written_by:
+        raise ValueError("a life sends nothing of those after it")
+    return encode_rollup(msgspec.structs.replace(rollup, written_by=written_by))
+
+
+def decode_message(data: bytes | None) -> Rollup | Fence:
+    """Whatever the rollups topic holds, from its bytes.
+
+    Raises:
+        CodecError: neither rollup nor fence, another version, or damaged.
+    """
+    if data is None or not data.startswith(_FENCE):
+        return decode_rollup(data)
+    _check_head(data, _FENCE, "fence")
+    try:
+        fence = _fence_decoder.decode(data[_HEAD:])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CodecError("damaged fence") from error
+    if min(fence.partition, fence.generation, fence.shard) < 0:
+        raise CodecError("damaged fence")
+    return fence
 
 
 def decode_rollup(data: bytes | None) -> Rollup:
@@ -27,16 +68,21 @@ def decode_rollup(data: bytes | None) -> Rollup:
     Raises:
         CodecError: not a rollup, another version, or damaged.
     """
-    if data is None or len(data) < _HEAD or not data.startswith(_MAGIC):
-        raise CodecError("not a rollup")
-    if data[_HEAD - 1] != VERSION:
-        raise CodecError(f"rollup version {data[_HEAD - 1]}, this build reads version {VERSION}")
+    data = _check_head(data, _ROLLUP, "rollup")
     try:
         rollup = _decoder.decode(data[_HEAD:])
         _check(rollup)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
         raise CodecError("damaged rollup") from error
     return rollup
+
+
+def _check_head(data: bytes | None, magic: bytes, what: str) -> bytes:
+    if data is None or len(data) < _HEAD or not data.startswith(magic):
+        raise CodecError(f"not a {what}")
+    if data[_HEAD - 1] != VERSION:
+        raise CodecError(f"{what} version {data[_HEAD - 1]}, this build reads version {VERSION}")
+    return data
 
 
 def _check(rollup: Rollup) -> None:
@@ -47,6 +93,8 @@ def _check(rollup: Rollup) -> None:
         _check_counts(counts)
     if rollup.sequence < 0:
         raise ValueError("no such sequence number")
+    if rollup.written_by < rollup.generation:
+        raise ValueError("sent before its life")
     for money in rollup.money:
         if money.orders < 0 or money.amount_minor < 0:
             raise ValueError("money went down")

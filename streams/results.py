@@ -5,6 +5,10 @@ keys of one shard. Rollups of a source partition's life and a shard are numbered
 whoever adds up the rollups with each number once has the exact counts: applying one twice or after a
 later one changes nothing, a lost one is seen to be missing, and whoever takes a shard over goes on
 with the next number, knowing nothing of the values before.
+
+A life that takes a source partition over first sends a :class:`Fence` to every shard, then the last
+rollups of the life before once more, under their own numbers. What an older life still sends behind
+the fence counts nowhere, so it does not matter what became of it.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
     from streams.core.buckets import BucketChange
     from streams.core.vocabulary import Vocabulary
 
-VERSION = 2
+VERSION = 3
 
 
 class KeyCounts(msgspec.Struct, array_like=True, gc=False):
@@ -77,7 +81,9 @@ class Rollup(msgspec.Struct, array_like=True, gc=False):
     Attributes:
         version: of this layout.
         partition: source partition.
-        generation: life of the source partition's counting state; a higher one follows it.
+        generation: life of the source partition's counting state in which this was counted; a
+            higher one follows it.
+        written_by: generation of the life that sent it: a later one, if that sent it once more.
         shard: key shard of everything in here.
         sequence: number of the rollup in its life and shard, from 0.
         bucket_ms: start of the bucket, event time.
@@ -92,6 +98,7 @@ class Rollup(msgspec.Struct, array_like=True, gc=False):
     version: int
     partition: int
     generation: int
+    written_by: int
     shard: int
     sequence: int
     bucket_ms: int
@@ -101,6 +108,22 @@ class Rollup(msgspec.Struct, array_like=True, gc=False):
     counts: list[KeyCounts] = []
     money: list[MoneyCounts] = []
     outcomes: list[OutcomeCounts] = []
+
+
+class Fence(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """A life of a source partition begins: what older ones send to this shard from here on is void.
+
+    Attributes:
+        version: of this layout.
+        partition: source partition.
+        generation: the life that begins.
+        shard: key shard to which this says it.
+    """
+
+    version: int
+    partition: int
+    generation: int
+    shard: int
 
 
 class RollupWriter:
@@ -131,6 +154,7 @@ class RollupWriter:
                 yield Rollup(
                     VERSION,
                     self._partition,
+                    self.generation,
                     self.generation,
                     shard,
                     sequence,

@@ -3,6 +3,10 @@
 Rollups say what was added and are numbered per source partition, life and shard. A rollup counts if
 its number was not seen yet, so one that comes twice or out of order changes nothing, and merging is
 associative and commutative. Whoever takes a shard over begins with the first number it sees.
+
+A new life of a source partition begins with a fence. From there on only what it sends counts: its
+own rollups, and before them the last ones of older lives, which it sends once more because it cannot
+know whether they came.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ import numpy as np
 from streams.core.buckets import COLUMN_BITS, COLUMN_MASK, VISITORS, Tally
 
 if TYPE_CHECKING:
-    from streams.results import KeyCounts, Rollup
+    from streams.results import Fence, KeyCounts, Rollup
 
 # So many runs are told apart; with more of them the oldest gap is given up. Kafka keeps rollups in
 # order, so there is one run but after a loss.
@@ -83,6 +87,8 @@ class PartitionMerge:
     """Rollups of one source partition for one shard."""
 
     def __init__(self) -> None:
+        # The life that may write, and the newest of which something was counted.
+        self._writer = -1
         self._generation = -1
         self._seen = SeenNumbers()
 
@@ -91,8 +97,16 @@ class PartitionMerge:
         """Rollups of the present life that others came after, and that have not come."""
         return self._seen.missing
 
+    def fence(self, generation: int) -> None:
+        """A life begins: nothing that an older one sends counts any more."""
+        self._writer = max(self._writer, generation)
+
     def apply(self, rollup: Rollup) -> Applied:
         """Whether a rollup is to be added to the totals."""
+        if rollup.written_by < self._writer:
+            return Applied.STALE
+        # Its fence may be gone, kept too long ago.
+        self._writer = rollup.written_by
         if rollup.generation < self._generation:
             return Applied.STALE
         if rollup.generation > self._generation:
@@ -109,14 +123,21 @@ class ShardMerge:
 
     def apply(self, rollup: Rollup) -> Applied:
         """Whether a rollup is to be added to the totals."""
-        merge = self._partitions.get(rollup.partition)
-        if merge is None:
-            merge = self._partitions[rollup.partition] = PartitionMerge()
-        return merge.apply(rollup)
+        return self._partition(rollup.partition).apply(rollup)
+
+    def fence(self, fence: Fence) -> None:
+        """A life of a source partition begins: nothing that an older one sends counts any more."""
+        self._partition(fence.partition).fence(fence.generation)
 
     def missing(self, partition: int) -> int:
         """Rollups of a source partition that others came after, and that have not come."""
         return self._partitions[partition].missing if partition in self._partitions else 0
+
+    def _partition(self, number: int) -> PartitionMerge:
+        merge = self._partitions.get(number)
+        if merge is None:
+            merge = self._partitions[number] = PartitionMerge()
+        return merge
 
 
 class _Numbers(dict[str, int]):

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streams.codec import decode_rollup
+from streams.codec import decode_message
 from streams.core.buckets import VISITORS
 from streams.core.merge import Applied, ShardMerge, Totals
 from streams.errors import CodecError
 from streams.metrics.catalog import Family
+from streams.results import Fence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,12 +77,15 @@ class Merging:
             if merge is None or self._shards.get(shard) is not merge:
                 return
             try:
-                rollup = decode_rollup(value)
+                message = decode_message(value)
             except CodecError as error:
                 self._metrics.merge_rollup("invalid")
                 _LOG.warning("rollup cannot be read", extra={"shard": shard, "error": str(error)})
                 continue
-            self._apply(shard, rollup)
+            if isinstance(message, Fence):
+                merge.fence(message)
+            else:
+                self._apply(shard, message)
 
     def _apply(self, shard: int, rollup: Rollup) -> None:
         merge = self._shards[shard]

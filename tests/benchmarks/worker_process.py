@@ -21,8 +21,9 @@ from urllib.request import urlopen
 from confluent_kafka import Consumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams.codec import decode_rollup
+from streams.codec import decode_message
 from streams.core.merge import Applied, ShardMerge
+from streams.results import Fence
 from streams.topics import topic_specs
 from streams.worker.topic_admin import create_topics
 from tests.benchmarks.reporting import ROOT
@@ -204,9 +205,12 @@ class Tally:
         return self.records
 
     def _add(self, value: bytes | None) -> None:
-        rollup = decode_rollup(value)
-        if self._merges.setdefault(rollup.shard, ShardMerge()).apply(rollup) is Applied.APPLIED:
-            self.records += sum(outcome.records for outcome in rollup.outcomes)
+        message = decode_message(value)
+        merge = self._merges.setdefault(message.shard, ShardMerge())
+        if isinstance(message, Fence):
+            merge.fence(message)
+        elif merge.apply(message) is Applied.APPLIED:
+            self.records += sum(outcome.records for outcome in message.outcomes)
 
     def until(
         self, records: int, worker: RunningWorker, timeout_s: float, each: Callable[[], None] | None = None

@@ -43,12 +43,13 @@ def rollup(  # noqa: PLR0913  # its fields, by name
     *,
     partition: int = 0,
     generation: int = 1,
+    written_by: int | None = None,
     shard: int = 0,
     sequence: int = 0,
     bucket_ms: int = T0,
     until: int = 0,
 ) -> Rollup:
-    """A rollup; ``until`` is how far the source has counted, ms after T0."""
+    """A rollup, sent by the life that counted it; ``until`` is how far that has counted, ms after T0."""
     dimensions: dict[str, dict[str, dict[int, int]]] = {}
     for (dimension, key), cells in (counts or {}).items():
         dimensions.setdefault(dimension, {})[key] = cells
@@ -56,6 +57,7 @@ def rollup(  # noqa: PLR0913  # its fields, by name
         VERSION,
         partition,
         generation,
+        generation if written_by is None else written_by,
         shard,
         sequence,
         bucket_ms,

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer
 
-from streams.codec import decode_rollup
+from streams.codec import decode_message
 from streams.config import load_settings
 from streams.core.merge import Applied, ShardMerge, Totals
 from streams.events import Record
 from streams.replay import Counts, counts_of
+from streams.results import Fence
 from tests.support.processes import Process, free_ports
 
 if TYPE_CHECKING:
@@ -167,10 +168,13 @@ async def merged_counts(deployment: Deployment) -> Counts:
     for records in (await read_topic(deployment.bootstrap_servers, deployment.rollups)).values():
         merge = ShardMerge()
         for record in records:
-            rollup = decode_rollup(record.value)
-            stages, nodes = rollup.stages, rollup.nodes
-            if merge.apply(rollup) is Applied.APPLIED:
-                totals.add(rollup)
+            message = decode_message(record.value)
+            if isinstance(message, Fence):
+                merge.fence(message)
+                continue
+            stages, nodes = message.stages, message.nodes
+            if merge.apply(message) is Applied.APPLIED:
+                totals.add(message)
     return counts_of(totals, stages, nodes)
 
 

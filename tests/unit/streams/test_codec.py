@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.codec import decode_rollup, encode_rollup
+from streams.codec import decode_message, decode_rollup, encode_fence, encode_rollup, sent_again
 from streams.errors import CodecError
-from streams.results import VERSION, MoneyCounts, OutcomeCounts, Rollup
+from streams.results import VERSION, Fence, MoneyCounts, OutcomeCounts, Rollup
 from tests.support.rollups import key_counts, rollup
 
 GOOD = rollup(
@@ -115,6 +115,7 @@ class Wrong:
         Wrong("a third topic", {"outcomes": [OutcomeCounts(2, "late", 1)]}),
         Wrong("a topic before the first", {"outcomes": [OutcomeCounts(-1, "late", 1)]}),
         Wrong("a number before the first", {"sequence": -1}),
+        Wrong("sent before its life", {"written_by": GOOD.generation - 1}),
         Wrong("a count below zero", {"counts": [key_counts("slot", {"A": {1: 2**64 - 1}})]}),
         Wrong("a count that nobody counts", {"counts": [key_counts("slot", {"A": {1: 2**48 + 1}})]}),
         Wrong("a column of the next key", {"counts": [key_counts("slot", {"A": {32: 1}, "B": {0: 1}})]}),
@@ -145,3 +146,57 @@ def test_the_reason_of_an_error_holds_no_payload() -> None:
 def test_decoded_rollups_are_rollups() -> None:
     """The type is the contract's."""
     assert type(decode_rollup(encode_rollup(GOOD))) is Rollup
+
+
+# --- lives that send more than their own ---------------------------------------------------------
+
+FENCE = Fence(VERSION, 3, 1_762_689_600_000, 2)
+
+
+def test_a_rollup_is_sent_again_by_the_next_life() -> None:
+    """It says who sent it, and is in all else what it was: the same number of the same life."""
+    again = decode_rollup(sent_again(encode_rollup(GOOD), GOOD.generation + 7))
+    assert again.written_by == GOOD.generation + 7
+    assert msgspec.structs.replace(again, written_by=GOOD.generation) == GOOD
+    thrice = decode_rollup(sent_again(encode_rollup(again), GOOD.generation + 9))
+    assert (thrice.generation, thrice.written_by) == (GOOD.generation, GOOD.generation + 9)
+
+
+def test_no_life_sends_for_one_after_it() -> None:
+    """It would lift the fence of that one."""
+    again = sent_again(encode_rollup(GOOD), GOOD.generation + 7)
+    with pytest.raises(ValueError, match="those after it"):
+        sent_again(again, GOOD.generation + 6)
+
+
+def test_a_fence_comes_back_as_it_was() -> None:
+    """Which partition and life it is of, and to which shard it says so."""
+    assert decode_message(encode_fence(FENCE)) == FENCE
+
+
+def test_a_message_is_a_rollup_or_a_fence() -> None:
+    """Told apart by the head; one is never taken for the other."""
+    assert decode_message(encode_rollup(GOOD)) == GOOD
+    with pytest.raises(CodecError, match=r"^not a rollup$"):
+        decode_rollup(encode_fence(FENCE))
+    with pytest.raises(CodecError, match=r"^not a rollup$"):
+        decode_message(b"something else")
+
+
+@pytest.mark.parametrize("field", ["partition", "generation", "shard"])
+def test_a_fence_of_nothing_is_refused(field: str) -> None:
+    """Partitions, lives and shards are numbered from zero."""
+    with pytest.raises(CodecError, match=r"^damaged fence$"):
+        decode_message(encode_fence(msgspec.structs.replace(FENCE, **{field: -1})))
+
+
+def test_a_damaged_fence_is_refused() -> None:
+    """Cut anywhere, with something behind it, or of another version."""
+    data = encode_fence(FENCE)
+    for end in range(len(data)):
+        with pytest.raises(CodecError):
+            decode_message(data[:end])
+    with pytest.raises(CodecError, match=r"^damaged fence$"):
+        decode_message(data + b"\0")
+    with pytest.raises(CodecError, match=f"fence version 9, this build reads version {VERSION}"):
+        decode_message(data[:3] + b"\x09" + data[4:])

@@ -17,6 +17,7 @@ from streams.core.merge import (
     Totals,
     column_of,
 )
+from streams.results import VERSION, Fence
 from tests.support.rollups import T0, Counts, rollup
 
 if TYPE_CHECKING:
@@ -187,6 +188,78 @@ def test_generations_may_leave_numbers_out() -> None:
     """They are told by the clock: any higher one follows."""
     lives = [1, 1_762_689_600_000, 1_762_689_600_001]
     assert total([rollup(clicks(5), generation=life) for life in lives]) == 15
+
+
+# --- fences --------------------------------------------------------------------------------------
+
+
+def test_behind_a_fence_an_older_life_counts_nothing() -> None:
+    """Whatever its number, known or not; what came before the fence counts."""
+    merge = PartitionMerge()
+    assert merge.apply(rollup(clicks(5))) is APPLIED
+    merge.fence(2)
+    assert [merge.apply(rollup(clicks(5), sequence=n)) for n in (0, 1, 9)] == [STALE] * 3
+    assert merge.missing == 0
+    assert merge.apply(rollup(clicks(5), generation=2)) is APPLIED
+
+
+def test_the_next_life_sends_what_may_not_have_come() -> None:
+    """Under the numbers of the life before: what had come is known, what had not counts."""
+    merge = PartitionMerge()
+    merge.apply(rollup(clicks(5)))
+    merge.apply(rollup(clicks(5), sequence=1))
+    merge.fence(2)
+    again = [merge.apply(rollup(clicks(5), sequence=n, written_by=2)) for n in (1, 2, 2)]
+    assert again == [REPEATED, APPLIED, REPEATED]
+    assert merge.apply(rollup(clicks(5), generation=2)) is APPLIED
+
+
+def test_a_life_that_counted_nothing_passes_on_what_it_had_to_send() -> None:
+    """The last rollups may be of a life long before."""
+    merge = PartitionMerge()
+    merge.apply(rollup(clicks(5)))
+    merge.fence(2)
+    merge.fence(3)
+    assert merge.apply(rollup(clicks(5), sequence=1, written_by=2)) is STALE
+    assert merge.apply(rollup(clicks(5), sequence=0, written_by=3)) is REPEATED
+    assert merge.apply(rollup(clicks(5), sequence=1, written_by=3)) is APPLIED
+
+
+def test_nothing_is_sent_again_after_a_lifes_own() -> None:
+    """A life sends first what was before it; what comes later under older numbers is a repetition."""
+    merge = PartitionMerge()
+    merge.apply(rollup(clicks(5)))
+    merge.fence(2)
+    merge.apply(rollup(clicks(5), generation=2))
+    assert merge.apply(rollup(clicks(5), sequence=1, written_by=2)) is STALE
+    assert merge.apply(rollup(clicks(5), sequence=1, written_by=3)) is STALE
+    assert merge.apply(rollup(clicks(5), generation=2, sequence=1)) is STALE
+
+
+def test_a_rollup_is_a_fence_too() -> None:
+    """Fences are kept as long as rollups, and lost with them."""
+    merge = PartitionMerge()
+    merge.apply(rollup(clicks(5)))
+    assert merge.apply(rollup(clicks(5), sequence=1, written_by=2)) is APPLIED
+    assert merge.apply(rollup(clicks(5), sequence=2)) is STALE
+    assert merge.apply(rollup(clicks(5), sequence=2, written_by=2)) is APPLIED
+
+
+def test_a_late_fence_fences_nothing() -> None:
+    """That of a life that is over already."""
+    merge = PartitionMerge()
+    merge.fence(3)
+    merge.fence(2)
+    assert merge.apply(rollup(clicks(5), generation=2)) is STALE
+    assert merge.apply(rollup(clicks(5), generation=3)) is APPLIED
+
+
+def test_a_fence_is_one_partitions() -> None:
+    """A new life of one partition says nothing about the others."""
+    merge = ShardMerge()
+    merge.fence(Fence(VERSION, partition=1, generation=9, shard=0))
+    assert merge.apply(rollup(clicks(5), partition=1)) is STALE
+    assert merge.apply(rollup(clicks(5))) is APPLIED
 
 
 # --- a shard and its totals ----------------------------------------------------------------------
