@@ -58,6 +58,7 @@ __all__ = [
     "Kafka",
     "Logging",
     "MappedFields",
+    "Merging",
     "Metrics",
     "Section",
     "SensorsDataFields",
@@ -135,6 +136,7 @@ class Topics(Section):
     rollups: TopicName = "funnelwatch.rollups"
     deadletter: TopicName = "funnelwatch.deadletter"
     state: TopicName = "funnelwatch.state"
+    totals: TopicName = "funnelwatch.totals"
     partitions: Annotated[int, whole(1, 1024)] = 4
     rollup_shards: Annotated[int, whole(1, 1024)] = 4
     replication_factor: Annotated[int, whole(1, 32)] = 1
@@ -145,7 +147,7 @@ class Topics(Section):
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         seen: dict[str, str] = {}
-        for key in ("clickstream", "orders", "rollups", "deadletter", "state"):
+        for key in ("clickstream", "orders", "rollups", "deadletter", "state", "totals"):
             name = getattr(self, key)
             if name in seen:
                 raise wrong(f"must differ from topics.{seen[name]}", at=(key,))
@@ -271,6 +273,12 @@ class Counting(Section):
         return self
 
 
+class Merging(Section):
+    """How often what is merged of a shard is written down: so much is read again after a crash."""
+
+    snapshot_interval_ms: Annotated[int, span("1s", "10m")] = 10 * SECOND
+
+
 class DeadLetter(Section):
     """When rejected records mean a mistake of ours: so many in a row stop the worker."""
 
@@ -322,6 +330,7 @@ class Settings(Section):
     funnel: FunnelNodes = FunnelNodes()
     dimensions: Annotated[tuple[Dimension, ...], FromText, Field(max_length=MAX_EXTRA_DIMENSIONS)] = ()
     counting: Counting = Counting()
+    merging: Merging = Merging()
     deadletter: DeadLetter = DeadLetter()
     http: Http = Http()
     metrics: Metrics = Metrics()

@@ -7,9 +7,10 @@ topic (default name)        what is in it                  partitions           
 ==========================  =============================  ====================  =========
 ``clickstream``             the shop's events, by visitor  P                     as the broker does
 ``orders``                  the shop's orders, by visitor  P, as clickstream     as the broker does
-``funnelwatch.rollups``     cumulative counts, by shard    one per shard         3 days
+``funnelwatch.rollups``     what was added, by shard       one per shard         3 days
 ``funnelwatch.deadletter``  what was not counted, and why  P, or any other       7 days
 ``funnelwatch.state``       the counts' write-ahead log    P, as clickstream     compacted
+``funnelwatch.totals``      what the rollups add up to     one per shard         compacted
 ==========================  =============================  ====================  =========
 """
 
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from streams.durations import DAY, HOUR
+from streams.durations import DAY, HOUR, MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,6 +41,7 @@ class Purpose(StrEnum):
     ROLLUPS = "rollups"
     DEADLETTER = "deadletter"
     STATE = "state"
+    TOTALS = "totals"
 
 
 SOURCES: Final = (Purpose.CLICKSTREAM, Purpose.ORDERS)
@@ -72,6 +74,7 @@ def topic_specs(  # noqa: PLR0913 - one argument per setting
     rollups: str = "funnelwatch.rollups",
     deadletter: str = "funnelwatch.deadletter",
     state: str = "funnelwatch.state",
+    totals: str = "funnelwatch.totals",
     partitions: int = 4,
     rollup_shards: int = 4,
     replication_factor: int = 1,
@@ -94,6 +97,7 @@ def topic_specs(  # noqa: PLR0913 - one argument per setting
         (Purpose.ROLLUPS, rollups, rollup_shards, _kept(rollups_retention_ms) | own | _LARGE_BATCHES),
         (Purpose.DEADLETTER, deadletter, partitions, _kept(deadletter_retention_ms) | own | _HEADS),
         (Purpose.STATE, state, partitions, _COMPACTED | own | _LARGE_BATCHES),
+        (Purpose.TOTALS, totals, rollup_shards, _COMPACTED | _SOON_ROLLED | own | _LARGE_BATCHES),
     )
     return tuple(
         TopicSpec(name, count, replication_factor, purpose, config, look_back_ms * (purpose in SOURCES))
@@ -115,6 +119,8 @@ _COMPACTED: Final = {
     "min.cleanable.dirty.ratio": "0.2",
     "delete.retention.ms": str(DAY),
 }
+# Everything in it is written anew within minutes. A reader who began just before keeps its records.
+_SOON_ROLLED: Final = {"segment.bytes": str(16 * _ONE_MIB), "min.compaction.lag.ms": str(MINUTE)}
 
 
 def _kept(retention_ms: int | None) -> dict[str, str]:

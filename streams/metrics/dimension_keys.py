@@ -144,6 +144,8 @@ class DimensionKeys:
     def gate(self) -> None:
         """From now on counters outlive the process."""
         self._gated = True
+        for counters in self._frozen.values():
+            counters.gated = True
 
     def share(self, shard: int) -> KeyCounters | OtherShare:
         """Where to count what a key of a shard adds to ``(other)``."""
@@ -290,6 +292,19 @@ class DimensionKeys:
             counters.written(now_ms)
         if shard in self._shares:
             self._shares[shard].written(self._other)
+
+    def release(self, shard: int) -> None:
+        """All that a shard counted is told, written down or not."""
+        for _, counters, _ in list(self._of(shard)):
+            counters.gated = False
+        if shard in self._shares:
+            self._shares[shard].write()
+            self._shares[shard].written(self._other)
+
+    def reopen(self, shard: int) -> None:
+        """What a shard counts from now on is written down before it is told."""
+        for counters in (*self.live.values(), *self._frozen.values()):
+            counters.gated = counters.gated or counters.shard == shard
 
     def waits(self, shard: int) -> bool:
         """Whether anything of a shard can be told only after it is written down."""

@@ -38,6 +38,7 @@ VISITORS: Final = Family.VISITORS
 ORDERS: Final = Family.ORDERS
 REVENUE: Final = Family.REVENUE
 STATUSES: Final = ("paid", *REVERSALS)
+_NOTHING: Final[frozenset[tuple[str, str]]] = frozenset()
 # Keys may take each other's places so often: soon enough for a sale that opens at midnight, and long
 # enough that both sides were measured over many rollups of every shard.
 EXCHANGE_MS: Final = 600_000
@@ -132,7 +133,8 @@ class KeySeries:
         # Shards whose counters continue, and shards of which others were shown something, until what
         # their dead owners had read is read again.
         self._continued: set[int] = set()
-        self._told: dict[int, frozenset[tuple[str, str]]] = {}
+        # By (dimension, key), or ("", topic); None for all.
+        self._told: dict[int, frozenset[tuple[str, str]] | None] = {}
 
     def outlive(self) -> None:
         """From now on counters outlive the process; before anything is counted."""
@@ -165,6 +167,8 @@ class KeySeries:
             raise ValueError("a counter never goes down")
         if shard in self._told:
             names, values = self._new_only(shard, dimension, names, values)
+            if not values:
+                return
         keys, index = self._dimensions[dimension], int(family)
         live, waiting = keys.live, keys.waiting(shard)
         unshown = 0
@@ -191,7 +195,8 @@ class KeySeries:
         if value < 0:
             raise ValueError("a counter never goes down")
         records = self._of_topic(topic)
-        if shard in self._owned and ("", topic) not in self._told.get(shard, ()):
+        told = self._told.get(shard, _NOTHING)
+        if shard in self._owned and told is not None and ("", topic) not in told:
             records.come_to(shard, gated=self._gated)
             records.add(0, (topic, outcome), value)
 
@@ -204,6 +209,8 @@ class KeySeries:
         self, shard: int, dimension: str, names: Sequence[str], values: Sequence[int]
     ) -> tuple[Sequence[str], Sequence[int]]:
         told = self._told[shard]
+        if told is None:
+            return [], []
         new = [(n, v) for n, v in zip(names, values, strict=True) if (dimension, n) not in told]
         return [name for name, _ in new], [value for _, value in new]
 
@@ -256,7 +263,7 @@ class KeySeries:
             keys.review()
 
     def _carry(self, carried: Mapping[int, Carried], elapsed_ms: int, *, may_continue: bool) -> None:
-        mine = {shard: it.part for shard, it in carried.items() if it.mine} if may_continue else {}
+        mine = {s: it.part for s, it in carried.items() if may_continue and it.mine and it.part}
         newest = max(mine.values(), key=lambda part: part.tenure, default=None)
         if newest is not None and mine.keys() >= {*newest.owned}:
             mine = {shard: mine[shard] for shard in newest.owned}
@@ -282,8 +289,11 @@ class KeySeries:
             before = next((other.before for other in newest.other if other.dimension == dimension), [])
             keys.take_up_other([(s, o) for s, o in found if o.dimension == dimension], before)
 
-    def _begin(self, shard: int, part: SeriesPart) -> None:
+    def _begin(self, shard: int, part: SeriesPart | None) -> None:
         """Counts what nobody was shown; what may have been is left out until it is read again."""
+        if part is None:
+            self._told[shard] = None
+            return
         untold = [(key.dimension, key.key, key.untold()) for key in part.keys]
         untold += [(share.dimension, OTHER, share.untold) for share in part.other]
         for dimension, name, entries in untold:
@@ -321,6 +331,20 @@ class KeySeries:
         for records in self._records.values():
             if records.shard == shard:
                 records.written(self._elapsed_ms)
+
+    def release(self, shard: int) -> None:
+        """The shard is handed over: all that it counted here is told here, written down or not."""
+        for keys in self._dimensions.values():
+            keys.release(shard)
+        for records in self._records.values():
+            records.gated = records.gated and records.shard != shard
+
+    def reopen(self, shard: int) -> None:
+        """It has come back: what it counts from now on is written down before it is told."""
+        for keys in self._dimensions.values():
+            keys.reopen(shard)
+        for records in self._records.values():
+            records.gated = records.gated or records.shard == shard
 
     def waits(self, shard: int) -> bool:
         """Whether anything of a shard can be told only after it is written down."""

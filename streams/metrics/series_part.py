@@ -98,9 +98,12 @@ class SeriesPart(msgspec.Struct, array_like=True):
 
 
 class Carried(msgspec.Struct, frozen=True):
-    """What was written down of a shard that comes, and ``mine``: under this worker's address."""
+    """What was written down of a shard that comes, and ``mine``: under this worker's address.
 
-    part: SeriesPart
+    Without a part nothing is known of what its owners have shown.
+    """
+
+    part: SeriesPart | None
     mine: bool
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -46,10 +47,12 @@ class Bench:
             metrics=PipelineMetrics(self.registry, topics=(CLICKSTREAM, ORDERS)),
         )
         self.merging.own(frozenset(shards))
+        self._ends = Counter[int]()
 
     async def take(self, *rollups: Rollup | bytes | None, shard: int = 0) -> None:
         """One batch comes in."""
-        await self.merging.take(shard, batch(rollups))
+        await self.merging.take(shard, batch(rollups, self._ends[shard]))
+        self._ends[shard] += len(rollups)
 
     def totals(self, shard: int = 0) -> Totals:
         """What is merged of a shard."""
@@ -78,12 +81,12 @@ class Bench:
         }
 
 
-def batch(rollups: Iterable[Rollup | bytes | None]) -> RecordBatch:
-    """A batch of the rollups topic."""
+def batch(rollups: Iterable[Rollup | bytes | None], first: int = 0) -> RecordBatch:
+    """A batch of the rollups topic, from an offset on."""
     values = [
         value if value is None or isinstance(value, bytes) else encode_rollup(value) for value in rollups
     ]
-    return RecordBatch.of([Record(offset, T0, value) for offset, value in enumerate(values)])
+    return RecordBatch.of([Record(offset, T0, value) for offset, value in enumerate(values, first)])
 
 
 def clicks(sequence: int, count: int = 1, *, partition: int = 0, generation: int = 1) -> Rollup:
