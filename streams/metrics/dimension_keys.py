@@ -15,6 +15,7 @@ from streams.funnel import ALL, NONE, OTHER
 from streams.metrics.catalog import KEY_FAMILIES, Family
 from streams.metrics.held import Cells, Entries, HeldCounters, Labels, entries
 from streams.metrics.labels import Candidate, Waiting, busiest, exchanges, open_places
+from streams.metrics.other_share import OtherShare
 from streams.metrics.series_part import KeyPart, OtherPart, Standing
 
 if TYPE_CHECKING:
@@ -58,60 +59,6 @@ class KeyCounters(HeldCounters):
     def candidate(self, key: str) -> Candidate:
         """The key with its events since the measuring period began."""
         return Candidate(self.traffic - self.base_traffic, key, self.shard)
-
-
-class OtherShare:
-    """What the keys of one shard add to ``(other)``, where counters outlive the process.
-
-    It is shown once it is written down: which keys count in ``(other)`` is decided as the moment
-    has it, and may be decided otherwise by who counts the same once more.
-    """
-
-    __slots__ = ("_told", "_untold", "_writing")
-
-    def __init__(self) -> None:
-        self._told = HeldCounters(len(KEY_FAMILIES))
-        self._writing = HeldCounters(len(KEY_FAMILIES))
-        self._untold = HeldCounters(len(KEY_FAMILIES))
-
-    @property
-    def waits(self) -> bool:
-        """Whether there is anything to be written down."""
-        return any(self._untold.cells) or any(self._writing.cells)
-
-    def add(self, family: int, labels: Labels, value: int) -> None:
-        """Adds ``value``."""
-        self._untold.add(family, labels, value)
-
-    def absorb(self, other: HeldCounters) -> None:
-        """Adds all that ``other`` counted."""
-        self._untold.absorb(other)
-
-    def write(self) -> tuple[Entries, Entries]:
-        """What is to be written down: everything, and what of it was not shown."""
-        self._writing.absorb(self._untold)
-        self._untold = HeldCounters(len(KEY_FAMILIES))
-        everything = HeldCounters(len(KEY_FAMILIES))
-        everything.absorb(self._told)
-        everything.absorb(self._writing)
-        return entries(everything.cells), entries(self._writing.cells)
-
-    def written(self, other: HeldCounters) -> None:
-        """That is safe now: it goes to the ``(other)`` that is shown."""
-        other.absorb(self._writing)
-        self._told.absorb(self._writing)
-        self._writing = HeldCounters(len(KEY_FAMILIES))
-
-    def take_up(self, values: Entries) -> None:
-        """Continues from what was written down."""
-        self._told.take_up(values, [])
-
-    def leave(self, other: HeldCounters, before: HeldCounters, *, tell: bool) -> None:
-        """The shard goes: what was counted stays here; the rest is told only if nobody else does."""
-        if tell:
-            self.write()
-            self.written(other)
-        before.absorb(self._told)
 
 
 class DimensionKeys:
@@ -242,7 +189,10 @@ class DimensionKeys:
 
     def _leave(self, shards: frozenset[int], *, tell: bool) -> None:
         for shard in shards & self._shares.keys():
-            self._shares.pop(shard).leave(self._other, self._before, tell=tell)
+            share = self._shares.pop(shard)
+            if tell:
+                share.tell_all(self._other)
+            share.leave(self._before)
 
     def gain(self, shards: frozenset[int]) -> None:
         """Brings back what was shown today of shards that came back, and measures all keys anew.
@@ -282,9 +232,8 @@ class DimensionKeys:
         for key, counters, standing in self._of(shard):
             values, held = counters.write()
             parts.append(KeyPart(dimension, key, standing, counters.day, values, held))
-        share = self.share(shard)
-        values, untold = share.write()
-        return parts, OtherPart(dimension, values, untold, entries(self._before.cells))
+        share = self._shares.setdefault(shard, OtherShare())
+        return parts, share.write(dimension, self._other, entries(self._before.cells))
 
     def written(self, shard: int, now_ms: int) -> None:
         """That is safe now, and may be told."""
@@ -292,19 +241,6 @@ class DimensionKeys:
             counters.written(now_ms)
         if shard in self._shares:
             self._shares[shard].written(self._other)
-
-    def release(self, shard: int) -> None:
-        """All that a shard counted is told, written down or not."""
-        for _, counters, _ in list(self._of(shard)):
-            counters.gated = False
-        if shard in self._shares:
-            self._shares[shard].write()
-            self._shares[shard].written(self._other)
-
-    def reopen(self, shard: int) -> None:
-        """What a shard counts from now on is written down before it is told."""
-        for counters in (*self.live.values(), *self._frozen.values()):
-            counters.gated = counters.gated or counters.shard == shard
 
     def waits(self, shard: int) -> bool:
         """Whether anything of a shard can be told only after it is written down."""
@@ -332,10 +268,7 @@ class DimensionKeys:
         self._before.take_up(before, [])
         self._other.absorb(self._before)
         for shard, part in parts:
-            share = self._shares[shard] = OtherShare()
-            share.take_up(part.values)
-            for family, labels, value in part.values:
-                self._other.add(family, labels, value)
+            self._shares[shard] = OtherShare.of(part, self._other)
         # It was shown before: to show it from zero would be a reset.
         self._other.take_up((), [])
 
@@ -420,6 +353,9 @@ class DimensionKeys:
         counters = self._frozen.pop(key, None)
         if counters is None:
             counters = self._retired.pop(key)
+            counters.reappear()
+        elif self._gated:
+            # Its next increments are told once it is written down that it is shown again.
             counters.reappear()
         counters.frozen_ms = None
         counters.gated = self._gated

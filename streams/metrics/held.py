@@ -67,6 +67,10 @@ class HeldCounters:
         """Whether a hold could end, if that were written down."""
         return any(hold.ripe for hold in self._holds)
 
+    def is_held(self, family: int, labels: Labels) -> bool:
+        """Whether a series is shown at its base for now."""
+        return any(labels in hold.base[family] for hold in self._holds)
+
     def add(self, family: int, labels: Labels, value: int) -> None:
         """Adds ``value``; a new series is born at 0."""
         cell = self.cells[family]

@@ -167,8 +167,6 @@ class KeySeries:
             raise ValueError("a counter never goes down")
         if shard in self._told:
             names, values = self._new_only(shard, dimension, names, values)
-            if not values:
-                return
         keys, index = self._dimensions[dimension], int(family)
         live, waiting = keys.live, keys.waiting(shard)
         unshown = 0
@@ -218,7 +216,7 @@ class KeySeries:
         self,
         shards: frozenset[int],
         now_ms: int,
-        carried: Mapping[int, Carried] | None = None,
+        carried: Mapping[int, Carried | None] | None = None,
         disowned: frozenset[int] = frozenset(),
     ) -> None:
         """Sets the shards that this process owns from now on.
@@ -226,8 +224,9 @@ class KeySeries:
         Args:
             shards: all of them.
             now_ms: the time.
-            carried: of shards that come, what an owner who died had written down of them;
-                :meth:`caught_up` is to be called for them.
+            carried: of shards that come, what an owner who died had written down of them, None if
+                he handed them over; :meth:`caught_up` is to be called for them. Nothing was ever
+                written down of others.
             disowned: shards that were taken over from this process without its knowing.
 
         Raises ValueError for a shard that does not exist.
@@ -262,16 +261,19 @@ class KeySeries:
             keys.settle_if_all_fit()
             keys.review()
 
-    def _carry(self, carried: Mapping[int, Carried], elapsed_ms: int, *, may_continue: bool) -> None:
-        mine = {s: it.part for s, it in carried.items() if may_continue and it.mine and it.part}
+    def _carry(self, carried: Mapping[int, Carried | None], elapsed_ms: int, *, may_continue: bool) -> None:
+        died = {shard: it for shard, it in carried.items() if it is not None}
+        mine = {s: it.part for s, it in died.items() if may_continue and it.mine and it.part}
         newest = max(mine.values(), key=lambda part: part.tenure, default=None)
-        if newest is not None and mine.keys() >= {*newest.owned}:
-            mine = {shard: mine[shard] for shard in newest.owned}
+        blank = self._owned - carried.keys()
+        # ``(other)`` is of all its shards: without one of them it would be less than it was.
+        if newest is not None and mine.keys() | blank >= {*newest.owned}:
+            mine = {shard: mine[shard] for shard in newest.owned if shard in mine}
             self._continue(mine, newest, elapsed_ms)
         else:
             mine = {}
-        for shard in carried.keys() - mine.keys():
-            self._begin(shard, carried[shard].part)
+        for shard in died.keys() - mine.keys():
+            self._begin(shard, died[shard].part)
 
     def _continue(self, parts: Mapping[int, SeriesPart], newest: SeriesPart, elapsed_ms: int) -> None:
         self._tenure, self._day = newest.tenure + 1, newest.day
@@ -331,20 +333,6 @@ class KeySeries:
         for records in self._records.values():
             if records.shard == shard:
                 records.written(self._elapsed_ms)
-
-    def release(self, shard: int) -> None:
-        """The shard is handed over: all that it counted here is told here, written down or not."""
-        for keys in self._dimensions.values():
-            keys.release(shard)
-        for records in self._records.values():
-            records.gated = records.gated and records.shard != shard
-
-    def reopen(self, shard: int) -> None:
-        """It has come back: what it counts from now on is written down before it is told."""
-        for keys in self._dimensions.values():
-            keys.reopen(shard)
-        for records in self._records.values():
-            records.gated = records.gated or records.shard == shard
 
     def waits(self, shard: int) -> bool:
         """Whether anything of a shard can be told only after it is written down."""

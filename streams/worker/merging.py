@@ -126,7 +126,7 @@ class Merging:
             del self.shards[shard]
         for shard in shards - set(self.shards):
             self.shards[shard] = restored[shard].owned if shard in restored else OwnedShard()
-        carried = {shard: it.carried for shard, it in restored.items() if it.carried is not None}
+        carried = {shard: it.carried for shard, it in restored.items()}
         self._series.own(shards, self._clock.now_ms(), carried, disowned)
         for shard in shards:
             owned = self.shards[shard]
@@ -188,7 +188,9 @@ class Merging:
     def changed(self, shard: int) -> bool:
         """Whether there is anything to be written down of a shard."""
         owned = self.shards[shard]
-        return (owned.next_offset or -1) != owned.kept_until or self._series.waits(shard)
+        if owned.paused or owned.next_offset is None or owned.caught_up_at is not None:
+            return False
+        return owned.next_offset != owned.kept_until or self._series.waits(shard)
 
     def kept(self, shard: int, until: int) -> None:
         """All that was merged of a shard is written down up to an offset: those batches are done with."""
@@ -197,14 +199,6 @@ class Merging:
         self._series.written(shard)
         while owned.unacknowledged and owned.unacknowledged[0][0] <= until:
             owned.unacknowledged.popleft()[1]()
-
-    def release(self, shard: int) -> None:
-        """The shard is handed over; its series are told to the end here."""
-        self._series.release(shard)
-
-    def reopen(self, shard: int) -> None:
-        """It has come back."""
-        self._series.reopen(shard)
 
     def _apply(self, shard: int, owned: OwnedShard, rollup: Rollup) -> None:
         merge = owned.merge

@@ -183,6 +183,9 @@ class TotalsLog:
     async def take(self, shards: Collection[int]) -> dict[int, int]:
         """Take up what is known of shards and merge them from now on, these and no others.
 
+        What was counted of shards that were given is told to the end here; also when a worker
+        stops, which has none any more.
+
         Args:
             shards: all that this worker has now; those it had before go on.
 
@@ -223,8 +226,6 @@ class TotalsLog:
                 self._merging.shards[shard].paused = True
             for shard in held:
                 await self._write(shard, closed=True)
-                if self._logs[shard].closed:
-                    self._merging.release(shard)
 
     async def flush(self) -> bool:
         """Write the shards whose turn it is, if anything changed; every second or so.
@@ -237,7 +238,7 @@ class TotalsLog:
                 log = self._logs.get(shard)
                 if log is None or log.lost or log.due > self._monotonic():
                     continue
-                if self._merging.shards[shard].paused or not self._merging.changed(shard):
+                if not self._merging.changed(shard):
                     continue
                 try:
                     await self._write(shard, closed=False)
@@ -306,7 +307,6 @@ class TotalsLog:
         log = self._logs[shard]
         if log.marker is None:
             return not log.lost and await self._still_mine(shard, log, ())
-        self._merging.reopen(shard)
         await self._write(shard, closed=False)
         return not log.lost
 
