@@ -29,8 +29,8 @@ class OtherShare:
     def of(cls, part: OtherPart, other: HeldCounters) -> OtherShare:
         """Continues from what was written down: all that could be told is."""
         share = cls()
-        _add(share._waiting, part.held)
-        held = {(family, labels): value for family, labels, value in part.held}
+        _add(share._waiting, part.untold)
+        held = {(family, labels): value for family, labels, value in part.untold}
         for family, labels, value in part.values:
             told = value - held.get((family, labels), 0)
             if told:
@@ -61,11 +61,8 @@ class OtherShare:
         everything = _nothing()
         for part in (self._told, self._writing, self._waiting):
             everything.absorb(part)
-        untold = _nothing()
-        for part in (self._writing, self._waiting):
-            untold.absorb(part)
-        held = entries(self._waiting.cells)
-        return OtherPart(dimension, entries(everything.cells), entries(untold.cells), held, before)
+        # What is being written down is told as soon as that is done.
+        return OtherPart(dimension, entries(everything.cells), entries(self._waiting.cells), before)
 
     def written(self, other: HeldCounters) -> None:
         """That is safe now: it goes to the ``(other)`` that is shown."""

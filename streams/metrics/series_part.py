@@ -51,14 +51,13 @@ class KeyPart(msgspec.Struct, array_like=True):
 class OtherPart(msgspec.Struct, array_like=True):
     """A shard's part of ``(other)`` of one dimension.
 
-    Of it ``untold`` was not shown, and of that ``held`` cannot be yet. ``before`` is what shards
-    counted that are elsewhere now; it is not this shard's.
+    Of it ``untold`` is not shown before it is written down again. ``before`` is what shards counted
+    that are elsewhere now; it is not this shard's.
     """
 
     dimension: str
     values: Entries
     untold: Entries
-    held: Entries
     before: Entries
 
 
