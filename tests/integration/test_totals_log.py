@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
 from streams.codec import encode_fence, encode_rollup
+from streams.errors import CodecError
 from streams.events import RecordBatch
 from streams.metrics.catalog import Family
 from streams.metrics.key_series import KeySeries, KeySeriesSettings
@@ -250,3 +251,193 @@ async def test_totals_and_counters_outlive_a_crash(deployment: Deployment) -> No
     assert increases(scrapes) == told(sent)
     for before_it, after in itertools.pairwise(scrapes):
         assert all(after[name] >= value for name, value in before_it.items())
+
+
+async def test_a_batch_is_acknowledged_once_a_snapshot_holds_it(deployment: Deployment) -> None:
+    """Not before: what the group has committed is never ahead. Nothing new, no snapshot."""
+    await send(deployment, flow(0, 9))
+    async with worker(deployment) as one:
+        await one.take(0, 1)
+        await one.read(until=6)
+        assert one.acks == []
+        assert await one.keep()
+        assert one.acks == [2, 5]
+        written = len((await read_topic(deployment.bootstrap_servers, totals_topic(deployment)))[0])
+        assert await one.keep()
+        assert len((await read_topic(deployment.bootstrap_servers, totals_topic(deployment)))[0]) == written
+        await one.read()
+        assert one.acks == [2, 5]
+        await one.log.give([0, 1])
+        assert one.acks == [2, 5, 8]
+
+
+async def test_a_shard_that_was_given_is_merged_on_elsewhere(deployment: Deployment) -> None:
+    """In order: the giver looks at nothing more, the taker reads on from there, and both tell their part."""
+    scrapes: list[Counter[tuple[str, ...]]] = []
+    others: list[Counter[tuple[str, ...]]] = []
+    sent = flow(0, 24)
+    await send(deployment, sent)
+    clock = ManualClock(T0)
+    async with worker(deployment, clock=clock) as first, worker(deployment, "b", clock) as second:
+        await first.take(0, 1)
+        await first.read(until=12)
+        await first.settle(scrapes)
+        await first.log.give([0, 1])
+        await first.read()
+        await first.take(1)
+        await second.take(0)
+        assert second.start_at == {0: 12}
+        await second.read()
+        await second.settle(others)
+        await first.settle(scrapes)
+        async with worker(deployment, "z") as whole:
+            whole.merging.own(frozenset({0}))
+            await whole.read()
+            assert same(second.totals(), whole.totals())
+    assert increases(scrapes) == told(sent[:12])
+    assert increases(others) == told(sent[12:])
+
+
+async def test_a_shard_that_was_given_may_come_back(deployment: Deployment) -> None:
+    """Nobody had it meanwhile: everything goes on, and the snapshot does not say any more that it was given."""
+    await send(deployment, flow(0, 24))
+    async with worker(deployment) as one:
+        await one.take(0, 1)
+        await one.read(until=12)
+        await one.log.give([0, 1])
+        await one.take(0, 1)
+        assert one.start_at == {0: 12}
+        await one.read()
+        async with worker(deployment, "b") as heir:
+            await heir.take(0)
+            assert heir.start_at == {0: 12}
+            await heir.read()
+            assert same(one.totals(), heir.totals())
+            assert sum(heir.scrape().values()) == 0
+    last = [
+        MARKER(r.value or b"") for r in await snapshots(deployment) if (r.key or b"").startswith(b"marker/")
+    ][-1]
+    assert not last.closed
+
+
+async def snapshots(deployment: Deployment) -> list[Record]:
+    """All that lies in shard 0 of the totals."""
+    return (await read_topic(deployment.bootstrap_servers, totals_topic(deployment)))[0]
+
+
+async def test_who_takes_over_from_the_dead_tells_nothing_twice(deployment: Deployment) -> None:
+    """Killed after a scrape: another address counts from zero, and leaves out what the dead one read."""
+    scrapes: list[Counter[tuple[str, ...]]] = []
+    others: list[Counter[tuple[str, ...]]] = []
+    sent = flow(0, 40)
+    await send(deployment, sent[:30])
+    clock = ManualClock(T0)
+    async with worker(deployment, clock=clock) as first:
+        await first.take(0, 1)
+        await first.read(until=20)
+        await first.settle(scrapes)
+        await first.read()
+        scrapes.append(first.scrape())
+    assert increases(scrapes) == told(sent[:30])
+    async with worker(deployment, "b", clock) as heir:
+        await heir.take(0)
+        assert heir.start_at == {0: 20}
+        await send(deployment, sent[30:])
+        await heir.read()
+        await heir.settle(others)
+        assert increases(others) == told(sent[30:])
+        async with worker(deployment, "z") as whole:
+            whole.merging.own(frozenset({0}))
+            await whole.read()
+            assert same(heir.totals(), whole.totals())
+
+
+async def test_an_owner_who_wakes_changes_nothing(deployment: Deployment) -> None:
+    """His snapshot counts for nobody, he acknowledges nothing, and looks at no more rollups."""
+    await send(deployment, flow(0, 30))
+    async with worker(deployment) as sleeper, worker(deployment, "b") as heir:
+        await sleeper.take(0, 1)
+        await sleeper.read(until=12)
+        await sleeper.keep()
+        await sleeper.read(until=12)
+        done = list(sleeper.acks)
+        await heir.take(0)
+        await heir.read(until=6)
+        await heir.keep()
+        assert await sleeper.keep()
+        assert sleeper.acks == done
+        await sleeper.read()
+        assert sleeper.merging.shards[0].next_offset == 24
+        await heir.read()
+        await heir.keep()
+        async with worker(deployment, "c") as third:
+            await third.take(0)
+            assert third.start_at == {0: 30}
+            assert same(third.totals(), heir.totals())
+
+
+class Torn(Exception):  # noqa: N818  # an end, not an error
+    """Killed while writing."""
+
+
+async def test_a_snapshot_that_was_not_finished_leaves_the_one_before(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in the middle of one, and of the next after it: whoever comes starts from the last whole one."""
+    await send(deployment, flow(0, 40))
+    async with worker(deployment) as one:
+        await one.take(0, 1)
+        await one.read(until=20)
+        await one.keep()
+        whole = one.producer.send
+        for left in (1, 2, 3):
+            await one.read(until=3)
+            sent = itertools.count()
+
+            async def tears(*args: Any, **named: Any) -> Any:
+                if next(sent) >= left:  # noqa: B023  # used up before the next round
+                    raise Torn
+                return await whole(*args, **named)
+
+            monkeypatch.setattr(one.producer, "send", tears)
+            with pytest.raises(Torn):
+                await one.keep()
+        expected = one.totals()
+    async with worker(deployment, "b") as heir:
+        await heir.take(0)
+        assert heir.start_at == {0: 20}
+        await heir.read(until=9)
+        assert same(heir.totals(), expected)
+
+
+@pytest.mark.parametrize("wrong", ["version", "checksum", "chunk", "marker", "shards"])
+async def test_a_snapshot_that_cannot_be_read_is_refused(deployment: Deployment, wrong: str) -> None:
+    """Damaged, incomplete or of another version: the error names topic, shard and remedy."""
+    await send(deployment, flow(0, 9))
+    async with worker(deployment) as one:
+        await one.take(0, 1)
+        await one.read()
+        await one.keep()
+    records = {record.key: record.value for record in await snapshots(deployment)}
+    key = next(k for k in records if k and k.startswith(b"marker/"))
+    marker = MARKER(records[key] or b"")
+    piece = next(k for k in records if k and k.startswith(f"piece/{marker.owner}/1/".encode()))
+    encode = msgspec.msgpack.encode
+    damaged = {
+        "version": (key, encode([9, "of another shape"]), "of version 9, this build reads version 1"),
+        "checksum": (piece, (records[piece] or b"") + b"!", "checksum of piece 1"),
+        "chunk": (piece, None, "a chunk of piece 1 is missing"),
+        "marker": (key, b"\xc1", "its marker cannot be read"),
+        "shards": (
+            key,
+            encode(msgspec.structs.replace(marker, shards=7)),
+            "written for 7 shards, there are 2",
+        ),
+    }
+    name, value, said = damaged[wrong]
+    await write(deployment, 0, name, value)
+    async with worker(deployment, "b") as heir:
+        with pytest.raises(CodecError, match=said) as raised:
+            await heir.take(0)
+    assert str(raised.value).startswith(f"{totals_topic(deployment)}: totals of shard 0: ")
+    assert "delete the records of that partition" in str(raised.value)
