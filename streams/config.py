@@ -58,6 +58,7 @@ __all__ = [
     "Kafka",
     "Logging",
     "MappedFields",
+    "Merging",
     "Metrics",
     "Section",
     "SensorsDataFields",
@@ -144,6 +145,7 @@ class Topics(Section):
     keyed_clickstream: TopicName = "funnelwatch.clickstream"
     keyed_orders: TopicName = "funnelwatch.orders"
     progress: TopicName = "funnelwatch.progress"
+    totals: TopicName = "funnelwatch.totals"
     partitions: Annotated[int, whole(1, 1024)] = 4
     rollup_shards: Annotated[int, whole(1, 1024)] = 4
     replication_factor: Annotated[int, whole(1, 32)] = 1
@@ -161,7 +163,7 @@ class Topics(Section):
     def _distinct(self) -> Self:
         seen: dict[str, str] = {}
         keyed = ("keyed_clickstream", "keyed_orders", "progress") if self.rekey else ()
-        for key in ("clickstream", "orders", "rollups", "deadletter", "state", *keyed):
+        for key in ("clickstream", "orders", "rollups", "deadletter", "state", "totals", *keyed):
             name = getattr(self, key)
             if name in seen:
                 raise wrong(f"must differ from topics.{seen[name]}", at=(key,))
@@ -290,6 +292,12 @@ class Counting(Section):
         return self
 
 
+class Merging(Section):
+    """How often what is merged of a shard is written down: so much is read again after a crash."""
+
+    snapshot_interval_ms: Annotated[int, span("1s", "10m")] = 10 * SECOND
+
+
 class DeadLetter(Section):
     """When rejected records mean a mistake of ours: so many in a row stop the worker."""
 
@@ -341,6 +349,7 @@ class Settings(Section):
     funnel: FunnelNodes = FunnelNodes()
     dimensions: Annotated[tuple[Dimension, ...], FromText, Field(max_length=MAX_EXTRA_DIMENSIONS)] = ()
     counting: Counting = Counting()
+    merging: Merging = Merging()
     deadletter: DeadLetter = DeadLetter()
     http: Http = Http()
     metrics: Metrics = Metrics()

@@ -7,9 +7,10 @@ topic (default name)        what is in it                  partitions           
 ==========================  =============================  ====================  =========
 ``clickstream``             the shop's events, by visitor  P                     as the broker does
 ``orders``                  the shop's orders, by visitor  P, as clickstream     as the broker does
-``funnelwatch.rollups``     increments of counts           one per shard         3 days
+``funnelwatch.rollups``     what was added, by shard       one per shard         3 days
 ``funnelwatch.deadletter``  what was not counted, and why  P, or any other       7 days
 ``funnelwatch.state``       the counts' write-ahead log    P, as clickstream     compacted
+``funnelwatch.totals``      what the rollups add up to     one per shard         compacted
 ==========================  =============================  ====================  =========
 
 With ``rekey`` the shop's two topics are not keyed by visitor, and each has as many partitions as it
@@ -28,7 +29,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from streams.durations import DAY, HOUR
+from streams.durations import DAY, HOUR, MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -52,6 +53,7 @@ class Purpose(StrEnum):
     KEYED_CLICKSTREAM = "keyed_clickstream"
     KEYED_ORDERS = "keyed_orders"
     PROGRESS = "progress"
+    TOTALS = "totals"
 
 
 SOURCES: Final = (Purpose.CLICKSTREAM, Purpose.ORDERS)
@@ -92,6 +94,7 @@ def topic_specs(  # noqa: PLR0913 - one argument per setting
     keyed_orders: str = "funnelwatch.orders",
     progress: str = "funnelwatch.progress",
     rekey: bool = False,
+    totals: str = "funnelwatch.totals",
     partitions: int = 4,
     rollup_shards: int = 4,
     replication_factor: int = 1,
@@ -123,6 +126,7 @@ def topic_specs(  # noqa: PLR0913 - one argument per setting
         (Purpose.ROLLUPS, rollups, rollup_shards, _kept(rollups_retention_ms) | own | _LARGE_BATCHES),
         (Purpose.DEADLETTER, deadletter, partitions, _kept(deadletter_retention_ms) | own | _HEADS),
         (Purpose.STATE, state, partitions, _COMPACTED | own | _LARGE_BATCHES),
+        (Purpose.TOTALS, totals, rollup_shards, _COMPACTED | _SOON_ROLLED | own | _LARGE_BATCHES),
     )
     return tuple(
         TopicSpec(
@@ -153,6 +157,8 @@ _COMPACTED: Final = {
     "min.cleanable.dirty.ratio": "0.2",
     "delete.retention.ms": str(DAY),
 }
+# Everything in it is written anew within minutes. A reader who began just before keeps its records.
+_SOON_ROLLED: Final = {"segment.bytes": str(16 * _ONE_MIB), "min.compaction.lag.ms": str(MINUTE)}
 
 
 def _kept(retention_ms: int | None) -> dict[str, str]:

@@ -17,7 +17,8 @@ from streams.events import Record, RecordBatch
 READ, REPEAT, COUNT, FLUSH, DIE = "read", "repeat", "count", "flush", "die"
 BOUND = 10
 STEPS = st.lists(
-    st.tuples(st.sampled_from([READ, READ, READ, REPEAT, COUNT, FLUSH, FLUSH, DIE]), st.integers(1, 6)), max_size=40
+    st.tuples(st.sampled_from([READ, READ, READ, REPEAT, COUNT, FLUSH, FLUSH, DIE]), st.integers(1, 6)),
+    max_size=40,
 )
 # Per record its event time, or None for one that is turned away; and the gap before its offset.
 LOG = st.lists(st.tuples(st.one_of(st.none(), st.integers(0, 60)), st.integers(1, 3)), max_size=60)
@@ -109,7 +110,9 @@ class Owner:
 
 
 @given(log=LOG, steps=STEPS)
-def test_every_record_is_counted_once(log: list[tuple[int | None, int]], steps: list[tuple[str, int]]) -> None:
+def test_every_record_is_counted_once(
+    log: list[tuple[int | None, int]], steps: list[tuple[str, int]]
+) -> None:
     """Whatever is read, repeated, counted, flushed and forgotten in between.
 
     The next owner takes in records from ``resume`` on, and of those that are known it counts only what is

@@ -72,6 +72,7 @@ class Deployment:
             "TOPICS__ROLLUPS": self.rollups,
             "TOPICS__DEADLETTER": self.deadletter,
             "TOPICS__STATE": f"{self.prefix}.state",
+            "TOPICS__TOTALS": f"{self.prefix}.totals",
             # Tests write events with time stamps long past; Kafka would delete them half a minute in.
             "TOPICS__SOURCES_RETENTION": "3650d",
             "COUNTING__SILENCE_TIMEOUT": "8s",

@@ -82,6 +82,7 @@ def test_code_builds_sections_by_attribute_name() -> None:
 def test_durations_have_keys_without_unit(load: Load) -> None:
     """``flush_interval: 250ms`` becomes ``flush_interval_ms == 250``."""
     assert load("counting: {flush_interval: 250ms}").counting.flush_interval_ms == 250
+    assert load("merging: {snapshot_interval: 30s}").merging.snapshot_interval_ms == 30_000
 
 
 def test_yaml_1_2_scalars(load: Load) -> None:

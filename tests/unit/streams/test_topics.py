@@ -59,15 +59,16 @@ def test_the_settings_describe_the_topics() -> None:
         Purpose.ROLLUPS: ("funnelwatch.rollups", 6, 2),
         Purpose.DEADLETTER: ("funnelwatch.deadletter", 12, 2),
         Purpose.STATE: ("funnelwatch.state", 12, 2),
+        Purpose.TOTALS: ("funnelwatch.totals", 6, 2),
     }
     rollups = next(spec for spec in specs if spec.purpose is Purpose.ROLLUPS)
     assert rollups.config["retention.ms"] == str(DAY)
 
 
-def test_only_the_state_is_compacted() -> None:
-    """Compaction would drop events, rollups and dead letters; retention would drop state."""
+def test_only_state_and_totals_are_compacted() -> None:
+    """Compaction would drop events, rollups and dead letters; retention would drop state and totals."""
     policies = {spec.purpose: spec.config["cleanup.policy"] for spec in SPECS}
-    assert policies.pop(Purpose.STATE) == "compact"
+    assert policies.pop(Purpose.STATE) == policies.pop(Purpose.TOTALS) == "compact"
     assert set(policies.values()) == {"delete"}
 
 
@@ -158,6 +159,7 @@ def test_missing_topics_are_named_with_what_they_need() -> None:
         ("funnelwatch.rollups", ProblemKind.MISSING, "4 partitions"),
         ("funnelwatch.deadletter", ProblemKind.MISSING, "4 partitions"),
         ("funnelwatch.state", ProblemKind.MISSING, "12 partitions"),
+        ("funnelwatch.totals", ProblemKind.MISSING, "4 partitions"),
     ]
 
 
@@ -183,6 +185,17 @@ def test_rollups_have_one_partition_per_shard() -> None:
     assert (problem.topic, problem.kind) == ("funnelwatch.rollups", ProblemKind.PARTITIONS)
 
 
+def test_totals_have_one_partition_per_shard() -> None:
+    """Whoever has a shard finds its totals under the same number, whatever the sources have."""
+    assert {spec.purpose: spec.partitions for spec in topic_specs(partitions=9, rollup_shards=6)}[
+        Purpose.TOTALS
+    ] == 6
+    shapes = _as_wanted()
+    shapes["funnelwatch.totals"] = replace(shapes["funnelwatch.totals"], partitions=3)
+    (problem,) = find_problems(SPECS, shapes)
+    assert str(problem) == "funnelwatch.totals: partitions: 3, wanted 4 (one per shard)"
+
+
 def test_too_few_replicas_are_a_problem() -> None:
     """Fewer replicas than wanted lose the topic with fewer brokers."""
     shapes = _as_wanted()
@@ -200,6 +213,7 @@ def test_what_is_missing_follows_what_is_there() -> None:
         Purpose.ROLLUPS: 4,
         Purpose.DEADLETTER: 4,
         Purpose.STATE: 9,
+        Purpose.TOTALS: 4,
     }
     assert aligned(SPECS, {}) == list(SPECS)
 

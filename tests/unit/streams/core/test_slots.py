@@ -52,9 +52,7 @@ def times_of(table: TimedSlots, keys: NDArray[np.uint64]) -> list[int]:
     return times
 
 
-def follow(
-    table: TimedSlots, copy: TimedSlots, swept: range = NOTHING, cutoff_ms: int = NEVER
-) -> list[int]:
+def follow(table: TimedSlots, copy: TimedSlots, swept: range = NOTHING, cutoff_ms: int = NEVER) -> list[int]:
     """Bring changes of a table, and all of a part of it, into a copy; the keys that were brought."""
     state = table.changes(swept, cutoff_ms)
     copy.apply(state, [np.frombuffer(column, dtype=np.int32) for column in state.payload], cutoff_ms)
