@@ -7,6 +7,8 @@ holds the parts. Importing this module has no side effects.
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ from prometheus_client import CollectorRegistry
 from streams.clock import Clock, SystemClock
 from streams.core.ordering import Patience
 from streams.core.vocabulary import Vocabulary
-from streams.errors import DeadLetterLimit
+from streams.errors import DeadLetterLimit, TopicError
 from streams.formats.columns import create_columns, key_objection
 from streams.metrics.exposition import Exposition
 from streams.metrics.http import HttpServer, Readiness
@@ -29,13 +31,16 @@ from streams.worker.kafka import Producer
 from streams.worker.merging import Merging
 from streams.worker.publishing import Outbox
 from streams.worker.recovery import Recovery
+from streams.worker.totals_log import TotalsLog
 from streams.worker.wiring import counting_settings, faust_app, input_format, key_series_settings
 
 if TYPE_CHECKING:
     from streams.config import Settings
     from streams.worker.batching import Position
 
+_LOG = logging.getLogger(__name__)
 _TICK_SECONDS = 0.1
+_KEEP_SECONDS = 1.0
 _SCRAPED_LATELY = 3
 _MOST_UNSENT = 10_000
 # A series born just before the end is scraped, held, and scraped again.
@@ -75,6 +80,14 @@ class Worker:
         self.merging = Merging(
             source_topics=self.sources, series=self.series, clock=self.clock, metrics=self.metrics
         )
+        # Of its own: what fails here is not to fail there.
+        self.totals_producer = Producer(settings.kafka)
+        self.totals = TotalsLog(
+            settings,
+            self.merging,
+            self.totals_producer,
+            address=f"{socket.gethostname()}/{settings.http.host}:{settings.http.port}",
+        )
         self.heartbeat = Heartbeat(time.monotonic())
         self.recovery = Recovery(
             settings, self.counting, self.outbox, self.clock, self.metrics, self._waiting_for
@@ -91,9 +104,11 @@ class Worker:
         # Held while a batch of rollups is merged and acknowledged: a shard never goes in between.
         self.merging_turn = asyncio.Lock()
         self._throttled: set[TP] = set()
+        self._rollups = settings.topics.rollups
         self.app = faust_app(settings)
         self._limit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         _add_agents(self)
+        _add_timers(self)
 
     def _counting(self) -> Counting:
         settings = self.settings
@@ -160,17 +175,26 @@ class Worker:
         numbers = {tp.partition for tp in revoked if tp.topic in self.sources}
         async with self.merging_turn, self._flushing:
             await self.recovery.give(sorted(numbers))
+            await self._give_totals({tp.partition for tp in revoked if tp.topic == self._rollups})
         for tp in revoked:
             if tp.topic in self.sources:
                 self.metrics.forget_partition(tp.topic, tp.partition)
                 self.metrics.forget_watermark(tp.partition)
 
+    async def _give_totals(self, shards: set[int]) -> None:
+        try:
+            await self.totals.give(shards)
+        except TopicError as error:
+            # Whoever has them next goes on from the snapshot before.
+            _LOG.warning("totals are not handed over", extra={"error": str(error)})
+
     async def assigned(self, tps: set[TP]) -> None:
         """Take up the state of the source partitions, and the shards of the rollups."""
         self.metrics.rebalance()
-        for topic in (*self.sources, self.settings.topics.rollups):
+        for topic in (*self.sources, self._rollups):
             self.metrics.set_assigned_partitions(topic, sum(tp.topic == topic for tp in tps))
-        self.merging.own(frozenset(tp.partition for tp in tps if tp.topic == self.settings.topics.rollups))
+        shards = await self.totals.take({tp.partition for tp in tps if tp.topic == self._rollups})
+        self.consumer.start_at |= {TP(self._rollups, shard): offset for shard, offset in shards.items()}
         numbers = sorted({tp.partition for tp in tps if tp.topic in self.sources})
         async with self._flushing:
             await self.recovery.take(numbers)
@@ -230,6 +254,11 @@ class Worker:
         self.metrics.set_state_bytes("copies", self.recovery.copied_bytes())
         self._observe_lag()
 
+    async def keep_totals(self) -> None:
+        """Write down what is merged, as far as it is time; once a second."""
+        if not self.app.rebalancing:
+            await self.totals.flush()
+
     async def keep_up(self) -> None:
         """Read no further while too much waits to be sent: behind a slow Kafka memory stays bounded."""
         while len(self.outbox) > _MOST_UNSENT and not self.app.rebalancing and not self.app.should_stop:
@@ -264,7 +293,9 @@ class Worker:
         finally:
             try:
                 await self.app.stop()
+                await self.totals.take(())
                 await self.recovery.stop()
+                await self.totals_producer.stop()
                 await self.producer.stop()
                 await self._be_scraped()
             finally:
@@ -310,8 +341,11 @@ def _add_agents(worker: Worker) -> None:
     async def merge(stream: Any) -> None:  # noqa: ANN401  # likewise
         async for event in stream.noack().events():
             async with worker.merging_turn:
-                await merging.take(event.message.partition, event.value)
-                event.ack()
+                await merging.take(event.message.partition, event.value, event.ack)
+
+
+def _add_timers(worker: Worker) -> None:
+    app = worker.app
 
     @app.timer(_TICK_SECONDS)  # type: ignore[untyped-decorator]  # Faust's
     async def tick() -> None:
@@ -320,3 +354,7 @@ def _add_agents(worker: Worker) -> None:
     @app.timer(worker.settings.counting.flush_interval_ms / 1000.0)  # type: ignore[untyped-decorator]  # Faust's
     async def flush() -> None:
         await worker.flush()
+
+    @app.timer(_KEEP_SECONDS)  # type: ignore[untyped-decorator]  # Faust's
+    async def keep_totals() -> None:
+        await worker.keep_totals()
