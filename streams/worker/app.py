@@ -31,6 +31,7 @@ from streams.worker.kafka import Producer
 from streams.worker.merging import Merging
 from streams.worker.publishing import Outbox
 from streams.worker.recovery import Recovery
+from streams.worker.republishing import Republishing
 from streams.worker.totals_log import TotalsLog
 from streams.worker.wiring import counting_settings, faust_app, input_format, key_series_settings
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _TICK_SECONDS = 0.1
 _KEEP_SECONDS = 1.0
+_REPUBLISH_SECONDS = 0.05
 _SCRAPED_LATELY = 3
 _MOST_UNSENT = 10_000
 # A series born just before the end is scraped, held, and scraped again.
@@ -71,7 +73,7 @@ class Worker:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.registry = CollectorRegistry()
-        self.sources = (settings.topics.clickstream, settings.topics.orders)
+        self.sources = settings.topics.counted
         self.metrics = PipelineMetrics(self.registry, topics=self.sources)
         self.series = KeySeries(key_series_settings(settings, self.sources))
         self.producer = Producer(settings.kafka)
@@ -99,6 +101,7 @@ class Worker:
             heartbeat_age=self.heartbeat.age,
             readiness=self.readiness,
         )
+        self.republishing = Republishing(settings, self.clock) if settings.topics.rekey else None
         self._scraped_at: float | None = None
         self._flushing = asyncio.Lock()
         # Held while a batch of rollups is merged and acknowledged: a shard never goes in between.
@@ -109,6 +112,8 @@ class Worker:
         self._limit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         _add_agents(self)
         _add_timers(self)
+        if self.republishing is not None:
+            _add_republishing(self, self.republishing)
 
     def _counting(self) -> Counting:
         settings = self.settings
@@ -124,7 +129,9 @@ class Worker:
             input_format(settings, settings.formats.orders),
         )
         return Counting(
-            topics=CountingTopics(self.sources, settings.topics.rollups, settings.topics.deadletter),
+            topics=CountingTopics(
+                self.sources, settings.topics.rollups, settings.topics.deadletter, settings.topics.rekey
+            ),
             decoders=[create_columns(form, vocabulary) for form in forms],
             vocabulary=vocabulary,
             settings=counting_settings(settings),
@@ -166,6 +173,8 @@ class Worker:
             return Readiness(False, (self.heartbeat.waiting_for,))
         if self.app.rebalancing:
             return Readiness(False, ("rebalancing",))
+        if self.republishing is not None and self.republishing.failing:
+            return Readiness(False, ("kafka does not take what is republished",))
         if self.outbox.failing:
             return Readiness(False, (f"kafka does not take messages: {len(self.outbox)} wait",))
         return Readiness(True)
@@ -173,6 +182,8 @@ class Worker:
     async def before_revoke(self, revoked: set[TP]) -> None:
         """Get all that is counted into the log before the partitions go."""
         numbers = {tp.partition for tp in revoked if tp.topic in self.sources}
+        if self.republishing is not None:
+            await self.republishing.revoked()
         async with self.merging_turn, self._flushing:
             await self.recovery.give(sorted(numbers))
             await self._give_totals({tp.partition for tp in revoked if tp.topic == self._rollups})
@@ -199,6 +210,8 @@ class Worker:
         async with self._flushing:
             await self.recovery.take(numbers)
         self._start_where_state_ends()
+        if self.republishing is not None:
+            await self.republishing.assigned(tps)
         self._throttled.clear()
         self.heartbeat.waiting_for = ""
 
@@ -236,6 +249,8 @@ class Worker:
             which = self.counting.ahead(assigned)
             if which is not None:
                 ahead.add(TP(self.sources[which], assigned.number))
+        if self.republishing is not None:
+            ahead |= {TP(*place) for place in self.republishing.ahead()}
         if ahead - self._throttled:
             self.consumer.throttle(ahead - self._throttled)
         if self._throttled - ahead:
@@ -253,6 +268,11 @@ class Worker:
             self.metrics.set_state_bytes(kind, size)
         self.metrics.set_state_bytes("copies", self.recovery.copied_bytes())
         self._observe_lag()
+
+    async def republish(self) -> None:
+        """Key what was read by visitor, as far as it is due; twenty times a second."""
+        if self.republishing is not None and not self.app.rebalancing and self.app.consumer is not None:
+            await self.republishing.publish(self.position)
 
     async def keep_totals(self) -> None:
         """Write down what is merged, as far as it is time; once a second."""
@@ -281,6 +301,8 @@ class Worker:
         await self.http.start()
         try:
             await self.producer.connect(self._waiting_for)
+            if self.republishing is not None:
+                await self.republishing.start(self._waiting_for)
             self._waiting_for("joining the group")
             self.consumer.before_revoke = self.before_revoke
             self.consumer.after_assign = self.assigned
@@ -295,6 +317,8 @@ class Worker:
                 await self.app.stop()
                 await self.totals.take(())
                 await self.recovery.stop()
+                if self.republishing is not None:
+                    await self.republishing.stop()
                 await self.totals_producer.stop()
                 await self.producer.stop()
                 await self._be_scraped()
@@ -342,6 +366,24 @@ def _add_agents(worker: Worker) -> None:
         async for event in stream.noack().events():
             async with worker.merging_turn:
                 await merging.take(event.message.partition, event.value, event.ack)
+
+
+def _add_republishing(worker: Worker, republishing: Republishing) -> None:
+    app = worker.app
+    raw = app.topic(*republishing.topics, schema=BatchSchema())
+
+    @app.agent(raw, name="rekey")
+    async def rekey(stream: Any) -> None:  # noqa: ANN401  # Faust types it wrongly
+        async for event in stream.noack().events():
+            message = event.message
+            batch, event.value, message.value = event.value, None, None
+            republishing.take(message.topic, message.partition, batch, event.ack)
+
+    @app.task  # type: ignore[untyped-decorator]  # Faust's
+    async def republish() -> None:
+        while not app.should_stop:
+            await worker.republish()
+            await asyncio.sleep(_REPUBLISH_SECONDS)
 
 
 def _add_timers(worker: Worker) -> None:

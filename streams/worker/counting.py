@@ -82,11 +82,15 @@ class _Flushing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CountingTopics:
-    """Names of the topics the counting side reads (clickstream, orders) and writes."""
+    """Names of the topics the counting side reads (clickstream, orders) and writes.
+
+    ``keyed`` says that we write the sources ourselves, keyed by visitor; then records may be repeated.
+    """
 
     sources: tuple[str, str]
     rollups: str
     deadletter: str
+    keyed: bool = False
 
 
 class Counting:
@@ -145,7 +149,8 @@ class Counting:
             counts: the state that the log tells.
         """
         now = self._clock.now_ms()
-        readings = Reading(log.sources[0]), Reading(log.sources[1])
+        keyed = self._topics.keyed
+        readings = Reading(log.sources[0], keyed=keyed), Reading(log.sources[1], keyed=keyed)
         counts.rewind((readings[0].newest_ms, readings[1].newest_ms))
         writer = RollupWriter(self.vocabulary, number, log.generation)
         assigned = AssignedPartition(number, counts, log, writer, readings, [now, now], counts.limit_ms)
@@ -158,7 +163,9 @@ class Counting:
         if assigned is not None:
             which = self._topics.sources.index(topic)
             readings = list(assigned.readings)
-            readings[which] = Reading(SourceOffsets(offset, assigned.counts.newest[which]))
+            readings[which] = Reading(
+                SourceOffsets(offset, assigned.counts.newest[which]), keyed=self._topics.keyed
+            )
             assigned.readings = readings[0], readings[1]
 
     def take(self, topic: str, number: int, batch: RecordBatch, ack: Callable[[], object]) -> None:
@@ -175,7 +182,9 @@ class Counting:
         if fresh is None:
             ack()
         else:
-            self._ingest(assigned, which, fresh)
+            unrepeated = reading.unrepeated(fresh)
+            if unrepeated is not None:
+                self._ingest(assigned, which, unrepeated)
             reading.take(fresh, assigned.counts.newest[which], ack)
         assigned.unprocessed += len(batch.offsets)
         if assigned.unprocessed >= _PROCESS_AT:
