@@ -39,7 +39,9 @@ async def test_records_survive_unchanged(
 ) -> None:
     """Values up to 1 MB, keys, headers, times and tombstones arrive as written, under each compression."""
     topic = topic_names("clicks")
-    await create(kafka.bootstrap_servers, topic, config={"max.message.bytes": "2000000"})
+    await create(
+        kafka.bootstrap_servers, topic, config={"max.message.bytes": "2000000", "retention.ms": "-1"}
+    )
     values = [b"small", None, b"", bytes(range(256)) * 4_096, b"after"]
     headers = [("reason", b"\xff\x00"), ("empty", b"")]
     async with producing(
