@@ -7,15 +7,6 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from aiokafka import AIOKafkaProducer
-from confluent_kafka import OFFSET_END, TopicPartition
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
-)
 
 from streams.core.ordering import UNREAD
 from streams.core.settings import CountingSettings
@@ -30,6 +21,7 @@ from streams.worker.state_log import (
 from tests.support import oracle
 from tests.support.builders import HOUR, at, click, paid, stream
 from tests.support.owners import Killed, Owner
+from tests.support.state_topic import append, configure, delete_entries, name_of, read_entries
 from tests.support.traffic import SMALL_SETTINGS, traffic
 from tests.support.workers import Deployment, merged_counts, read_topic
 
@@ -54,48 +46,6 @@ async def deployment(kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Pat
     made = Deployment(kafka.bootstrap_servers, topic_names.prefix, tmp_path)
     await create_topics(made.settings())
     return made
-
-
-@pytest.fixture
-def state(deployment: Deployment) -> str:
-    """The name of the topic of state."""
-    return f"{deployment.prefix}.state"
-
-
-async def entries(deployment: Deployment, number: int = 0) -> list[Record]:
-    """The log of a source partition as it stands."""
-    return (await read_topic(deployment.bootstrap_servers, f"{deployment.prefix}.state"))[number]
-
-
-async def write(deployment: Deployment, records: Sequence[Record], number: int = 0) -> None:
-    """Append to the log of a source partition."""
-    producer = AIOKafkaProducer(bootstrap_servers=deployment.bootstrap_servers)
-    await producer.start()
-    for record in records:
-        await producer.send_and_wait(
-            f"{deployment.prefix}.state", record.value, key=record.key, partition=number
-        )
-    await producer.stop()
-
-
-async def delete(deployment: Deployment, number: int = 0, before: int = OFFSET_END) -> None:
-    """Delete the records of a partition of the state's topic, as the error says that it is to be done."""
-    topic = f"{deployment.prefix}.state"
-    admin = AdminClient({"bootstrap.servers": deployment.bootstrap_servers})
-
-    def set_policy(policy: str) -> None:
-        entry = ConfigEntry("cleanup.policy", policy, incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-        for done in admin.incremental_alter_configs([resource]).values():
-            done.result()
-
-    def run() -> None:
-        set_policy("compact,delete")
-        for done in admin.delete_records([TopicPartition(topic, number, before)]).values():
-            done.result()
-        set_policy("compact")
-
-    await asyncio.to_thread(run)
 
 
 async def assert_exact(
@@ -245,7 +195,7 @@ async def test_killed_in_a_flush(
         first.dies_at_ack = doom is None
         with pytest.raises(Killed):
             await first.flush()
-    found = [decode_entry(record.value) for record in await entries(deployment) if record.value]
+    found = [decode_entry(record.value) for record in (await read_entries(deployment))[0] if record.value]
     assert sum(isinstance(entry, Marker) for entry in found) == 1 + logged
     async with Owner(deployment) as second:
         await second.recovery.take([0])
@@ -398,7 +348,7 @@ FIRST_CHUNK, FIRST_MARKER, LAST_CHUNK, LAST_MARKER = 2, 3, 4, 5
     ],
 )
 async def test_a_state_that_is_not_whole_is_refused(
-    deployment: Deployment, state: str, place: int, harm: Callable[[Record], Record], said: str
+    deployment: Deployment, place: int, harm: Callable[[Record], Record], said: str
 ) -> None:
     """Nobody counts on from half a state: the error says where it is and what to do, and that helps."""
     source = shop(500, seconds=20)
@@ -409,22 +359,24 @@ async def test_a_state_that_is_not_whole_is_refused(
                 pass
         assert await first.flush()
         assert await first.flush(silent=True)
-    whole = await entries(deployment)
+    whole = (await read_entries(deployment))[0]
     assert len(whole) == LAST_MARKER + 1
     # The log as it was, but for one entry: what stood before is deleted.
-    await write(deployment, [harm(record) if record.offset == place else record for record in whole])
-    await delete(deployment, before=len(whole))
+    for record in whole:
+        harmed = harm(record) if record.offset == place else record
+        await append(deployment, 0, harmed.key, harmed.value)
+    await delete_entries(deployment, 0, len(whole))
     with pytest.raises(CodecError) as refused:
         async with Owner(deployment) as second:
             await second.recovery.take([0])
     where = said.format(len(whole) + place, len(whole) + place + 1, len(whole) + LAST_MARKER)
     assert str(refused.value) == (
-        f"{state}: state of partition 0: {where}; "
+        f"{name_of(deployment)}: state of partition 0: {where}; "
         "to count on without it, set the topic's cleanup.policy to compact,delete, "
         "delete the records of the partition, and set it back"
     )
     # Another partition's state is whole, and with the records gone there is none to refuse.
-    await delete(deployment)
+    await delete_entries(deployment, 0)
     async with Owner(deployment) as third:
         await third.recovery.take([0, 1])
         assert [reading.next_offset for reading in third[0].readings] == [None, None]
@@ -451,7 +403,7 @@ async def test_a_partition_that_comes_back_at_once_is_not_read_again(deployment:
         assert await owner.flush()
         counts, others = owner[0].counts, owner[1].counts
         await owner.recovery.give([0, 1])
-        await delete(deployment)
+        await delete_entries(deployment, 0)
         await owner.recovery.take([0])
         assert owner[0].counts is counts
         await owner.finish(0, source)
