@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,18 +20,18 @@ from streams.worker.state_log import (
     encode_entry,
 )
 from tests.support import oracle
-from tests.support.builders import HOUR, at, click, paid, stream
+from tests.support.builders import HOUR, T0, at, click, paid, stream
 from tests.support.owners import Killed, Owner
 from tests.support.state_topic import append, configure, delete_entries, name_of, read_entries
 from tests.support.traffic import SMALL_SETTINGS, traffic
-from tests.support.workers import Deployment, merged_counts, read_topic
+from tests.support.workers import Deployment, merged_counts, read_topic, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from streams.events import Record
-    from tests.integration.conftest import TopicNames
+    from tests.integration.conftest import MakeKafkaCluster, TopicNames
     from tests.support.apache_kafka import KafkaCluster
 
 pytestmark = pytest.mark.kafka
@@ -432,5 +433,130 @@ async def test_a_partition_that_comes_back_from_somebody_else(
             assert await other.flush()
         await owner.recovery.take([0])
         assert (owner[0].counts is counts) is not flushed
+        await owner.finish(0, source)
+    await assert_exact(deployment, source, oracle.OracleSettings())
+
+
+# --- where the log ends ------------------------------------------------------------------------------
+
+
+async def test_a_log_that_ends_in_tombstones_and_junk(deployment: Deployment) -> None:
+    """Its end is found behind all of that, and none of that changes what is counted."""
+    source = shop(2_000)
+    async with Owner(deployment) as first:
+        await first.recovery.take([0])
+        while first.read(0, source, 1_000):
+            pass
+        assert await first.flush()
+        generation = first[0].log.generation
+    for number in range(70):
+        await append(deployment, 0, f"chunk/{generation - 1}/{number}/0".encode(), None)
+    zombie = Chunk(generation - 1, 7, 0, b"of a life that is over")
+    await append(deployment, 0, b"chunk/1/7/0", encode_entry(zombie))
+    await append(deployment, 0, b"chunk/1/7/0", None)
+    async with Owner(deployment) as second:
+        await second.recovery.take([0])
+        await second.finish(0, source)
+    await assert_exact(deployment, source, oracle.OracleSettings())
+
+
+async def test_a_log_that_is_compacted(
+    kafka_cluster: MakeKafkaCluster, topic_names: TopicNames, tmp_path: Path
+) -> None:
+    """What later flushes made needless is gone, its end too; the rest is the whole state."""
+    cluster = kafka_cluster(properties={"log.cleaner.backoff.ms": "200"})
+    deployment = Deployment(cluster.bootstrap_servers, topic_names.prefix, tmp_path)
+    await create_topics(deployment.settings())
+    for name in ("segment.ms", "delete.retention.ms", "min.cleanable.dirty.ratio"):
+        await configure(deployment, name, "0.01" if name.endswith("ratio") else "100")
+    source = shop(6_000, seconds=600)
+    half = source[0][:3_000], source[1][:300]
+    async with Owner(deployment) as first:
+        await first.recovery.take([0])
+        await first.finish(0, half, 50)
+        assert first[0].log.begin.offset > 10
+
+    async def compacted() -> bool:
+        await append(deployment, 0, b"nobody", None)  # a segment is closed when something new comes
+        return (await read_entries(deployment))[0][0].offset > 10
+
+    await until(compacted, seconds=60, what="the log is compacted")
+    async with Owner(deployment) as second:
+        await second.recovery.take([0])
+        await second.finish(0, source, 500)
+    await assert_exact(deployment, source, oracle.OracleSettings())
+
+
+@pytest.mark.slow
+async def test_how_far_reading_has_come_is_told(
+    deployment: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Readiness, the log and a gauge say how much of a large state is read, at which pace and until when."""
+    caplog.set_level("INFO")
+    visitors = 300_000
+    values = [
+        b'{"event_id":"e%d","event_time":%d,"event":"click","visitor_id":"v%d","sku":"S%d"}'
+        % (n, T0, n, n % 999)
+        for n in range(visitors)
+    ]
+    source = stream(values), stream([])
+    async with Owner(deployment) as first:
+        await first.recovery.take([0])
+        await first.finish(0, source, 30_000)
+    left: list[float | None] = []
+    async with Owner(deployment) as second:
+        second.on_said = lambda: left.append(
+            second.registry.get_sample_value("funnelwatch_recovery_left_entries")
+        )
+        await second.recovery.take([0])
+        assert second[0].readings[0].next_offset == visitors
+        assert second.registry.get_sample_value("funnelwatch_recovery_left_entries") == 0
+        assert second.registry.get_sample_value("funnelwatch_recovery_seconds_count") == 1
+    told = [
+        re.fullmatch(r"reading state: (\d+) of (\d+) entries, \d+ a second, \d+ s left", said)
+        for said in second.said
+    ]
+    assert told
+    progress = [(int(found[1]), int(found[2])) for found in told if found]
+    assert len(progress) == len(told) == len(left)
+    assert left == [total - done for done, total in progress]
+    assert [vars(r)["entries"] for r in caplog.records if r.message == "reading state"] == [
+        done for done, _ in progress
+    ]
+
+
+# --- Kafka away -------------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(240)
+async def test_kafka_goes_away(
+    kafka_cluster: MakeKafkaCluster, topic_names: TopicNames, tmp_path: Path
+) -> None:
+    """During a flush, while a partition goes and while one is taken over: nothing is lost and nothing hangs."""
+    cluster = kafka_cluster()
+    deployment = Deployment(cluster.bootstrap_servers, topic_names.prefix, tmp_path)
+    await create_topics(deployment.settings())
+    source = shop(4_000)
+    async with Owner(deployment, patience_seconds=0.5) as owner:
+        await owner.recovery.take([0])
+        owner.read(0, source, 1_000)
+        owner.read(0, source, 1_000)
+        assert await owner.flush()
+        await asyncio.to_thread(cluster.kill_broker, 0)
+        owner.read(0, source, 1_000)
+        for _ in range(2):
+            assert not await owner.flush()
+        await asyncio.to_thread(cluster.start_broker, 0)
+        await until(owner.flush, seconds=60, what="kafka takes the flush")
+        owner.read(0, source, 1_000)
+        await asyncio.to_thread(cluster.kill_broker, 0)
+        await owner.recovery.give([0])
+        assert owner.counting.partitions == {}
+        with pytest.raises(TopicError):
+            async with asyncio.timeout(60):
+                await owner.recovery.take([0])
+        await asyncio.to_thread(cluster.start_broker, 0)
+        await until(owner.flush, seconds=60, what="kafka takes what had not come")
+        await owner.recovery.take([0])
         await owner.finish(0, source)
     await assert_exact(deployment, source, oracle.OracleSettings())

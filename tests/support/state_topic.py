@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
 from confluent_kafka import OFFSET_END, TopicPartition
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
-)
+from confluent_kafka import admin as kafka_admin
+from confluent_kafka.admin import AdminClient
 
 from tests.support.workers import read_topic
 
@@ -63,7 +58,11 @@ async def configure(deployment: Deployment, name: str, value: str) -> None:
 
 
 def _configure(admin: AdminClient, topic: str, name: str, value: str) -> None:
-    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    entry = kafka_admin.ConfigEntry(  # type: ignore[attr-defined]  # it is there, though not declared
+        name,
+        value,
+        incremental_operation=kafka_admin.AlterConfigOpType.SET,  # type: ignore[attr-defined]  # likewise
+    )
+    resource = kafka_admin.ConfigResource("topic", topic, incremental_configs=[entry])  # type: ignore[attr-defined]  # likewise
     for done in admin.incremental_alter_configs([resource]).values():
         done.result()
