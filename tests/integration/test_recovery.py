@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from typing import TYPE_CHECKING
 
 import pytest
-from aiokafka import AIOKafkaProducer
-from confluent_kafka import OFFSET_END, TopicPartition
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
-)
 
 from streams.core.ordering import UNREAD
 from streams.core.settings import CountingSettings
@@ -28,17 +20,18 @@ from streams.worker.state_log import (
     encode_entry,
 )
 from tests.support import oracle
-from tests.support.builders import HOUR, at, click, paid, stream
+from tests.support.builders import HOUR, T0, at, click, paid, stream
 from tests.support.owners import Killed, Owner
+from tests.support.state_topic import append, configure, delete_entries, name_of, read_entries
 from tests.support.traffic import SMALL_SETTINGS, traffic
-from tests.support.workers import Deployment, merged_counts, read_topic
+from tests.support.workers import Deployment, merged_counts, read_topic, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from streams.events import Record
-    from tests.integration.conftest import TopicNames
+    from tests.integration.conftest import MakeKafkaCluster, TopicNames
     from tests.support.apache_kafka import KafkaCluster
 
 pytestmark = pytest.mark.kafka
@@ -54,48 +47,6 @@ async def deployment(kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Pat
     made = Deployment(kafka.bootstrap_servers, topic_names.prefix, tmp_path)
     await create_topics(made.settings())
     return made
-
-
-@pytest.fixture
-def state(deployment: Deployment) -> str:
-    """The name of the topic of state."""
-    return f"{deployment.prefix}.state"
-
-
-async def entries(deployment: Deployment, number: int = 0) -> list[Record]:
-    """The log of a source partition as it stands."""
-    return (await read_topic(deployment.bootstrap_servers, f"{deployment.prefix}.state"))[number]
-
-
-async def write(deployment: Deployment, records: Sequence[Record], number: int = 0) -> None:
-    """Append to the log of a source partition."""
-    producer = AIOKafkaProducer(bootstrap_servers=deployment.bootstrap_servers)
-    await producer.start()
-    for record in records:
-        await producer.send_and_wait(
-            f"{deployment.prefix}.state", record.value, key=record.key, partition=number
-        )
-    await producer.stop()
-
-
-async def delete(deployment: Deployment, number: int = 0, before: int = OFFSET_END) -> None:
-    """Delete the records of a partition of the state's topic, as the error says that it is to be done."""
-    topic = f"{deployment.prefix}.state"
-    admin = AdminClient({"bootstrap.servers": deployment.bootstrap_servers})
-
-    def set_policy(policy: str) -> None:
-        entry = ConfigEntry("cleanup.policy", policy, incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-        for done in admin.incremental_alter_configs([resource]).values():
-            done.result()
-
-    def run() -> None:
-        set_policy("compact,delete")
-        for done in admin.delete_records([TopicPartition(topic, number, before)]).values():
-            done.result()
-        set_policy("compact")
-
-    await asyncio.to_thread(run)
 
 
 async def assert_exact(
@@ -245,7 +196,7 @@ async def test_killed_in_a_flush(
         first.dies_at_ack = doom is None
         with pytest.raises(Killed):
             await first.flush()
-    found = [decode_entry(record.value) for record in await entries(deployment) if record.value]
+    found = [decode_entry(record.value) for record in (await read_entries(deployment))[0] if record.value]
     assert sum(isinstance(entry, Marker) for entry in found) == 1 + logged
     async with Owner(deployment) as second:
         await second.recovery.take([0])
@@ -398,7 +349,7 @@ FIRST_CHUNK, FIRST_MARKER, LAST_CHUNK, LAST_MARKER = 2, 3, 4, 5
     ],
 )
 async def test_a_state_that_is_not_whole_is_refused(
-    deployment: Deployment, state: str, place: int, harm: Callable[[Record], Record], said: str
+    deployment: Deployment, place: int, harm: Callable[[Record], Record], said: str
 ) -> None:
     """Nobody counts on from half a state: the error says where it is and what to do, and that helps."""
     source = shop(500, seconds=20)
@@ -409,22 +360,24 @@ async def test_a_state_that_is_not_whole_is_refused(
                 pass
         assert await first.flush()
         assert await first.flush(silent=True)
-    whole = await entries(deployment)
+    whole = (await read_entries(deployment))[0]
     assert len(whole) == LAST_MARKER + 1
     # The log as it was, but for one entry: what stood before is deleted.
-    await write(deployment, [harm(record) if record.offset == place else record for record in whole])
-    await delete(deployment, before=len(whole))
+    for record in whole:
+        harmed = harm(record) if record.offset == place else record
+        await append(deployment, 0, harmed.key, harmed.value)
+    await delete_entries(deployment, 0, len(whole))
     with pytest.raises(CodecError) as refused:
         async with Owner(deployment) as second:
             await second.recovery.take([0])
     where = said.format(len(whole) + place, len(whole) + place + 1, len(whole) + LAST_MARKER)
     assert str(refused.value) == (
-        f"{state}: state of partition 0: {where}; "
+        f"{name_of(deployment)}: state of partition 0: {where}; "
         "to count on without it, set the topic's cleanup.policy to compact,delete, "
         "delete the records of the partition, and set it back"
     )
     # Another partition's state is whole, and with the records gone there is none to refuse.
-    await delete(deployment)
+    await delete_entries(deployment, 0)
     async with Owner(deployment) as third:
         await third.recovery.take([0, 1])
         assert [reading.next_offset for reading in third[0].readings] == [None, None]
@@ -451,7 +404,7 @@ async def test_a_partition_that_comes_back_at_once_is_not_read_again(deployment:
         assert await owner.flush()
         counts, others = owner[0].counts, owner[1].counts
         await owner.recovery.give([0, 1])
-        await delete(deployment)
+        await delete_entries(deployment, 0)
         await owner.recovery.take([0])
         assert owner[0].counts is counts
         await owner.finish(0, source)
@@ -480,5 +433,130 @@ async def test_a_partition_that_comes_back_from_somebody_else(
             assert await other.flush()
         await owner.recovery.take([0])
         assert (owner[0].counts is counts) is not flushed
+        await owner.finish(0, source)
+    await assert_exact(deployment, source, oracle.OracleSettings())
+
+
+# --- where the log ends ------------------------------------------------------------------------------
+
+
+async def test_a_log_that_ends_in_tombstones_and_junk(deployment: Deployment) -> None:
+    """Its end is found behind all of that, and none of that changes what is counted."""
+    source = shop(2_000)
+    async with Owner(deployment) as first:
+        await first.recovery.take([0])
+        while first.read(0, source, 1_000):
+            pass
+        assert await first.flush()
+        generation = first[0].log.generation
+    for number in range(70):
+        await append(deployment, 0, f"chunk/{generation - 1}/{number}/0".encode(), None)
+    zombie = Chunk(generation - 1, 7, 0, b"of a life that is over")
+    await append(deployment, 0, b"chunk/1/7/0", encode_entry(zombie))
+    await append(deployment, 0, b"chunk/1/7/0", None)
+    async with Owner(deployment) as second:
+        await second.recovery.take([0])
+        await second.finish(0, source)
+    await assert_exact(deployment, source, oracle.OracleSettings())
+
+
+async def test_a_log_that_is_compacted(
+    kafka_cluster: MakeKafkaCluster, topic_names: TopicNames, tmp_path: Path
+) -> None:
+    """What later flushes made needless is gone, its end too; the rest is the whole state."""
+    cluster = kafka_cluster(properties={"log.cleaner.backoff.ms": "200"})
+    deployment = Deployment(cluster.bootstrap_servers, topic_names.prefix, tmp_path)
+    await create_topics(deployment.settings())
+    for name in ("segment.ms", "delete.retention.ms", "min.cleanable.dirty.ratio"):
+        await configure(deployment, name, "0.01" if name.endswith("ratio") else "100")
+    source = shop(6_000, seconds=600)
+    half = source[0][:3_000], source[1][:300]
+    async with Owner(deployment) as first:
+        await first.recovery.take([0])
+        await first.finish(0, half, 50)
+        assert first[0].log.begin.offset > 10
+
+    async def compacted() -> bool:
+        await append(deployment, 0, b"nobody", None)  # a segment is closed when something new comes
+        return (await read_entries(deployment))[0][0].offset > 10
+
+    await until(compacted, seconds=60, what="the log is compacted")
+    async with Owner(deployment) as second:
+        await second.recovery.take([0])
+        await second.finish(0, source, 500)
+    await assert_exact(deployment, source, oracle.OracleSettings())
+
+
+@pytest.mark.slow
+async def test_how_far_reading_has_come_is_told(
+    deployment: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Readiness, the log and a gauge say how much of a large state is read, at which pace and until when."""
+    caplog.set_level("INFO")
+    visitors = 300_000
+    values = [
+        b'{"event_id":"e%d","event_time":%d,"event":"click","visitor_id":"v%d","sku":"S%d"}'
+        % (n, T0, n, n % 999)
+        for n in range(visitors)
+    ]
+    source = stream(values), stream([])
+    async with Owner(deployment) as first:
+        await first.recovery.take([0])
+        await first.finish(0, source, 30_000)
+    left: list[float | None] = []
+    async with Owner(deployment) as second:
+        second.on_said = lambda: left.append(
+            second.registry.get_sample_value("funnelwatch_recovery_left_entries")
+        )
+        await second.recovery.take([0])
+        assert second[0].readings[0].next_offset == visitors
+        assert second.registry.get_sample_value("funnelwatch_recovery_left_entries") == 0
+        assert second.registry.get_sample_value("funnelwatch_recovery_seconds_count") == 1
+    told = [
+        re.fullmatch(r"reading state: (\d+) of (\d+) entries, \d+ a second, \d+ s left", said)
+        for said in second.said
+    ]
+    assert told
+    progress = [(int(found[1]), int(found[2])) for found in told if found]
+    assert len(progress) == len(told) == len(left)
+    assert left == [total - done for done, total in progress]
+    assert [vars(r)["entries"] for r in caplog.records if r.message == "reading state"] == [
+        done for done, _ in progress
+    ]
+
+
+# --- Kafka away -------------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(240)
+async def test_kafka_goes_away(
+    kafka_cluster: MakeKafkaCluster, topic_names: TopicNames, tmp_path: Path
+) -> None:
+    """During a flush, while a partition goes and while one is taken over: nothing is lost and nothing hangs."""
+    cluster = kafka_cluster()
+    deployment = Deployment(cluster.bootstrap_servers, topic_names.prefix, tmp_path)
+    await create_topics(deployment.settings())
+    source = shop(4_000)
+    async with Owner(deployment, patience_seconds=0.5) as owner:
+        await owner.recovery.take([0])
+        owner.read(0, source, 1_000)
+        owner.read(0, source, 1_000)
+        assert await owner.flush()
+        await asyncio.to_thread(cluster.kill_broker, 0)
+        owner.read(0, source, 1_000)
+        for _ in range(2):
+            assert not await owner.flush()
+        await asyncio.to_thread(cluster.start_broker, 0)
+        await until(owner.flush, seconds=60, what="kafka takes the flush")
+        owner.read(0, source, 1_000)
+        await asyncio.to_thread(cluster.kill_broker, 0)
+        await owner.recovery.give([0])
+        assert owner.counting.partitions == {}
+        with pytest.raises(TopicError):
+            async with asyncio.timeout(60):
+                await owner.recovery.take([0])
+        await asyncio.to_thread(cluster.start_broker, 0)
+        await until(owner.flush, seconds=60, what="kafka takes what had not come")
+        await owner.recovery.take([0])
         await owner.finish(0, source)
     await assert_exact(deployment, source, oracle.OracleSettings())

@@ -66,6 +66,7 @@ class Owner:
 
     Attributes:
         said: what it told that it waits for.
+        on_said: is called when it tells something.
         acked: how many batches it acknowledged.
         dies_at_ack: instead of acknowledging one more.
     """
@@ -102,7 +103,8 @@ class Owner:
             metrics=metrics,
             patience=Patience(_SILENCE_MS // 2, _SILENCE_MS),
         )
-        self.recovery = Recovery(tree, self.counting, self.outbox, self.clock, metrics, self.said.append)
+        self.on_said: Callable[[], object] = lambda: None
+        self.recovery = Recovery(tree, self.counting, self.outbox, self.clock, metrics, self._say)
 
     async def __aenter__(self) -> Self:
         await self.producer.connect(lambda _: None)
@@ -114,6 +116,10 @@ class Owner:
     def __getitem__(self, number: int) -> AssignedPartition:
         """What it has of a source partition."""
         return self.counting.partitions[number]
+
+    def _say(self, what: str) -> None:
+        self.said.append(what)
+        self.on_said()
 
     def acknowledge(self) -> None:
         """A batch is done with."""

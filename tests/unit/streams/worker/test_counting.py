@@ -473,7 +473,7 @@ async def test_a_chain_of_owners_counts_everything() -> None:
         if place == 3:
             await bench.counting.give([0])
     assert generations == sorted(set(generations))
-    assert bench.counted() == 6
+    assert Bench(wire=wire).counted() == 6
 
 
 async def test_a_flush_lets_others_have_their_turn() -> None:
