@@ -37,6 +37,8 @@ _HEAD = len(_MAGIC) + 1
 _BODY = _HEAD + 8
 _CHUNK_BYTES = 768 * 1024
 NO_LIFE = -1
+# The first of those that matter is told.
+_MOST_PROBLEMS = 100
 # Behind every offset there will be.
 _FAR_BEHIND = 1 << 62
 
@@ -187,7 +189,7 @@ class LogReader:
         self._chunks: dict[int, bytes] = {}
         self._chunks_of = 0
         self._keys: deque[tuple[int, bytes]] = deque()
-        self._problem: tuple[int, str] | None = None
+        self._problems: deque[tuple[int, str]] = deque()
 
     @property
     def keys(self) -> list[bytes]:
@@ -208,9 +210,9 @@ class LogReader:
             self._whole_from = None
 
     def _note(self, problem: str) -> None:
-        """The first one is to be told: others follow from it. What stands before where reading begins does no harm."""
-        if self._problem is None or (self.begin is not None and self._problem[0] < self.begin.offset):
-            self._problem = self.offset - 1, problem
+        """What stands before where reading has to begin does no harm, and that may move on."""
+        if len(self._problems) < _MOST_PROBLEMS:
+            self._problems.append((self.offset - 1, problem))
 
     def _take(self, entry: Entry) -> None:
         if isinstance(entry, Life):
@@ -251,8 +253,9 @@ class LogReader:
         if self._claimed == marker.generation:
             self.unsent.clear()
         self.unsent.append(body.rollups)
-        while self._keys and self._keys[0][0] < marker.begin.offset:
-            self._keys.popleft()
+        for noted in (self._keys, self._problems):
+            while noted and noted[0][0] < marker.begin.offset:
+                noted.popleft()
 
     def _assembled(self, marker: Marker) -> Body:
         chunks = self._chunks if self._chunks_of == marker.flush else {}
@@ -277,8 +280,10 @@ class LogReader:
             CodecError: something that is needed is missing, damaged, of another version or shape.
         """
         begin = self.begin
-        if self._problem is not None and (begin is None or self._problem[0] >= begin.offset):
-            raise CodecError(f"offset {self._problem[0]}: {self._problem[1]}")
+        for offset, problem in self._problems:
+            # The first says what is wrong, others may follow from it.
+            if begin is None or offset >= begin.offset:
+                raise CodecError(f"offset {offset}: {problem}")
         if begin is None:
             return
         if self._whole_from is None or self._whole_from > (begin.generation, begin.flush):

@@ -20,11 +20,11 @@ from streams.formats.columns import create_columns
 from streams.formats.keys import key_objection
 from streams.formats.native import NativeFormat
 from streams.funnel import Funnel
-from streams.results import RollupWriter
+from streams.results import VERSION, Fence, RollupWriter
 from tests.support.state_log import MemoryLog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -80,9 +80,9 @@ class CountedPartition:
         self.log = MemoryLog()
         self._begin()
 
-    def _begin(self) -> None:
+    def _begin(self, meanwhile: Callable[[int], object] = lambda _: None) -> None:
         """A life behind everything in the log."""
-        self.counts, self._writer_log = self.log.begin(self.vocabulary, self.settings)
+        self.counts, self._writer_log = self.log.begin(self.vocabulary, self.settings, meanwhile)
         sources = self._writer_log.sources
         self._readings = Reading(sources[0]), Reading(sources[1])
         self.counts.rewind((sources[0].newest_ms, sources[1].newest_ms))
@@ -118,6 +118,29 @@ class CountedPartition:
 
         Every rollup must be a new one, with none missing before it.
         """
+        for sent in self.write_ahead():
+            applied = self._apply(sent)
+            if applied is not Applied.APPLIED or self._merge.missing(0):
+                raise AssertionError(f"a rollup of life {self._writer.generation}: {applied}")
+
+    def haunt(self) -> None:
+        """A flush of an owner that does not know that it is over: none of its rollups counts."""
+        self.send_late(self.write_ahead())
+
+    def send_late(self, rollups: Sequence[bytes]) -> None:
+        """Send rollups behind the fence of a newer life."""
+        for sent in rollups:
+            applied = self._apply(sent)
+            if applied is not Applied.STALE:
+                raise AssertionError(f"a rollup of life {self._writer.generation}: {applied}")
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """Offsets from where the topics are read on."""
+        return self._readings[0].next_offset or 0, self._readings[1].next_offset or 0
+
+    def write_ahead(self) -> list[bytes]:
+        """The part of a flush that goes to the log; the rollups that are to follow."""
         self.counts.process(self.counts.limit_ms)
         rollups = list(self._writer.rollups(self.counts.flush(), self.counts.counted_until))
         for reading in self._readings:
@@ -125,10 +148,7 @@ class CountedPartition:
         captured = self._writer_log.capture((self._readings[0].offsets(), self._readings[1].offsets()))
         data = [(rollup.shard, encode_rollup(rollup)) for rollup in rollups]
         self.log.append(self._writer_log.messages(captured, data))
-        for _, sent in data:
-            applied = self._apply(sent)
-            if applied is not Applied.APPLIED or self._merge.missing(0):
-                raise AssertionError(f"a rollup of life {self._writer.generation}: {applied}")
+        return [sent for _, sent in data]
 
     def _apply(self, data: bytes) -> Applied:
         read = decode_rollup(data)
@@ -147,15 +167,9 @@ class CountedPartition:
         """
         if flushed:
             self.flush()
-        owner = CountedPartition(
-            self.settings, funnel=self.funnel, first_keys=first_keys, first_skus=first_skus
-        )
-        owner._merge, owner._totals = self._merge, self._totals
-        owner.log = self.log
-        owner._begin()
-        for data in self.log.unsent:
-            if owner._apply(sent_again(data, owner._writer.generation)) is Applied.APPLIED:
-                raise AssertionError("a rollup that had come counts again")
+        owner, lost = self.succeed(first_keys, first_skus)
+        if lost:
+            raise AssertionError("a rollup that had come counts again")
         for topic, records in enumerate(self._source):
             resume = owner._readings[topic].next_offset or 0
             owner._source[topic].extend(record for record in records if record.offset < resume)
@@ -163,6 +177,35 @@ class CountedPartition:
             for start in range(0, len(again), _READ_AGAIN):
                 owner.read(topic, again[start : start + _READ_AGAIN])
         return owner
+
+    def succeed(
+        self,
+        first_keys: Sequence[str] = (),
+        first_skus: Sequence[str] = (),
+        before_fence: Callable[[], object] = lambda: None,
+        behind_fence: Callable[[], object] = lambda: None,
+    ) -> tuple[CountedPartition, int]:
+        """The next owner, which has read nothing again yet; how many rollups came only through it.
+
+        Args:
+            first_keys: what its vocabulary has met.
+            first_skus: the same.
+            before_fence: happens between its claim and its fence.
+            behind_fence: happens between its fence and its beginning.
+        """
+        owner = CountedPartition(
+            self.settings, funnel=self.funnel, first_keys=first_keys, first_skus=first_skus
+        )
+        owner._merge, owner._totals, owner.log = self._merge, self._totals, self.log
+
+        def fence(generation: int) -> None:
+            before_fence()
+            self._merge.fence(Fence(VERSION, 0, generation, 0))
+            behind_fence()
+
+        owner._begin(fence)
+        again = [owner._apply(sent_again(data, owner._writer.generation)) for data in self.log.unsent]
+        return owner, again.count(Applied.APPLIED)
 
     def finish(self) -> Tables:
         """Count all that waits, and everything counted so far by all owners."""

@@ -19,7 +19,7 @@ from streams.worker.state_log import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from streams.core.settings import CountingSettings
     from streams.core.vocabulary import Vocabulary
@@ -97,21 +97,30 @@ class MemoryLog:
             if entry is not None:
                 reader.take(offset, *entry)
 
-    def life(self, reader: LogReader, generation: int, owner: int = 1) -> None:
-        """A life claims the partition and begins."""
-        self.claim(generation, owner)
-        self.claim(generation, owner, begun=True)
-        self.feed(reader)
-
     def claim(self, generation: int, owner: int = 1, *, begun: bool = False) -> None:
         """One entry of a life."""
         life = Life(generation, owner, begun)
         self.entries.append((life_key(life), encode_entry(life)))
 
-    def begin(self, vocabulary: Vocabulary, settings: CountingSettings) -> tuple[SourcePartition, StateLog]:
-        """The state that the log tells, and a life that goes on with it."""
+    def begin(
+        self,
+        vocabulary: Vocabulary,
+        settings: CountingSettings,
+        meanwhile: Callable[[int], object] = lambda _: None,
+    ) -> tuple[SourcePartition, StateLog]:
+        """The state that the log tells, and a life that goes on with it.
+
+        Args:
+            vocabulary: of the new owner.
+            settings: the same.
+            meanwhile: what happens between the claim and the beginning of this life.
+        """
         reader = self.reader(vocabulary, settings)
-        self.life(reader, reader.seen + 1)
+        generation = reader.seen + 1
+        self.claim(generation)
+        meanwhile(generation)
+        self.claim(generation, begun=True)
+        self.feed(reader)
         reader.check()
         self.unsent = [data for rollups in reader.unsent for _, data in rollups]
         return reader.counts, StateLog(TOPIC, 0, reader, vocabulary)
