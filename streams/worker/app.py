@@ -19,30 +19,31 @@ from prometheus_client import CollectorRegistry
 from streams.clock import Clock, SystemClock
 from streams.core.ordering import Patience
 from streams.core.vocabulary import Vocabulary
-from streams.errors import DeadLetterLimit, TopicError
+from streams.errors import TopicError
 from streams.formats.columns import create_columns, key_objection
 from streams.metrics.exposition import Exposition
 from streams.metrics.http import HttpServer, Readiness
 from streams.metrics.key_series import ExportSnapshot, KeySeries
 from streams.metrics.pipeline import PipelineMetrics
-from streams.worker.batching import BatchConsumer, BatchSchema
+from streams.worker.agents import add_agents, add_timers
+from streams.worker.batching import BatchConsumer
 from streams.worker.counting import Counting, CountingTopics
 from streams.worker.kafka import Producer
 from streams.worker.merging import Merging
 from streams.worker.publishing import Outbox
 from streams.worker.recovery import Recovery
 from streams.worker.republishing import Republishing
+from streams.worker.supervision import Supervision
 from streams.worker.totals_log import TotalsLog
 from streams.worker.wiring import counting_settings, faust_app, input_format, key_series_settings
 
 if TYPE_CHECKING:
     from streams.config import Settings
+    from streams.errors import DeadLetterLimit, Stalled
     from streams.worker.batching import Position
 
 _LOG = logging.getLogger(__name__)
-_TICK_SECONDS = 0.1
-_KEEP_SECONDS = 1.0
-_REPUBLISH_SECONDS = 0.05
+_LOOK_SECONDS = 0.1
 _SCRAPED_LATELY = 3
 _MOST_UNSENT = 10_000
 # A series born just before the end is scraped, held, and scraped again.
@@ -101,6 +102,9 @@ class Worker:
             heartbeat_age=self.heartbeat.age,
             readiness=self.readiness,
         )
+        self.supervision = Supervision(
+            settings.counting.stall_timeout_ms / 1000, self.heartbeat.age, self.metrics
+        )
         self.republishing = Republishing(settings, self.clock) if settings.topics.rekey else None
         self._scraped_at: float | None = None
         self._flushing = asyncio.Lock()
@@ -110,10 +114,8 @@ class Worker:
         self._rollups = settings.topics.rollups
         self.app = faust_app(settings)
         self._limit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        _add_agents(self)
-        _add_timers(self)
-        if self.republishing is not None:
-            _add_republishing(self, self.republishing)
+        add_agents(self)
+        add_timers(self)
 
     def _counting(self) -> Counting:
         settings = self.settings
@@ -154,7 +156,7 @@ class Worker:
         if self._scraped_at is None or asked - self._scraped_at > _SCRAPED_LATELY * hold:
             return
         while self._unseen(asked) and time.monotonic() - asked < hold:  # noqa: ASYNC110  # two conditions
-            await asyncio.sleep(_TICK_SECONDS)
+            await asyncio.sleep(_LOOK_SECONDS)
 
     def _unseen(self, since: float) -> bool:
         return self.series.holding or self._scraped_at is None or self._scraped_at <= since
@@ -201,6 +203,7 @@ class Worker:
 
     async def assigned(self, tps: set[TP]) -> None:
         """Take up the state of the source partitions, and the shards of the rollups."""
+        self.supervision.joined = self.supervision.recovering = True
         self.metrics.rebalance()
         for topic in (*self.sources, self._rollups):
             self.metrics.set_assigned_partitions(topic, sum(tp.topic == topic for tp in tps))
@@ -213,6 +216,7 @@ class Worker:
         if self.republishing is not None:
             await self.republishing.assigned(tps)
         self._throttled.clear()
+        self.supervision.recovering = False
         self.heartbeat.waiting_for = ""
 
     def _start_where_state_ends(self) -> None:
@@ -229,6 +233,7 @@ class Worker:
 
     def begun_anew(self, tp: TP, begin: int, end: int) -> None:  # noqa: ARG002  # the consumer's hook
         """A topic was made anew while we were away."""
+        self.metrics.new_log(tp.topic)
         if tp.topic in self.sources:
             self.counting.begin_anew(tp.topic, tp.partition, end)
 
@@ -237,8 +242,7 @@ class Worker:
         return self.consumer.read_position(topic, partition)
 
     async def tick(self) -> None:
-        """Show that the event loop lives, and keep the topics in step; ten times a second."""
-        self.heartbeat.beaten_at = time.monotonic()
+        """Keep the topics in step; ten times a second."""
         if not self.app.rebalancing and self.app.consumer is not None:
             self._throttle()
 
@@ -262,12 +266,26 @@ class Worker:
         if self.app.rebalancing or self.app.consumer is None:
             return
         async with self._flushing:
-            await self.counting.flush(self.position)
+            self.supervision.flushes += await self.counting.flush(self.position)
         self.merging.tick()
         for kind, size in self.counting.state_bytes().items():
             self.metrics.set_state_bytes(kind, size)
         self.metrics.set_state_bytes("copies", self.recovery.copied_bytes())
         self._observe_lag()
+
+    async def watch(self) -> None:
+        """End in order, with the reason, if what should move stands still; once a second."""
+        if self.app.should_stop or self._limit.done() or self.app.consumer is None:
+            return
+        stalled = self.supervision.look(
+            self.consumer,
+            rebalancing=self.app.rebalancing,
+            refusal=self.outbox.problem,
+            progress=(self.consumer.epoch, self.recovery.entries_read),
+        )
+        if stalled is not None:
+            self.supervision.end_soon()
+            self.give_up(stalled)
 
     async def republish(self) -> None:
         """Key what was read by visitor, as far as it is due; twenty times a second."""
@@ -299,6 +317,8 @@ class Worker:
             BaseException: what the worker crashed on.
         """
         await self.http.start()
+        beating = asyncio.create_task(self._beat())
+        self.supervision.start()
         try:
             await self.producer.connect(self._waiting_for)
             if self.republishing is not None:
@@ -311,6 +331,7 @@ class Worker:
             await self.app.start()
             await self._until_ended()
             if self.app.crash_reason is not None:
+                self.supervision.end_soon()
                 raise self.app.crash_reason
         finally:
             try:
@@ -324,6 +345,14 @@ class Worker:
                 await self._be_scraped()
             finally:
                 await self.http.stop()
+                self.supervision.stop()
+                beating.cancel()
+
+    async def _beat(self) -> None:
+        """Show that the event loop lives, from the first to the last."""
+        while True:
+            self.heartbeat.beaten_at = time.monotonic()
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _until_ended(self) -> None:
         """Until the app has stopped, or a limit is reached: then the state is whole and handed over."""
@@ -333,7 +362,7 @@ class Worker:
         if self._limit.done():
             self._limit.result()
 
-    def give_up(self, error: DeadLetterLimit) -> None:
+    def give_up(self, error: DeadLetterLimit | Stalled) -> None:
         """End in order, for this reason."""
         if not self._limit.done():
             self._limit.set_exception(error)
@@ -341,62 +370,3 @@ class Worker:
     def _waiting_for(self, what: str) -> None:
         self.heartbeat.beaten_at = time.monotonic()
         self.heartbeat.waiting_for = what
-
-
-def _add_agents(worker: Worker) -> None:
-    app, counting, merging = worker.app, worker.counting, worker.merging
-    sources = app.topic(*worker.sources, schema=BatchSchema())
-    rollups = app.topic(worker.settings.topics.rollups, schema=BatchSchema())
-
-    @app.agent(sources, name="count")
-    async def count(stream: Any) -> None:  # noqa: ANN401  # Faust types it wrongly
-        async for event in stream.noack().events():
-            message = event.message
-            # The event lives until it is acknowledged; what it carried need not.
-            batch, event.value, message.value = event.value, None, None
-            if message.partition in counting.partitions:
-                try:
-                    counting.take(message.topic, message.partition, batch, event.ack)
-                except DeadLetterLimit as error:
-                    worker.give_up(error)
-                await worker.keep_up()
-
-    @app.agent(rollups, name="merge")
-    async def merge(stream: Any) -> None:  # noqa: ANN401  # likewise
-        async for event in stream.noack().events():
-            async with worker.merging_turn:
-                await merging.take(event.message.partition, event.value, event.ack)
-
-
-def _add_republishing(worker: Worker, republishing: Republishing) -> None:
-    app = worker.app
-    raw = app.topic(*republishing.topics, schema=BatchSchema())
-
-    @app.agent(raw, name="rekey")
-    async def rekey(stream: Any) -> None:  # noqa: ANN401  # Faust types it wrongly
-        async for event in stream.noack().events():
-            message = event.message
-            batch, event.value, message.value = event.value, None, None
-            republishing.take(message.topic, message.partition, batch, event.ack)
-
-    @app.task  # type: ignore[untyped-decorator]  # Faust's
-    async def republish() -> None:
-        while not app.should_stop:
-            await worker.republish()
-            await asyncio.sleep(_REPUBLISH_SECONDS)
-
-
-def _add_timers(worker: Worker) -> None:
-    app = worker.app
-
-    @app.timer(_TICK_SECONDS)  # type: ignore[untyped-decorator]  # Faust's
-    async def tick() -> None:
-        await worker.tick()
-
-    @app.timer(worker.settings.counting.flush_interval_ms / 1000.0)  # type: ignore[untyped-decorator]  # Faust's
-    async def flush() -> None:
-        await worker.flush()
-
-    @app.timer(_KEEP_SECONDS)  # type: ignore[untyped-decorator]  # Faust's
-    async def keep_totals() -> None:
-        await worker.keep_totals()

@@ -57,7 +57,7 @@ class AssignedPartition:
     log: StateLog
     rollups: RollupWriter
     readings: tuple[Reading, Reading]
-    # Per topic: when the last record was taken in.
+    # Per topic: when the last record was taken in, by the monotonic clock.
     taken_at_ms: list[int]
     limit_ms: int
     # As of the last flush.
@@ -101,7 +101,7 @@ class Counting:
         decoders: per source topic.
         vocabulary: shared with the decoders.
         settings: the contract's numbers.
-        clock: wall clock, for idle topics and freshness only.
+        clock: for idle topics and freshness only.
         outbox: where messages leave.
         metrics: pipeline metrics.
         patience: with topics that have nothing left to read.
@@ -148,7 +148,7 @@ class Counting:
             log: of a life that has begun.
             counts: the state that the log tells.
         """
-        now = self._clock.now_ms()
+        now = self._clock.monotonic_ms()
         keyed = self._topics.keyed
         readings = Reading(log.sources[0], keyed=keyed), Reading(log.sources[1], keyed=keyed)
         counts.rewind((readings[0].newest_ms, readings[1].newest_ms))
@@ -197,7 +197,7 @@ class Counting:
         timestamps = np.array(batch.timestamps, dtype=np.int64)
         known = assigned.readings[which].known(batch)
         rejected = assigned.counts.ingest(which, decoded, timestamps, known)
-        assigned.taken_at_ms[which] = self._clock.now_ms()
+        assigned.taken_at_ms[which] = self._clock.monotonic_ms()
         for item in rejected:
             self._outbox.put(self._dead_letter(assigned.number, which, batch, item))
         self._count_rejected(assigned, which, rejected, accepted)
@@ -238,13 +238,13 @@ class Counting:
             )
 
     def _count_due(self, assigned: AssignedPartition, position: Callable[[str, int], Position]) -> None:
-        now = self._clock.now_ms()
+        now = self._clock.monotonic_ms()
         idle = tuple(
             self._idle_ms(assigned, which, position(topic, assigned.number), now)
             for which, topic in enumerate(self._topics.sources)
         )
         self._process(assigned, (idle[0], idle[1]))
-        self._observe(assigned, now)
+        self._observe(assigned)
 
     @staticmethod
     def _idle_ms(assigned: AssignedPartition, which: int, position: Position, now: int) -> int | None:
@@ -254,7 +254,8 @@ class Counting:
         on_its_way = (position.handed_out or 0) > (assigned.readings[which].next_offset or 0)
         if position.next_offset < position.end_offset or on_its_way:
             return None
-        return now - assigned.taken_at_ms[which]
+        # As far as the broker has told: since its last answer something may have come.
+        return now - position.age_ms - assigned.taken_at_ms[which]
 
     def _process(self, assigned: AssignedPartition, idle: tuple[int | None, int | None]) -> None:
         if assigned.counts.newest == (UNREAD, UNREAD):
@@ -266,10 +267,10 @@ class Counting:
         assigned.counts.process(assigned.limit_ms)
         assigned.unprocessed = 0
 
-    def _observe(self, assigned: AssignedPartition, now: int) -> None:
+    def _observe(self, assigned: AssignedPartition) -> None:
         read = [newest for newest in assigned.counts.newest if newest != UNREAD]
         if read:
-            self._metrics.set_watermark_delay(assigned.number, (now - min(read)) / 1000)
+            self._metrics.set_watermark_delay(assigned.number, (self._clock.now_ms() - min(read)) / 1000)
 
     def ahead(self, assigned: AssignedPartition) -> int | None:
         """The topic (0, 1) that has run so far ahead that it must wait for the other, if any."""

@@ -58,6 +58,9 @@ class Recovery:
         clock: for generations, which also exceed all that the log names.
         metrics: pipeline metrics.
         waiting_for: is told what takes long.
+
+    Attributes:
+        entries_read: of the logs read last, as a sign of getting on.
     """
 
     def __init__(  # its collaborators
@@ -80,6 +83,7 @@ class Recovery:
         # Of partitions that are counted, and of those that just went.
         self._readers: dict[int, LogReader] = {}
         self._kept: dict[int, LogReader] = {}
+        self.entries_read = 0
         self._standby = settings.counting.standby
         self._copies = Standby(self._open_quietly, self._reader)
         counting.newer_life = self._newer_life
@@ -143,6 +147,7 @@ class Recovery:
         return sum(self._copies.nbytes().values())
 
     def _tell(self, reached: Reached) -> None:
+        self.entries_read = reached.entries
         self._metrics.set_recovery_left(reached.total - reached.entries)
         self._waiting_for(
             f"reading state: {reached.entries} of {reached.total} entries, "
