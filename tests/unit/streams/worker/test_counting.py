@@ -509,3 +509,26 @@ async def test_what_is_counted_during_a_flush_is_told_by_the_next() -> None:
     assert bench.acked == ["day", "more"]
     assert numbers(bench.rollups()) == {(0, bench.assigned.rollups.generation, 0): list(range(201))}
     assert bench.counted() == 201
+
+
+async def test_an_acknowledgement_without_an_offset_leaves_open_who_else_wrote() -> None:
+    """All behind what is known to be ours is looked through then; while that cannot be read, nothing goes on."""
+    bench, asked, answers = Bench(), list[object](), [None, False]
+
+    async def newer_life(assigned: AssignedPartition) -> bool | None:
+        asked.append(assigned.log.strangers)
+        return answers.pop(0)
+
+    bench.counting.newer_life = newer_life
+    bench.take("first", [click("v1", 0)])
+    bench.settle()
+    bench.wire.fate = [None, LOST]
+    flushing = asyncio.ensure_future(bench.flush())
+    await turns()
+    # The broker had it already, and does not say where.
+    bench.wire.under_way[1].set_result(Arrival(-1))
+    assert not await flushing
+    assert (bench.topics(), bench.acked) == ([TOPIC], [])
+    assert await bench.flush()
+    assert (bench.topics(), bench.acked) == ([TOPIC, "rollups"], ["first"])
+    assert asked == [range(2, 1 << 62)] * 2
