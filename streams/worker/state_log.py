@@ -221,7 +221,10 @@ class LogReader:
             # Deleted by its own life, which did not need it: whoever needs it has slept for too long.
             raise CodecError(f"life {entry.generation} has no beginning")
         elif (entry.generation, entry.flush) < self._expected:
-            return  # of a life that was over, or come once more, in the middle of another flush perhaps
+            # Of a life that was over, or come once more, in the middle of another flush perhaps.
+            if isinstance(entry, Marker) and self._whole_from is None and _begins_itself(entry, self.begin):
+                # The first flush of all was void already: there is nothing that reading could begin with.
+                self.begin = None
         elif isinstance(entry, Chunk):
             if entry.flush != self._chunks_of:
                 self._chunks_of, self._chunks = entry.flush, {}
@@ -303,6 +306,10 @@ class LogReader:
                 self._whole_from = (log.generation, 0)
         # Rows that wait are read again; until then they take memory.
         self.counts.rewind((log.sources[0].newest_ms, log.sources[1].newest_ms))
+
+
+def _begins_itself(marker: Marker, begin: Place | None) -> bool:
+    return marker.begin == begin and (marker.generation, marker.flush) == (begin.generation, begin.flush)
 
 
 def _differences(theirs: Shape, ours: Shape) -> str:

@@ -116,14 +116,14 @@ class World:
     def _repeat(self) -> None:
         """A flush whose end came, though nobody was told, comes once more."""
         if self.rng.random() < 0.3:
-            entries, back = self.owner.log.entries, self.rng.randint(1, 3)
+            entries, back = self.owner.log.entries, self.rng.randint(1, 2)
             entries += [entry for entry in entries[-back:] if entry is not None]
 
     def _disturb(self) -> None:
         """What may happen to a log at any time."""
         entries = self.owner.log.entries
         if self.rng.random() < 0.3:
-            self.owner.log.compact(self.rng.randint(0, len(entries)))
+            self.owner.log.compact(self.rng.randint(0, len(entries)), deleted_only=True)
         if self.asleep and self.rng.random() < 0.3:
             # Told by its log that it is over it writes no more.
             self.asleep.pop(self.rng.randrange(len(self.asleep))).haunt()

@@ -68,10 +68,23 @@ class MemoryLog:
             except CodecError:
                 continue
 
-    def compact(self, end: int | None = None) -> int:
-        """Remove what a later entry with the same key replaces, up to an offset; how many were removed."""
+    def compact(self, end: int | None = None, *, deleted_only: bool = False) -> int:
+        """Remove what a later entry with the same key replaces, up to an offset.
+
+        Args:
+            end: behind it nothing is looked at.
+            deleted_only: leave in what came twice and was not deleted.
+
+        Returns:
+            How many entries were removed.
+        """
         newest = {entry[0]: at for at, entry in enumerate(self.entries[:end]) if entry is not None}
-        gone = [at for at, entry in enumerate(self.entries[:end]) if entry and newest[entry[0]] != at]
+        deleted = {key for key, at in newest.items() if (self.entries[at] or (b"", b""))[1] is None}
+        gone = [
+            at
+            for at, entry in enumerate(self.entries[:end])
+            if entry and newest[entry[0]] != at and (entry[0] in deleted or not deleted_only)
+        ]
         for at in gone:
             self.entries[at] = None
         return len(gone)

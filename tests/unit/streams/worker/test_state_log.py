@@ -316,6 +316,20 @@ def test_what_a_zombie_writes_is_void(flushes: int) -> None:
     assert taken_over(owner.log) == truth(owner)
 
 
+def test_the_first_flush_of_all_may_be_void() -> None:
+    """Two lives that flushed nothing, and then the first of them wakes up: nothing has counted yet."""
+    zombie = CountedPartition()
+    owner = zombie.hand_over(flushed=False)
+    work(zombie, 1, over=True)
+    assert refusal(owner.log) == ""
+    owner = owner.hand_over(flushed=False)
+    work(owner, 2)
+    assert taken_over(owner.log) == truth(owner)
+    for offset in [at for at, entry in owner.log.read() if isinstance(entry, (Chunk, Marker))][-4:-2]:
+        owner.log.entries[offset] = None
+    assert refusal(owner.log) != ""
+
+
 def test_a_zombies_chunks_do_not_mix_with_a_flush(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both write at once, chunk by chunk, flushes of the same number."""
     zombie = owned(1)
