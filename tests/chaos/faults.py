@@ -35,7 +35,7 @@ class Chaos:
 
     Attributes:
         done: what was done, in the order in which it ended.
-        missed: faults whose victim did not run.
+        missed: faults whose victim did not run, or whose turn came when the time was over.
 
     Args:
         cluster: of Kafka.
@@ -58,6 +58,7 @@ class Chaos:
     ) -> None:
         self.done: list[Done] = []
         self.missed: list[Fault] = []
+        self._begun: set[Kind] = set()
         self._cluster = cluster
         self._proxies = proxies
         self._fleet = fleet
@@ -67,12 +68,12 @@ class Chaos:
         # What was late keeps what comes next waiting.
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def execute(self, plan: Sequence[Fault]) -> None:
-        """Do it all, counting time from now."""
+    async def execute(self, plan: Sequence[Fault], seconds: float) -> None:
+        """Do it all, counting time from now; where brokers are slow to start, not all can be done in time."""
         zero_s = self._journal.now_s()
         async with asyncio.TaskGroup() as together:
             for fault in plan:
-                together.create_task(self._execute(fault, zero_s))
+                together.create_task(self._execute(fault, zero_s, zero_s + seconds))
 
     async def mend(self, workers: int) -> None:
         """Whatever state things are in: the network and all brokers are well again, so many workers run."""
@@ -84,12 +85,16 @@ class Chaos:
         for number in range(workers):
             await asyncio.to_thread(self._fleet.start, number)
 
-    async def _execute(self, fault: Fault, zero_s: float) -> None:
+    async def _execute(self, fault: Fault, zero_s: float, end_s: float) -> None:
         await self._until(zero_s + fault.at_ms / 1_000)
         async with self._turns[_turn(fault)]:
+            if self._journal.now_s() > end_s and fault.kind in self._begun:
+                self.missed.append(fault)
+                return
             held = self._group.held(self._fleet.client_id(fault.target))
             began_s = self._journal.now_s()
             undo = await self._do(fault)
+            self._begun |= set() if undo is None else {fault.kind}
             if undo is None:
                 self.missed.append(fault)
                 self._journal.note(f"missed: {_told(fault)}")

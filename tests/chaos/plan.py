@@ -96,10 +96,10 @@ class _Habit:
 
 # Mostly long enough to count again before the next blow: a dead member holds its group up for a session.
 # At times it falls while the worker is still starting, or restoring.
-_WORKER_REST: Final = (1 * _MS, 16 * _MS)
+_WORKER_REST: Final = (1 * _MS, 24 * _MS)
 # A broker needs some seconds to start, and to catch up.
 _BROKER_REST: Final = (13 * _MS, 18 * _MS)
-_NETWORK_REST: Final = (2 * _MS, 6 * _MS)
+_NETWORK_REST: Final = (2 * _MS, 14 * _MS)
 _HABITS: Final = {
     Kind.KILL: _Habit(8, (200, 3_000), _WORKER_REST),
     Kind.PAUSE: _Habit(3, (1_500, 5_000), _WORKER_REST),  # on top of the session

@@ -88,7 +88,7 @@ class Result:
         figures: that were compared.
         differences: of these.
         faults: done, by kind.
-        missed: faults whose victim did not run.
+        missed: faults whose victim did not run, or whose turn came too late.
         recoveries_s: times without counting, by kind of fault.
         ends: of workers that ended by themselves.
         stall_s: longest time that a topic-partition of the sources stood still.
@@ -255,7 +255,7 @@ class _Run:
             async with asyncio.TaskGroup() as together:
                 alive = together.create_task(self._watch(traffic))
                 planned = together.create_task(asyncio.sleep(spec.seconds))
-                await self._chaos.execute(self._plan)
+                await self._chaos.execute(self._plan, spec.seconds)
                 await planned
                 await self._chaos.mend(spec.workers)
                 self._journal.note("all is well again")
