@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import uvloop
 
 from streams.config import load_settings
+from streams.core.slots import SWEEP
 from streams.demo.sinks import partition_of
 from streams.events import Record, RecordBatch
 from streams.worker.app import Worker
@@ -213,6 +214,14 @@ class CountingSide:
             places[place].append(Record(offset, record.arrival_ms, record.value, record.key))
         for (partition, topic), mine in sorted(places.items()):
             yield topic, partition, RecordBatch.of(mine)
+
+    def live_entries(self) -> int:
+        """Entries of tables that are still needed; changes since the last flush are forgotten."""
+        return sum(
+            len(table.keys) // 8
+            for assigned in self.assigned()
+            for table in assigned.counts.changes(range(SWEEP), range(0)).tables.values()
+        )
 
     def start_again(self) -> None:
         """Forget what it has cost so far."""

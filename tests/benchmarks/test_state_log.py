@@ -143,11 +143,7 @@ async def _flat(servers: str, minutes: int, rate: int) -> dict[str, Any]:
                 if len(rows) % _SPAN_MINUTES == 0:
                     say(f"minute {len(rows)}: {rows[-1]}")
         rotations = _rotations(log)
-        (assigned,) = side.assigned()
-        live = sum(
-            len(table.keys) // 8
-            for table in assigned.counts.changes(range(1 << 16), range(0)).tables.values()
-        )
+        live = side.live_entries()
     early, late = rows[-_APART_MINUTES - _SPAN_MINUTES : -_APART_MINUTES], rows[-_SPAN_MINUTES:]
     names = ("written_bytes", "entries", "kept_bytes", "to_read_bytes", "state_bytes")
     return {
