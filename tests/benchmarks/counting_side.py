@@ -15,10 +15,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+import numpy as np
 import uvloop
 
 from streams.config import load_settings
-from streams.core.slots import SWEEP
+from streams.core.slots import SWEEP, TableState
 from streams.demo.sinks import partition_of
 from streams.events import Record, RecordBatch
 from streams.worker.app import Worker
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from streams.worker.counting import AssignedPartition
     from streams.worker.publishing import Outgoing
     from streams.worker.state_log import Captured
+
 
 class Flush(NamedTuple):
     """What one flush of one source partition wrote into the log.
@@ -214,6 +216,17 @@ class CountingSide:
             places[place].append(Record(offset, record.arrival_ms, record.value, record.key))
         for (partition, topic), mine in sorted(places.items()):
             yield topic, partition, RecordBatch.of(mine)
+
+    def remember_ids(self, number: int, times: range) -> None:
+        """So many ids that nobody sends again, seen evenly over a span of event time, as if recovered."""
+        rng = np.random.default_rng(number)
+        for assigned in self.assigned():
+            counts = assigned.counts
+            empty = counts.changes(range(0), range(0))
+            ids = rng.integers(1, 1 << 63, number // self.partitions, dtype=np.uint64)
+            seen = np.linspace(1, len(times), ids.size, dtype=np.uint32)
+            empty.tables["dedupe"] = TableState(times.start, ids.tobytes(), seen.tobytes(), [])
+            counts.apply(empty)
 
     def live_entries(self) -> int:
         """Entries of tables that are still needed; changes since the last flush are forgotten."""
