@@ -3,6 +3,7 @@
 #   make test    all tests that can run here
 #   make check   format, lint, types, import contracts
 #   make bench   the benchmarks        make lock   new lock files        make clean
+#   make chaos   20 seeds of 3 minutes of faults, and exact counts (ARGS='--seeds 2 --seconds 60' for fewer)
 # Each makes its own virtual environment in .venv; it needs only Python 3.11 to 3.13 and make.
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check bench chaos lock clean
 
 help:
 	@sed -n 's/^#  //p' Makefile
@@ -33,6 +34,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/benchmarks -s --timeout=0 $(ARGS)
+
+chaos: $(VENV)/.dev $(VENV)/.tools
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 # The locks hold for 3.11, 3.12 and 3.13 at once, and name no index.
 LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \

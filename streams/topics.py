@@ -7,7 +7,7 @@ topic (default name)        what is in it                  partitions           
 ==========================  =============================  ====================  =========
 ``clickstream``             the shop's events, by visitor  P                     as the broker does
 ``orders``                  the shop's orders, by visitor  P, as clickstream     as the broker does
-``funnelwatch.rollups``     cumulative counts, by shard    one per shard         3 days
+``funnelwatch.rollups``     increments of counts           one per shard         3 days
 ``funnelwatch.deadletter``  what was not counted, and why  P, or any other       7 days
 ``funnelwatch.state``       the counts' write-ahead log    P, as clickstream     compacted
 ==========================  =============================  ====================  =========

@@ -37,8 +37,11 @@ if TYPE_CHECKING:
 _FEWEST = 8
 _MOST = 600
 SLOT, BANNER, SKU = 0, 1, 2
+_SLOWEST, _FASTEST = -(-SWEEP // _MOST), SWEEP // _FEWEST
 _BYTES_PER_KEY = 8
 _UNKNOWN = -1
+# No vocabulary has a key of such a number.
+_NO_CODE = 1 << 26
 
 
 class Progress(msgspec.Struct, array_like=True):
@@ -91,7 +94,7 @@ class ChangeWriter:
         self._swept = 0
         self._orders = range(0)
         self._written = [np.zeros(0, dtype=np.bool_) for _ in range(SKU + 1)]
-        self._step = SWEEP // _MOST
+        self._step = _SLOWEST
 
     def take(self) -> Taken:
         """Changes since the last call, and the next part of a copy of everything."""
@@ -116,7 +119,7 @@ class ChangeWriter:
         """
         written = self._counts.written
         copied = max(changes.entries - written, 1)
-        return min(max(written * len(part) // copied, SWEEP // _MOST), SWEEP // _FEWEST)
+        return min(max(written * len(part) // copied, _SLOWEST), _FASTEST)
 
     def _part_of_orders(self, part: range) -> range:
         start, size = self._orders.start, len(self._orders)
@@ -169,8 +172,10 @@ class ChangeReader:
         """Take up what one flush gave.
 
         Raises:
-            CodecError: a key has no name, or columns differ in length.
+            CodecError: a key has no name, or this is no partition's state.
         """
+        if len(changes.names) != len(self._tables):
+            raise CodecError("names of other dimensions")
         for table, names in enumerate(changes.names):
             self._learn(table, names)
         for state in changes.tables.values():
@@ -186,6 +191,8 @@ class ChangeReader:
         if not names:
             return
         codes, highest = self._codes[table], max(code for code, _ in names)
+        if highest >= _NO_CODE or min(code for code, _ in names) <= OTHER_CODE:
+            raise CodecError("a name has no number")
         if highest >= codes.size:
             more = np.full(2 * highest - codes.size + 2, _UNKNOWN, dtype=np.int32)
             codes = self._codes[table] = np.concatenate((codes, more))
@@ -223,5 +230,7 @@ class ChangeReader:
 def _check(state: TableState) -> None:
     entries, rest = divmod(len(state.keys), _BYTES_PER_KEY)
     sizes = {len(state.times), *(len(column) for column in state.payload)}
-    if rest or sizes != {4 * entries}:
+    if rest or sizes != {4 * entries} or (entries and state.base_ms is None):
         raise CodecError("columns differ in length")
+    if len(state.payload) not in (0, SKU):
+        raise CodecError("columns of another layout")

@@ -122,7 +122,8 @@ class SourcePartition:
             CodecError: they are those of a partition with other tables.
         """
         tables = self._tables()
-        if tables.keys() != changes.tables.keys():
+        theirs = {name: len(state.payload) for name, state in changes.tables.items()}
+        if theirs != {name: len(table.payload) for name, (table, _) in tables.items()}:
             raise CodecError("state of other tables")
         progress = changes.progress
         self._limit, self._counted_until, self._line = msgspec.structs.astuple(progress)

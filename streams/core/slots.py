@@ -2,7 +2,7 @@
 
 Eight slots a bucket, two candidate buckets a key (Azar et al., "Balanced Allocations", 1994):
 about three fifths of the slots fill before anything has to grow. A slot whose time is older than
-the caller's cutoff counts as free, so expiry costs nothing. Twelve bytes a slot and no Python
+the caller's cutoff counts as free, so expiry costs nothing. Thirteen bytes a slot and no Python
 objects: ten million ids take 200 to 400 MB and the garbage collector never sees them. Ids made up
 to crowd into few buckets are spread anew under another salt.
 """

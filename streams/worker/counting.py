@@ -76,6 +76,7 @@ class _Flushing(NamedTuple):
 
     assigned: AssignedPartition
     acks: list[Callable[[], object]]
+    marker: Outgoing
     rollups: list[tuple[int, bytes]]
 
 
@@ -132,7 +133,8 @@ class Counting:
         self.partitions: dict[int, AssignedPartition] = {}
         self.newer_life: Callable[[AssignedPartition], Awaitable[bool]] | None = None
         self._flushing: list[_Flushing] = []
-        self._logged = False
+        # Of :meth:`_finish`, for what is being flushed.
+        self._steps_done = 0
 
     def assign(self, number: int, log: StateLog, counts: SourcePartition) -> AssignedPartition:
         """Begin to count a source partition behind what its log says.
@@ -314,27 +316,37 @@ class Counting:
             rollups.append((rollup.shard, encode_rollup(rollup)))
             if number % _ROLLUPS_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        for message in log.messages(captured, rollups):
-            self._metrics.log_state(len(message.value or b""))
+        *chunks, marker = log.messages(captured, rollups)
+        for message in chunks:
             self._outbox.put(message)
-        self._flushing.append(_Flushing(assigned, acks, rollups))
+        self._metrics.log_state(sum(len(message.value or b"") for message in (*chunks, marker)))
+        self._flushing.append(_Flushing(assigned, acks, marker, rollups))
 
     async def _finish(self) -> bool:
-        """Get what was captured to the broker: first the log, and once it is there, the rollups."""
+        """Get what was captured to the broker: chunks, then markers, then rollups, each when all before is there."""
+        steps = (self._put_markers, self._put_rollups)
         if not await self._outbox.send():
             return False
-        if not self._logged:
-            self._flushing = [item for item in self._flushing if not await self._is_over(item.assigned)]
-            for item in self._flushing:
-                for shard, data in item.rollups:
-                    self._outbox.put(Outgoing(self._topics.rollups, shard, None, data))
-            self._logged = True
+        while self._steps_done < len(steps):
+            await steps[self._steps_done]()
+            self._steps_done += 1
             if not await self._outbox.send():
                 return False
         for ack in [ack for item in self._flushing for ack in item.acks]:
             ack()
-        self._flushing, self._logged = [], False
+        self._flushing, self._steps_done = [], 0
         return True
+
+    async def _put_markers(self) -> None:
+        """A marker that comes though a chunk before it does not would make a damaged log."""
+        for item in self._flushing:
+            self._outbox.put(item.marker)
+
+    async def _put_rollups(self) -> None:
+        self._flushing = [item for item in self._flushing if not await self._is_over(item.assigned)]
+        for item in self._flushing:
+            for shard, data in item.rollups:
+                self._outbox.put(Outgoing(self._topics.rollups, shard, None, data))
 
     async def _is_over(self, assigned: AssignedPartition) -> bool:
         """Whether another worker has taken this partition over, by what stands in its log."""
@@ -343,7 +355,8 @@ class Counting:
         if not await self.newer_life(assigned):
             return False
         _LOG.warning("another worker has this partition", extra={"partition": assigned.number})
-        self.partitions.pop(assigned.number, None)
+        if self.partitions.get(assigned.number) is assigned:  # it may have gone and come back, in a new life
+            del self.partitions[assigned.number]
         return True
 
     def state_bytes(self) -> dict[str, int]:

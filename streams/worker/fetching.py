@@ -20,18 +20,19 @@ from aiokafka.errors import (
     KafkaError,
     OffsetOutOfRangeError,
 )
+from aiokafka.structs import TopicPartition
 from faust.transport.consumer import ensure_TPset
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerRebalanceListener
 from mode import Service
 
 from streams.events import RecordBatch
 from streams.worker.log_breaks import LogBreaks, position_state
+from streams.worker.static_member import end_if_replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     import aiokafka
-    from aiokafka.structs import TopicPartition
     from faust.types import TP
 
     from streams.worker.batching import BatchConsumer
@@ -166,6 +167,30 @@ def _drain_one(
     return batch
 
 
+def note_answers(fetcher: Any, monotonic: Callable[[], float] = time.monotonic) -> None:
+    """Have aiokafka's fetcher note on each partition's state when it was asked for, and when it was answered.
+
+    ``asked_at`` and ``heard_at``, in seconds that never jump. aiokafka's own note of an answer is by the
+    time of day; that it has changed tells that an answer came. A request that fails is no answer.
+    """
+    fetch = fetcher._proc_fetch_request
+
+    async def noting(assignment: Any, node_id: Any, request: Any) -> Any:
+        tps = (TopicPartition(topic, part[0]) for topic, parts in request.topics for part in parts)
+        states = [assignment.state_value(tp) for tp in tps]
+        before = [state.timestamp for state in states]
+        try:
+            return await fetch(assignment, node_id, request)
+        finally:
+            now = monotonic()
+            for state, answered_before in zip(states, before, strict=True):
+                state.asked_at = now
+                if state.timestamp != answered_before:
+                    state.heard_at = now
+
+    fetcher._proc_fetch_request = noting
+
+
 class GroupListener(ConsumerRebalanceListener):
     """What the group's protocol tells a member."""
 
@@ -189,6 +214,12 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         self.taken: set[TopicPartition] = set()
         self.breaks = LogBreaks(self)
         self.broken = False
+
+    async def on_start(self) -> None:
+        """Connect; the fetcher asks for nothing before the group has been joined."""
+        await super().on_start()
+        note_answers(self._ensure_consumer()._fetcher)
+        end_if_replaced(self._ensure_consumer()._coordinator)
 
     @property
     def aiokafka_consumer(self) -> aiokafka.AIOKafkaConsumer | None:

@@ -101,7 +101,8 @@ class LogBreaks:
                     return
                 if reason is not None:
                     self._found.append((epoch, LogBreak(tp, reason, position, beginning)))
-                    state.lso = None  # what was heard of the end is worth nothing now
+                    # What was heard of the end is worth nothing now.
+                    state.lso = state.heard_at = None
                 consumer._fetcher.seek_to(tp, position if reason is None else beginning)  # noqa: SLF001  # likewise
         if self._looking.get(tp, (None, None))[0] == epoch:
             del self._looking[tp]

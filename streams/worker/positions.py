@@ -7,7 +7,8 @@ have any number of them; both are "not known".
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aiokafka.structs import TopicPartition
 
@@ -25,17 +26,21 @@ if TYPE_CHECKING:
 _UNHEARD_SECONDS = 1.0
 
 
-class Position(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Position:
     """How far a topic-partition is read: next offset to fetch, its end, and the end of what agents got.
 
     ``next_offset`` is None while it is not known whether anything is left: not read yet, something
     is on its way from the consumer thread, or all was read but the broker does not answer any more.
     ``end_offset`` is the end of what may be read, without a transaction still open; None at first.
+    ``age_ms`` tells how long ago the broker said so: nobody knows what has come in since. Positions
+    that differ in age alone are equal.
     """
 
     next_offset: int | None
     end_offset: int | None
     handed_out: int | None
+    age_ms: int = field(default=0, compare=False)
 
 
 UNKNOWN = Position(None, None, None)
@@ -53,7 +58,6 @@ class Positions:
         self._thread = thread
         self._monotonic = monotonic
         self._handed_out: dict[TP, int] = {}
-        self._heard: dict[TopicPartition, tuple[int | None, float]] = {}
 
     def hand_out(self, tp: TP, behind: int) -> None:
         """Take note of a batch on its way to an agent, by the offset behind it."""
@@ -66,7 +70,6 @@ class Positions:
     def forget(self) -> None:
         """Reading begins anew, elsewhere."""
         self._handed_out.clear()
-        self._heard.clear()
         self._thread.taken.clear()
 
     def of(self, topic: str, partition: int) -> Position:
@@ -76,24 +79,17 @@ class Positions:
         state = position_state(consumer, tp) if consumer is not None else None
         if consumer is None or state is None:
             return UNKNOWN
-        # In this order: the thread notes what it takes before it moves the position.
+        # In this order: news that comes meanwhile must not make old knowledge look young, and the thread
+        # notes what it takes before it moves the position.
+        heard_at = getattr(state, "heard_at", None)
         position, end, handed_out = state._position, state.lso, self._handed_out.get(tp)  # noqa: SLF001  # aiokafka has no public way
-        unheard = self._unheard_seconds(tp, state.timestamp) > _UNHEARD_SECONDS + _longest_wait_seconds(
-            consumer
-        )
-        on_its_way = position is None or end is None or tp in self._thread.taken
-        if on_its_way or (position >= end and unheard):
-            return Position(None, end, handed_out)
-        return Position(position, end, handed_out)
-
-    def _unheard_seconds(self, tp: TopicPartition, answered_at: int | None) -> float:
-        """Seconds since this was first seen as the time of the last fetch response."""
-        seen, since = self._heard.get(tp, (None, 0.0))
-        now = self._monotonic()
-        if seen is None or seen != answered_at:
-            self._heard[tp] = (answered_at, now)
-            return 0.0
-        return now - since
+        if end is None or heard_at is None:
+            return Position(None, None, handed_out)
+        age = max(self._monotonic() - heard_at, 0.0)
+        unheard = age > _UNHEARD_SECONDS + _longest_wait_seconds(consumer)
+        on_its_way = position is None or tp in self._thread.taken
+        known = not on_its_way and (position < end or not unheard)
+        return Position(position if known else None, end, handed_out, int(1000 * age))
 
 
 def _longest_wait_seconds(consumer: aiokafka.AIOKafkaConsumer) -> float:

@@ -182,8 +182,7 @@ class Recovery:
                 _LOG.warning("another worker has this partition", extra={"partition": number})
 
     def _life(self, number: int, life: Life) -> Outgoing:
-        key = life_key(life.generation, begun=life.begun)
-        return Outgoing(self._topics.state, number, key, encode_entry(life))
+        return Outgoing(self._topics.state, number, life_key(life), encode_entry(life))
 
     def _fence(self, number: int, generation: int, shard: int) -> Outgoing:
         fence = Fence(VERSION, number, generation, shard)

@@ -20,7 +20,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
 from streams.core.changes import ChangeReader, Changes, ChangeWriter, Taken
 from streams.core.reading import SourceOffsets
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 VERSION = 4
 _MAGIC = b"FWL"
 _HEAD = len(_MAGIC) + 1
+_BODY = _HEAD + 8
 _CHUNK_BYTES = 768 * 1024
 NO_LIFE = -1
 
@@ -100,8 +101,9 @@ _read_body = msgspec.msgpack.Decoder(Body).decode
 
 
 def encode_entry(entry: Entry) -> bytes:
-    """Bytes of an entry: a magic, a version, then MessagePack."""
-    return b"".join((_MAGIC, bytes((VERSION,)), _encoder.encode(entry)))
+    """Bytes of an entry: a magic, a version, a checksum of the rest, then MessagePack."""
+    body = _encoder.encode(entry)
+    return b"".join((_MAGIC, bytes((VERSION,)), xxh3_64_digest(body), body))
 
 
 def decode_entry(data: bytes) -> Entry:
@@ -114,10 +116,13 @@ def decode_entry(data: bytes) -> Entry:
         raise CodecError("not an entry of this log: of an older version, or not ours")
     if data[_HEAD - 1] != VERSION:
         raise CodecError(f"state version {data[_HEAD - 1]}, this build reads version {VERSION}")
+    # A life whose number is wrong would void flushes that count, and nobody would see it.
+    if xxh3_64_digest(data[_BODY:]) != data[_HEAD:_BODY]:
+        raise CodecError("a damaged entry")
     try:
-        entry: Entry = _read_entry(data[_HEAD:])
+        entry: Entry = _read_entry(data[_BODY:])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CodecError("a damaged entry") from error
+        raise CodecError("an entry of another layout") from error
     return entry
 
 
@@ -126,9 +131,9 @@ def shape_of(vocabulary: Vocabulary, attribution: str) -> Shape:
     return Shape(vocabulary.stages.names, vocabulary.funnel.dimensions, attribution)
 
 
-def life_key(generation: int, *, begun: bool) -> bytes:
-    """Key of a life's entry."""
-    return f"{'life' if begun else 'claim'}/{generation}".encode()
+def life_key(life: Life) -> bytes:
+    """Key of a life's entry: its own, lest compaction takes one that began for one that came too late."""
+    return f"{'life' if life.begun else 'claim'}/{life.generation}/{life.owner}".encode()
 
 
 def _chunk_key(generation: int, flush: int, index: int) -> bytes:
@@ -204,13 +209,16 @@ class LogReader:
     def _take(self, entry: Entry) -> None:
         if isinstance(entry, Life):
             self._take_life(entry)
-        elif entry.generation != self.generation:
-            return  # of a life that was over, or of one whose beginning lies before ours
+        elif entry.generation > self.generation:
+            # Deleted by its own life, which did not need it: whoever needs it has slept for too long.
+            raise CodecError(f"life {entry.generation} has no beginning")
+        elif (entry.generation, entry.flush) < self._expected:
+            return  # of a life that was over, or come once more, in the middle of another flush perhaps
         elif isinstance(entry, Chunk):
             if entry.flush != self._chunks_of:
                 self._chunks_of, self._chunks = entry.flush, {}
             self._chunks[entry.index] = entry.data
-        elif (entry.generation, entry.flush) >= self._expected:
+        else:
             self._close(entry)
 
     def _take_life(self, life: Life) -> None:
@@ -270,13 +278,14 @@ class LogReader:
 
     def continue_after(self, log: StateLog) -> None:
         """Go on behind what a life of our own wrote, with its state as it stands."""
-        self.offset, self.begin, self.sources = log.behind, log.begin, log.sources
-        self._expected = (log.generation, log.flushes)
+        self.offset = log.behind
         self._keys = deque((log.behind, key) for key in log.keys)
         if log.last_rollups is not None:
+            self.begin, self.sources = log.begin, log.sources
             self.unsent = [log.last_rollups]
-        if self._whole_from is None:
-            self._whole_from = (log.generation, 0)
+            self._expected = (log.generation, log.flushes)
+            if self._whole_from is None:
+                self._whole_from = (log.generation, 0)
         # Rows that wait are read again; until then they take memory.
         self.counts.rewind((log.sources[0].newest_ms, log.sources[1].newest_ms))
 
@@ -350,7 +359,7 @@ class StateLog:
         return Captured(taken, sources)
 
     def messages(self, captured: Captured, rollups: list[tuple[int, bytes]]) -> list[Outgoing]:
-        """The messages of a flush, to be sent in order."""
+        """The messages of a flush. The last one closes it: it is sent when all others are acknowledged."""
         data = _encoder.encode(Body(captured.taken.changes, rollups))
         generation, flush = self.generation, self.flushes
         self.flushes += 1

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Per agent: enough that it never waits, few enough that little is lost when partitions move.
 _BUFFERED_BATCHES = 8
+# Faust tells members apart by where their web servers are; ours have none.
+_ANY_HOST = "http://worker.invalid"
 
 
 def counting_settings(settings: Settings) -> CountingSettings:
@@ -106,6 +108,10 @@ def faust_app(settings: Settings) -> faust.App:
         **instance,
         consumer_auto_offset_reset=kafka.auto_offset_reset,
         consumer_max_fetch_size=kafka.max_partition_fetch_bytes,
+        # Faust's own assignor, not aiokafka's round robin: it keeps equal partitions of all topics together
+        # and moves as few as it can. It would fall over an assignment that it finds again under another host name.
+        table_standby_replicas=1,
+        canonical_url=_ANY_HOST,
         # Nothing of Faust's own is stored, served or elected: its tables, web server and leader
         # are left alone (they bind 0.0.0.0 and create topics).
         store="memory://",

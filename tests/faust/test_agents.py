@@ -14,6 +14,7 @@ from streams.worker.app import Worker
 from tests.support.builders import click, paid, stream
 from tests.support.clock import ManualClock
 from tests.support.rollups import rollup
+from tests.support.state_log import MemoryLog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -59,15 +60,16 @@ async def hand(agent: Any, topic: str, partition: int, batch: RecordBatch) -> Ev
 async def test_count_takes_batches_of_its_partitions(worker: Worker) -> None:
     """A whole batch is taken in and stays unacknowledged; one of a partition that has gone is left alone."""
     clickstream, orders = worker.sources
-    assigned = worker.counting.assign(2)
+    counts, log = MemoryLog().begin(worker.counting.vocabulary, worker.counting.settings)
+    assigned = worker.counting.assign(2, log, counts)
     async with worker.app.agents["count"].test_context() as agent:
         taken = await hand(agent, clickstream, 2, RecordBatch.of(stream([click("v1", 0), click("v2", 1)])))
         other = await hand(agent, orders, 2, RecordBatch.of(stream([paid("v1", 2), b"{"])))
         gone = await hand(agent, orders, 3, RecordBatch.of(stream([paid("v1", 2)])))
         assert [event.message.acked for event in (taken, other, gone)] == [False, False, False]
-    assert assigned.next_offset == [2, 2]
+    assert [reading.next_offset for reading in assigned.readings] == [2, 2]
     assert assigned.counts.waiting == 3
-    assert sum(map(len, assigned.unacknowledged)) == 2
+    assert [reading.unacknowledged for reading in assigned.readings] == [1, 1]
     assert worker.counting.partitions.keys() == {2}
 
 

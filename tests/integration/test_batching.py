@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError
 from faust.types import TP
 
@@ -16,11 +16,11 @@ from streams.worker.batching import Position
 from streams.worker.fetching import MAX_BATCH_RECORDS
 from tests.integration.conftest import skip_if_unavailable
 from tests.support.apache_kafka import KafkaCluster
-from tests.support.batch_reader import BatchReader, commit, committed, create, fill, producing
+from tests.support.batch_reader import BatchReader, commit, committed, create, fill, load, producing
 from tests.support.workers import read_topic, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.conftest import TopicNames
@@ -28,31 +28,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kafka
 
 UNKNOWN = Position(None, None, None)
-
-
-@contextlib.asynccontextmanager
-async def load(bootstrap_servers: str, topic: str, partitions: int = 1) -> AsyncIterator[list[int]]:
-    """Records are written all the while, many small batches; yields how many each partition has."""
-    written = [0] * partitions
-    going = True
-
-    async def write(producer: AIOKafkaProducer) -> None:
-        while going:
-            futures = [
-                await producer.send(topic, b"%d" % (count + 1), partition=number)
-                for number, count in enumerate(written)
-                for _ in range(20)
-            ]
-            await asyncio.gather(*futures)
-            written[:] = [count + 20 for count in written]
-
-    async with producing(bootstrap_servers, linger_ms=1, enable_idempotence=True) as producer:
-        writing = asyncio.create_task(write(producer))
-        try:
-            yield written
-        finally:
-            going = False
-            await writing
 
 
 # --------------------------------------------------------------------------- what arrives
@@ -247,7 +222,9 @@ async def test_throttled_partitions_lose_nothing(kafka: KafkaCluster, topic_name
                 await asyncio.sleep(0.01)
             reader.consumer.throttle(held)
             await until(
-                lambda: reader.consumer.read_position(topic, 0)[0] is not None, seconds=10, what="calm"
+                lambda: reader.consumer.read_position(topic, 0).next_offset is not None,
+                seconds=10,
+                what="calm",
             )
             stands_at = reader.offsets()[topic, 0][-1]
             other = reader.offsets()[topic, 1][-1]
@@ -351,7 +328,11 @@ async def test_the_position_tells_the_truth(kafka: KafkaCluster, topic_names: To
     async with reader:
         position = reader.consumer.read_position
         assert position(topic, 7) == UNKNOWN
-        await until(lambda: None not in position(topic, 0), seconds=20, what="the first batch")
+        await until(
+            lambda: position(topic, 0).handed_out is not None and position(topic, 0).next_offset is not None,
+            seconds=20,
+            what="the first batch",
+        )
         assert position(topic, 0).handed_out
         left = position(topic, 0)
         assert left.end_offset == 200
@@ -671,7 +652,7 @@ async def test_an_outage_under_load(mine: KafkaCluster, topic_names: TopicNames)
                 await leaving.stop()
             await until(
                 lambda: (
-                    [reader.consumer.read_position(topic, number)[0] for number in (0, 1)] == [None, None]
+                    {reader.consumer.read_position(topic, number).next_offset for number in (0, 1)} == {None}
                 ),
                 seconds=10,
                 what="the reader to notice",

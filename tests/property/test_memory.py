@@ -19,7 +19,7 @@ from streams.core.clicks import Clicks
 from streams.core.credit import Asking, FirstTouch, LastClick, LinearTouches, Model
 from streams.core.lines import Lines
 from streams.core.recent import RecentKeys
-from streams.core.slots import TimedSlots
+from streams.core.slots import SWEEP, TimedSlots
 from streams.core.sorting import first_of_each, stable_order
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 T0 = 1_762_689_600_000
 SECOND, DAY = 1_000, 86_400_000
 # Next to each other, so that they share both buckets; zero, which marks an empty slot; and any.
+EVEN = frozenset(range(1, SWEEP, SWEEP // 63 + 1))
 KEYS = st.one_of(st.integers(2, 60), st.just(0), st.integers(2, 2**64 - 1))
 # A jump may be longer than 32 bits of milliseconds.
 JUMPS = st.sampled_from([0, 1, SECOND, 60 * SECOND, DAY, 9 * DAY, 30 * DAY, 50 * DAY, 400 * DAY])
@@ -58,26 +59,82 @@ def batches(draw: st.DrawFn) -> Batch:
     return Batch(draw(JUMPS), kept, keys, draw(st.sampled_from([0, 0, 0, 300, 2_000])))
 
 
-@given(story=st.lists(batches(), max_size=12), restored=st.sets(st.integers(0, 11)))
-def test_slots_are_a_dictionary_with_expiry(story: list[Batch], restored: set[int]) -> None:
+def _follow(table: TimedSlots, copy: TimedSlots, swept: range, cutoff: int) -> None:
+    _follow_both(table, (copy,), swept, cutoff)
+
+
+@given(story=st.lists(batches(), max_size=12), copied=st.sets(st.integers(0, 11)))
+def test_slots_are_a_dictionary_with_expiry(story: list[Batch], copied: set[int]) -> None:
     """Times and payload of every key not older than the cutoff, and nothing of the others.
 
-    The table grows, forgets, moves its base and is snapshotted on the way; cutoffs never go back.
+    The table grows, forgets, moves its base and is replaced by a copy on the way; cutoffs never go
+    back.
     """
     table, model = TimedSlots(payload=1), dict[int, tuple[int, int]]()
     now, cutoff = T0, T0 - 10 * DAY
     for number, batch in enumerate(story):
         now += batch.jump
         cutoff = max(cutoff, now - batch.kept_ms)
-        if number in restored:
+        if number in copied:
             copy = TimedSlots(payload=1)
-            copy.restore(table.state())
+            _follow(table, copy, range(SWEEP), cutoff)
             table = copy
-        flood = np.random.default_rng(number).integers(2**40, 2**64, batch.flood, dtype=np.uint64).tolist()
-        keys = [key for key, _ in batch.keys] + flood
-        times = [now - back for _, back in batch.keys] + [now] * len(flood)
-        _resolve_both(table, model, keys, times, cutoff)
+        _resolve_both(table, model, *_written(batch, number, now), cutoff)
     _compare(table, model, cutoff)
+
+
+@st.composite
+def sweeps(draw: st.DrawFn) -> list[range]:
+    """A partition of all parts, of any sizes."""
+    cuts = draw(st.one_of(st.sets(st.integers(1, SWEEP - 1), max_size=12), st.just(EVEN)))
+    return [range(start, end) for start, end in itertools.pairwise([0, *sorted(cuts), SWEEP])]
+
+
+@given(
+    before=st.lists(batches(), max_size=4),
+    story=st.lists(st.tuples(batches(), st.integers(0, 4)), max_size=10),
+    swept=sweeps(),
+)
+def test_whoever_has_all_parts_and_all_changes_has_everything(
+    before: list[Batch], story: list[tuple[Batch, int]], swept: list[range]
+) -> None:
+    """However the parts are cut, and whatever was written between any two of them.
+
+    A copy that begins with the first part has at the end every entry that is alive, with its time and
+    payload, and has no other that is; so has one that lagged behind with old entries of its own.
+    """
+    table, model, stale = TimedSlots(payload=1), dict[int, tuple[int, int]](), TimedSlots(payload=1)
+    now, cutoff = T0, T0 - 10 * DAY
+    for number, batch in enumerate(before):
+        now, cutoff = now + batch.jump, max(cutoff, now + batch.jump - batch.kept_ms)
+        _resolve_both(table, model, *_written(batch, number, now), cutoff)
+        _follow(table, stale, range(number % 3 * 20_000), cutoff)
+    table.changes(range(0), cutoff)
+    copy, parts = TimedSlots(payload=1), iter(swept)
+    for number, (batch, taken) in enumerate(story, 100):
+        now, cutoff = now + batch.jump, max(cutoff, now + batch.jump - batch.kept_ms)
+        _resolve_both(table, model, *_written(batch, number, now), cutoff)
+        for part in itertools.islice(parts, taken):
+            _follow_both(table, (copy, stale), part, cutoff)
+    for part in parts:
+        _follow_both(table, (copy, stale), part, cutoff)
+    _follow_both(table, (copy, stale), range(0), cutoff)
+    for one in (table, copy, stale):
+        _compare(one, model, cutoff)
+
+
+def _follow_both(table: TimedSlots, copies: tuple[TimedSlots, ...], swept: range, cutoff: int) -> None:
+    state = table.changes(swept, cutoff)
+    payload = [np.frombuffer(column, dtype=np.int32) for column in state.payload]
+    for copy in copies:
+        copy.apply(state, payload, cutoff)
+
+
+def _written(batch: Batch, number: int, now: int) -> tuple[list[int], list[int]]:
+    """Keys and their times."""
+    flood = np.random.default_rng(number).integers(2**40, 2**64, batch.flood, dtype=np.uint64).tolist()
+    times = [now - back for _, back in batch.keys] + [now] * len(flood)
+    return [key for key, _ in batch.keys] + flood, times
 
 
 def _resolve_both(

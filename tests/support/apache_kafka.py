@@ -3,7 +3,8 @@
 Promises: the jars named in ``kafka-pom.xml``, fetched once by Maven into a cache outside the
 repository (``~/.cache/funnelwatch``, or ``$FUNNELWATCH_KAFKA_CACHE``); data in a temporary
 directory; a cluster is handed out when each node has answered a metadata request that names all of
-them. Refuses to stand in for what is missing: without Java 17, Maven or the jars it raises
+them. With ``proxied`` each broker has a second listener, which sends its clients to a port where
+somebody else must listen and pass bytes on. Refuses to stand in for what is missing: without Java 17, Maven or the jars it raises
 ``Unavailable``, which the fixtures turn into a skip that says so.
 
 All calls block. In an async test call them through ``asyncio.to_thread``.
@@ -14,10 +15,13 @@ All calls block. In an async test call them through ``asyncio.to_thread``.
 from __future__ import annotations
 
 import base64
+import contextlib
 import fcntl
+import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -32,7 +36,9 @@ from confluent_kafka.admin import AdminClient
 from tests.support.processes import Process, StartFailed, Unavailable, free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
+
+    from confluent_kafka.admin._metadata import TopicMetadata
 
 _POM: Final = Path(__file__).with_name("kafka-pom.xml")
 _MIN_JAVA: Final = 17
@@ -75,20 +81,23 @@ def find_java() -> Path:
     return Path(found)
 
 
+def _cache() -> Path:
+    return Path(os.environ.get("FUNNELWATCH_KAFKA_CACHE") or Path.home() / ".cache" / "funnelwatch")
+
+
 def fetch_jars() -> Path:
     """The directory with Apache Kafka's jars, filled by Maven at the first call.
 
     Raises:
         Unavailable: there is no ``mvn``, or it cannot get the jars.
     """
-    cache = Path(os.environ.get("FUNNELWATCH_KAFKA_CACHE") or Path.home() / ".cache" / "funnelwatch")
-    jars = cache / f"kafka-{kafka_version()}"
+    jars = _cache() / f"kafka-{kafka_version()}"
     if jars.is_dir():
         return jars
     if shutil.which("mvn") is None:
         raise Unavailable("Apache Kafka: no mvn to fetch its jars")
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / ".lock").open("w") as lock:
+    _cache().mkdir(parents=True, exist_ok=True)
+    with (_cache() / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not jars.is_dir():
             _copy_jars(jars)
@@ -119,17 +128,47 @@ def java_command(*, heap_mb: int = 256) -> list[str | Path]:
     Raises:
         Unavailable: there is no Java 17, or Maven cannot get the jars.
     """
-    return [find_java(), f"-Xmx{heap_mb}m", *_JVM, "-cp", f"{fetch_jars()}/*"]
+    java = find_java()
+    archive = _class_archive(java)
+    shared = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
+    return [java, f"-Xmx{heap_mb}m", *_JVM, *shared, "-cp", f"{fetch_jars()}/*"]
+
+
+def archive_classes() -> None:
+    """Keep a broker's loaded classes in the cache: brokers then start with half the CPU.
+
+    Takes a broker's life, once for each version of Kafka and Java; worth it where many are started.
+
+    Raises:
+        Unavailable: there is no Java 17, or Maven cannot get the jars.
+    """
+    archive = _class_archive(find_java())
+    if archive.exists():
+        return
+    with tempfile.TemporaryDirectory(dir=fetch_jars().parent, prefix=".archiving-") as scratch:
+        made = f"{scratch}/classes.jsa"
+        with KafkaCluster(options=[f"-XX:ArchiveClassesAtExit={made}"]) as cluster:
+            cluster.stop_broker(0)
+        Path(made).rename(archive)
+
+
+def _class_archive(java: Path) -> Path:
+    """Where the classes are kept; Java refuses what another Java has written."""
+    version = subprocess.run([java, "-version"], capture_output=True, check=False).stderr
+    return _cache() / f"kafka-{kafka_version()}-{hashlib.sha256(version).hexdigest()[:12]}.jsa"
 
 
 def known_brokers(address: str) -> dict[int, str]:
     """Addresses by node id as the broker at ``address`` tells its clients; empty if none answers."""
-    client = AdminClient({"bootstrap.servers": address, "log_level": 0, "reconnect.backoff.max.ms": 100})
     try:
-        brokers = client.list_topics(timeout=1).brokers
+        brokers = _client(address).list_topics(timeout=1).brokers
     except KafkaException:
         return {}
     return {number: f"{broker.host}:{broker.port}" for number, broker in brokers.items()}
+
+
+def _client(address: str) -> AdminClient:
+    return AdminClient({"bootstrap.servers": address, "log_level": 0, "reconnect.backoff.max.ms": 100})
 
 
 @dataclass(slots=True)
@@ -140,6 +179,9 @@ class _Node:
     directory: Path
     port: int
     controller_port: int
+    # Where a broker listens for clients that come through a proxy, and where these look for it.
+    hidden_port: int | None = None
+    proxy_port: int | None = None
     process: Process | None = field(default=None)
 
     @property
@@ -155,6 +197,12 @@ class _Node:
         return self.process is not None and self.process.running
 
 
+def _node(number: int, directory: Path, ports: Sequence[int]) -> _Node:
+    """A broker with its two ports, or with four if there is a proxy before it."""
+    port, controller_port, *others = ports
+    return _Node(number, directory, port, controller_port, *(others[:2] if others else (None, None)))
+
+
 class KafkaCluster:
     """A cluster of one or three brokers; a context manager.
 
@@ -162,17 +210,27 @@ class KafkaCluster:
         brokers: how many; broker ``i`` (from 0) has the node id ``i + 1``.
         properties: settings of the brokers, over those in ``_properties``.
         heap_mb: heap of each Java process.
+        proxied: also listen for clients of a proxy; see :meth:`way`.
+        options: of the brokers' Java.
     """
 
     def __init__(
-        self, brokers: int = 1, *, properties: Mapping[str, str] | None = None, heap_mb: int = 256
+        self,
+        brokers: int = 1,
+        *,
+        properties: Mapping[str, str] | None = None,
+        heap_mb: int = 256,
+        proxied: bool = False,
+        options: Sequence[str] = (),
     ) -> None:
         self._java = java_command(heap_mb=heap_mb)
+        self._options = tuple(options)
         self._overrides = dict(properties or {})
         self._scratch = tempfile.TemporaryDirectory(prefix="funnelwatch-kafka-")
-        ports = free_ports(2 * brokers)
+        each = 4 if proxied else 2
+        ports = free_ports(each * brokers)
         self._nodes = [
-            _Node(i + 1, Path(self._scratch.name, f"broker-{i}"), ports[2 * i], ports[2 * i + 1])
+            _node(i + 1, Path(self._scratch.name, f"broker-{i}"), ports[each * i : each * (i + 1)])
             for i in range(brokers)
         ]
 
@@ -192,6 +250,18 @@ class KafkaCluster:
     def bootstrap_servers(self) -> str:
         """Addresses of all brokers, comma separated, also of stopped ones."""
         return ",".join(node.address for node in self._nodes)
+
+    @property
+    def proxied_servers(self) -> str:
+        """Addresses at which clients of the proxies look for the brokers, comma separated."""
+        return ",".join(f"127.0.0.1:{self.way(i)[0]}" for i in range(self.brokers))
+
+    def way(self, i: int) -> tuple[int, int]:
+        """Port where clients of broker ``i``'s proxy knock, and where the broker listens for the proxy."""
+        node = self._nodes[i]
+        assert node.proxy_port is not None, "the cluster was not made with proxied=True"
+        assert node.hidden_port is not None
+        return node.proxy_port, node.hidden_port
 
     @property
     def brokers(self) -> int:
@@ -214,6 +284,31 @@ class KafkaCluster:
         """The last lines that broker ``i`` wrote."""
         process = self._nodes[i].process
         return process.log_tail() if process else ""
+
+    def leader(self, topic: str, partition: int) -> int | None:
+        """The broker that leads a partition; None if there is none now, or nobody says."""
+        for described in self._described([topic]):
+            number = described.partitions[partition].leader if partition in described.partitions else 0
+            return number - 1 if number > 0 else None
+        return None
+
+    def in_sync(self, topics: Collection[str]) -> bool:
+        """Whether every replica of these topics is in sync."""
+        described = self._described(topics)
+        return len(described) == len(topics) and all(
+            len(partition.isrs) == len(partition.replicas)
+            for topic in described
+            for partition in topic.partitions.values()
+        )
+
+    def _described(self, topics: Collection[str]) -> list[TopicMetadata]:
+        """What the first broker that answers knows of topics."""
+        for node in self._nodes:
+            if node.running:
+                with contextlib.suppress(KafkaException):
+                    known = _client(node.address).list_topics(timeout=2).topics
+                    return [known[topic] for topic in topics if topic in known]
+        return []
 
     def start_broker(self, i: int) -> None:
         """Start broker ``i`` again on its old port and data, and wait until it is back in the cluster."""
@@ -240,6 +335,18 @@ class KafkaCluster:
         if process is not None:
             process.kill()
 
+    def pause_broker(self, i: int) -> None:
+        """Stop broker ``i`` in its tracks: its connections stay open, and nobody answers on them."""
+        process = self._nodes[i].process
+        if process is not None:
+            process.signal(signal.SIGSTOP)
+
+    def resume_broker(self, i: int) -> None:
+        """Let a paused broker go on."""
+        process = self._nodes[i].process
+        if process is not None:
+            process.signal(signal.SIGCONT)
+
     def close(self) -> None:
         """End all brokers and remove their data."""
         for i in range(len(self._nodes)):
@@ -262,7 +369,7 @@ class KafkaCluster:
     def _launch(self, node: _Node) -> None:
         node.process = Process(
             f"Apache Kafka {kafka_version()} broker {node.number}",
-            [*self._java, "kafka.Kafka", node.directory / "server.properties"],
+            [*self._java, *self._options, "kafka.Kafka", node.directory / "server.properties"],
             log=node.directory / "kafka.log",
         )
 
@@ -280,15 +387,19 @@ class KafkaCluster:
     def _properties(self, node: _Node) -> dict[str, str]:
         replicas = str(min(3, len(self._nodes)))
         in_sync = "2" if len(self._nodes) >= 3 else "1"
+        plain = [f"PLAINTEXT://{node.address}"]
+        hidden = [] if node.hidden_port is None else [f"PROXIED://127.0.0.1:{node.hidden_port}"]
+        advertised = [] if node.proxy_port is None else [f"PROXIED://127.0.0.1:{node.proxy_port}"]
+        controller = [f"CONTROLLER://127.0.0.1:{node.controller_port}"]
         return {
             "process.roles": "broker,controller",
             "node.id": str(node.number),
             "controller.quorum.voters": ",".join(other.voter for other in self._nodes),
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://{node.address},CONTROLLER://127.0.0.1:{node.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{node.address}",
+            "listeners": ",".join(plain + hidden + controller),
+            "advertised.listeners": ",".join(plain + advertised),
             "inter.broker.listener.name": "PLAINTEXT",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "log.dirs": str(node.directory / "data"),
             "default.replication.factor": replicas,
             "min.insync.replicas": in_sync,

@@ -175,11 +175,16 @@ class BatchReader:
 
 
 async def create(
-    bootstrap_servers: str, topic: str, partitions: int = 1, config: Mapping[str, str] | None = None
+    bootstrap_servers: str,
+    topic: str,
+    partitions: int = 1,
+    config: Mapping[str, str] | None = None,
+    replicas: int = 1,
 ) -> None:
     """Make a topic."""
     async with administering(bootstrap_servers) as admin:
-        answer = await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=dict(config or {}))])
+        new = NewTopic(topic, partitions, replicas, topic_configs=dict(config or {}))
+        answer = await admin.create_topics([new])
         assert [error[1] for error in answer.topic_errors] == [0], answer
 
 
@@ -258,3 +263,28 @@ async def committed(
         return [await consumer.committed(TopicPartition(topic, number)) for number in partitions]
     finally:
         await consumer.stop()
+
+
+@contextlib.asynccontextmanager
+async def load(bootstrap_servers: str, topic: str, partitions: int = 1) -> AsyncIterator[list[int]]:
+    """Records are written all the while, many small batches; yields how many each partition has."""
+    written = [0] * partitions
+    going = True
+
+    async def write(producer: AIOKafkaProducer) -> None:
+        while going:
+            futures = [
+                await producer.send(topic, b"%d" % (count + 1), partition=number)
+                for number, count in enumerate(written)
+                for _ in range(20)
+            ]
+            await asyncio.gather(*futures)
+            written[:] = [count + 20 for count in written]
+
+    async with producing(bootstrap_servers, linger_ms=1, enable_idempotence=True) as producer:
+        writing = asyncio.create_task(write(producer))
+        try:
+            yield written
+        finally:
+            going = False
+            await writing

@@ -26,7 +26,9 @@ from tests.support.state_log import MemoryLog
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.core.rows import Rejected
+    from numpy.typing import NDArray
+
+    from streams.core.rows import Decoded, Rejected
     from streams.events import Record
 
 DEFAULTS = CountingSettings()
@@ -49,6 +51,9 @@ class CountedPartition:
         funnel: nodes and dimensions.
         first_keys: SKUs, slots and banners the vocabulary has met before, in this order.
         first_skus: SKUs that it has met after these.
+
+    Attributes:
+        log: its state log.
     """
 
     def __init__(
@@ -72,12 +77,12 @@ class CountedPartition:
         self._merge = ShardMerge()
         self._totals = Totals()
         self._source: tuple[list[Record], list[Record]] = ([], [])
-        self._log = MemoryLog()
+        self.log = MemoryLog()
         self._begin()
 
     def _begin(self) -> None:
         """A life behind everything in the log."""
-        self.counts, self._writer_log = self._log.begin(self.vocabulary, self.settings)
+        self.counts, self._writer_log = self.log.begin(self.vocabulary, self.settings)
         sources = self._writer_log.sources
         self._readings = Reading(sources[0]), Reading(sources[1])
         self.counts.rewind((sources[0].newest_ms, sources[1].newest_ms))
@@ -91,14 +96,18 @@ class CountedPartition:
         batch = reading.fresh(RecordBatch.of(records))
         if batch is None:
             return []
-        rejected = self.counts.ingest(
-            topic,
-            self._decoder.decode(batch),
-            np.array(batch.timestamps, dtype=np.int64),
-            reading.known(batch),
-        )
+        rejected = self.counts.ingest(topic, *self.decode(batch), reading.known(batch))
         reading.take(batch, self.counts.newest[topic], list[int]().clear)
         return rejected
+
+    def read_on(self, topic: int, records: Sequence[Record]) -> list[Rejected]:
+        """Take in records that come behind all that were read, whatever their offsets say."""
+        begin = self._readings[topic].next_offset or 0
+        return self.read(topic, [one._replace(offset=at) for at, one in enumerate(records, begin)])
+
+    def decode(self, batch: RecordBatch) -> tuple[Decoded, NDArray[np.int64]]:
+        """What a batch says, and its timestamps."""
+        return self._decoder.decode(batch), np.array(batch.timestamps, dtype=np.int64)
 
     def process(self) -> int:
         """Count what both topics are past, as a replay does."""
@@ -115,7 +124,7 @@ class CountedPartition:
             reading.counted(self.counts.limit_ms)
         captured = self._writer_log.capture((self._readings[0].offsets(), self._readings[1].offsets()))
         data = [(rollup.shard, encode_rollup(rollup)) for rollup in rollups]
-        self._log.append(self._writer_log.messages(captured, data))
+        self.log.append(self._writer_log.messages(captured, data))
         for _, sent in data:
             applied = self._apply(sent)
             if applied is not Applied.APPLIED or self._merge.missing(0):
@@ -142,9 +151,9 @@ class CountedPartition:
             self.settings, funnel=self.funnel, first_keys=first_keys, first_skus=first_skus
         )
         owner._merge, owner._totals = self._merge, self._totals
-        owner._log = self._log
+        owner.log = self.log
         owner._begin()
-        for data in self._log.unsent:
+        for data in self.log.unsent:
             if owner._apply(sent_again(data, owner._writer.generation)) is Applied.APPLIED:
                 raise AssertionError("a rollup that had come counts again")
         for topic, records in enumerate(self._source):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streams.core.pipeline import SourcePartition
+from streams.errors import CodecError
 from streams.worker.state_log import (
     Life,
     LogReader,
     Marker,
+    Place,
     StateLog,
     decode_entry,
     encode_entry,
@@ -17,65 +19,94 @@ from streams.worker.state_log import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from streams.core.settings import CountingSettings
     from streams.core.vocabulary import Vocabulary
     from streams.worker.publishing import Outgoing
 
 TOPIC = "state"
+# As in the worker: the newest marker is looked for among so many of the last entries, then among more.
+_TAIL, _MORE = 16, 8
 
 
 class MemoryLog:
     """The entries of one source partition's log, by offset.
 
     Attributes:
-        entries: (key, value) by offset.
+        entries: (key, value) by offset, None where compaction has removed one.
         unsent: the rollups that the last life had to send again.
     """
 
     def __init__(self) -> None:
-        self.entries: list[tuple[bytes | None, bytes | None]] = []
+        self.entries: list[tuple[bytes, bytes | None] | None] = []
         self.unsent: list[bytes] = []
 
-    def append(self, messages: Sequence[Outgoing]) -> None:
+    def append(self, messages: Iterable[Outgoing]) -> None:
         """Take messages in, as a broker does, and say so."""
         for message in messages:
-            self.entries.append((message.key, message.value))
+            self.entries.append((message.key or b"", message.value))
             if message.arrived is not None:
                 message.arrived(len(self.entries) - 1)
 
     def newest(self) -> Marker | None:
-        """The newest marker."""
-        for _, value in reversed(self.entries):
-            entry = None if value is None else decode_entry(value)
-            if isinstance(entry, Marker):
-                return entry
-        return None
+        """The newest marker that can be read, as the worker finds it."""
+        last = _TAIL
+        while True:
+            markers = [entry for _, entry in self.read(-last) if isinstance(entry, Marker)]
+            if markers or last >= len(self.entries):
+                return max(markers, key=lambda marker: (marker.generation, marker.flush), default=None)
+            last *= _MORE
+
+    def read(self, start: int = 0) -> Iterable[tuple[int, object]]:
+        """Offsets and entries from one on, those that cannot be read left out."""
+        for offset in range(*slice(start, None).indices(len(self.entries))):
+            _, value = self.entries[offset] or (b"", None)
+            try:
+                if value is not None:
+                    yield offset, decode_entry(value)
+            except CodecError:
+                continue
+
+    def compact(self, end: int | None = None) -> int:
+        """Remove what a later entry with the same key replaces, up to an offset; how many were removed."""
+        newest = {entry[0]: at for at, entry in enumerate(self.entries[:end]) if entry is not None}
+        gone = [at for at, entry in enumerate(self.entries[:end]) if entry and newest[entry[0]] != at]
+        for at in gone:
+            self.entries[at] = None
+        return len(gone)
 
     def reader(
-        self, vocabulary: Vocabulary, settings: CountingSettings, *, compacted: bool = True
+        self, vocabulary: Vocabulary, settings: CountingSettings, begin: Place | None = None
     ) -> LogReader:
-        """What has read all that has to be read."""
+        """What has read all that has to be read, as the newest marker says or from ``begin`` on."""
         newest = self.newest()
         reader = LogReader(
             SourcePartition(vocabulary, settings),
             vocabulary,
             shape_of(vocabulary, settings.attribution),
-            newest.begin if newest else None,
+            begin or (newest.begin if newest else None),
         )
-        deleted = {key for key, value in self.entries if value is None} if compacted else set()
-        for offset in range(reader.offset, len(self.entries)):
-            key, value = self.entries[offset]
-            reader.take(offset, key, None if key in deleted else value)
+        self.feed(reader)
         return reader
 
-    def life(self, reader: LogReader, generation: int) -> None:
+    def feed(self, reader: LogReader) -> None:
+        """Give a reader all that it has not read."""
+        for offset in range(reader.offset, len(self.entries)):
+            entry = self.entries[offset]
+            if entry is not None:
+                reader.take(offset, *entry)
+
+    def life(self, reader: LogReader, generation: int, owner: int = 1) -> None:
         """A life claims the partition and begins."""
-        for begun in (False, True):
-            life = Life(generation, 1, begun)
-            self.entries.append((life_key(generation, begun=begun), encode_entry(life)))
-            reader.take(len(self.entries) - 1, *self.entries[-1])
+        self.claim(generation, owner)
+        self.claim(generation, owner, begun=True)
+        self.feed(reader)
+
+    def claim(self, generation: int, owner: int = 1, *, begun: bool = False) -> None:
+        """One entry of a life."""
+        life = Life(generation, owner, begun)
+        self.entries.append((life_key(life), encode_entry(life)))
 
     def begin(self, vocabulary: Vocabulary, settings: CountingSettings) -> tuple[SourcePartition, StateLog]:
         """The state that the log tells, and a life that goes on with it."""

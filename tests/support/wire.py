@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.worker.publishing import Outgoing
 
@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LOST = "lost"
+
+
+class Arrival(NamedTuple):
+    """What a broker says of a message that has arrived."""
+
+    offset: int
 
 
 @dataclass
@@ -48,13 +54,17 @@ class Wire:
             future.set_exception(fate)
         elif fate is None:
             self.arrived.append(Outgoing(topic, partition, key, value, headers))
-            future.set_result(None)
+            future.set_result(Arrival(len(self.held(topic, partition)) - 1))
         self.under_way.append(future)
         return future
 
     async def discard(self) -> None:
         """Take note of it."""
         self.discarded += 1
+
+    def held(self, topic: str, partition: int | None) -> list[Outgoing]:
+        """What one topic-partition holds, by offset."""
+        return [m for m in self.arrived if (m.topic, m.partition) == (topic, partition)]
 
     def texts(self) -> list[bytes | None]:
         """The values that arrived."""

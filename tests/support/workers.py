@@ -86,12 +86,19 @@ class Deployment:
 
 
 class WorkerProcess:
-    """``funnelwatch worker`` as a process of its own; a context manager."""
+    """``funnelwatch worker`` as a process of its own; a context manager.
 
-    def __init__(self, deployment: Deployment, name: str) -> None:
+    Args:
+        deployment: which it belongs to.
+        name: of its log.
+        overrides: settings of this worker alone, as in :class:`Deployment`.
+    """
+
+    def __init__(self, deployment: Deployment, name: str, overrides: Mapping[str, str] | None = None) -> None:
         (self.port,) = free_ports(1)
         self.name = name
-        environment = deployment.environment() | {"FUNNELWATCH__HTTP__PORT": str(self.port)}
+        own = {"HTTP__PORT": str(self.port), **(overrides or {})}
+        environment = deployment.environment() | {f"FUNNELWATCH__{key}": own[key] for key in own}
         self._process = Process(
             f"worker {name}",
             [sys.executable, "-m", "streams.cli", "worker"],

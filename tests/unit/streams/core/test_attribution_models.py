@@ -405,8 +405,8 @@ def test_touches_and_shares_survive_a_handover(model: AttributionModel) -> None:
     partition.read(ORDERS, stream([sale, refunded("v9", MINUTE, order_id="O9")]))
     assert partition.process() == REMEMBERED
     after = partition.hand_over(["s7", "S", "s1", "nowhere", "s0"])
-    after.read(CLICKSTREAM, stream(rest))
-    after.read(ORDERS, stream([refund]))
+    after.read_on(CLICKSTREAM, stream(rest))
+    after.read_on(ORDERS, stream([refund]))
     tables = after.finish()
     expected = by_oracle(
         stream([*first, exposure("v2", t=MINUTE), *rest]),
@@ -422,9 +422,10 @@ def test_touches_and_shares_survive_a_handover(model: AttributionModel) -> None:
 @pytest.mark.parametrize(("one", "other"), [("last", "first"), ("first", "linear"), ("linear", "last")])
 def test_a_state_of_another_model_is_refused(one: AttributionModel, other: AttributionModel) -> None:
     """What it remembers is not what this one needs; the error names both."""
-    state = CountedPartition(CountingSettings(attribution=one)).counts.snapshot()
+    owner = CountedPartition(CountingSettings(attribution=one))
+    owner.flush()
     with pytest.raises(CodecError, match=f"state of attribution {one}, these settings say {other}"):
-        CountedPartition(CountingSettings(attribution=other)).counts.restore(state)
+        owner.log.begin(owner.vocabulary, CountingSettings(attribution=other))
 
 
 @pytest.mark.parametrize("model", ["first", "linear"])

@@ -50,7 +50,7 @@ def test_beyond_the_limit_the_order_paid_longest_ago_is_forgotten() -> None:
     paid = PaidOrders(3)
     for number in range(1_000):
         paid.remember(number, paid_order(number))
-    assert [order for order, _ in paid.items()] == [997, 998, 999]
+    assert [order for order in range(1_000) if paid.get(order)] == [997, 998, 999]
     assert len(paid) == 3
 
 
@@ -59,7 +59,64 @@ def test_an_order_paid_again_is_new() -> None:
     paid = PaidOrders(2)
     for number, order in enumerate((1, 2, 1, 3)):
         paid.remember(order, paid_order(number))
-    assert paid.items() == [(1, paid_order(2)), (3, paid_order(3))]
+    assert [paid.get(order) for order in (1, 2, 3)] == [paid_order(2), None, paid_order(3)]
+
+
+def test_what_is_paid_is_told_once() -> None:
+    """With the number it was paid under; again if it is paid again, and as part of a copy."""
+    paid = PaidOrders(9)
+    for number, order in enumerate((1, 2, 1)):
+        paid.remember(order, paid_order(number))
+    assert paid.serials == range(3)
+    assert paid.changes(range(0)) == [(1, 2, paid_order(1)), (2, 1, paid_order(2))]
+    assert paid.changes(range(0)) == []
+    paid.remember(3, paid_order(3))
+    assert paid.changes(range(2)) == [(1, 2, paid_order(1)), (3, 3, paid_order(3))]
+
+
+def test_an_order_is_not_told_twice_at_once() -> None:
+    """New, and in the part that is copied as well."""
+    paid = PaidOrders(9)
+    paid.remember(1, paid_order())
+    assert paid.changes(range(9)) == [(0, 1, paid_order())]
+
+
+def test_what_was_forgotten_before_it_was_told_is_not_told() -> None:
+    """A flush is no larger than what is remembered."""
+    paid = PaidOrders(2)
+    for number in range(100):
+        paid.remember(number, paid_order(number))
+    assert [serial for serial, _, _ in paid.changes(range(100))] == [98, 99]
+    assert paid.serials == range(98, 100)
+
+
+def test_a_copy_forgets_in_the_same_order() -> None:
+    """By when orders were paid last, not by when they came over."""
+    paid, copy = PaidOrders(3), PaidOrders(3)
+    for number, order in enumerate((1, 2, 3, 1)):
+        paid.remember(order, paid_order(number))
+    copy.apply(reversed(paid.changes(range(0))))
+    for order in (4, 5):
+        for one in (paid, copy):
+            one.remember(order, paid_order())
+            assert [one.get(number) for number in range(6)] == [paid.get(number) for number in range(6)]
+    assert [order for order in range(6) if copy.get(order)] == [1, 4, 5]
+
+
+def test_an_older_payment_does_not_undo_a_newer_one() -> None:
+    """What is told again, of a copy that is behind, changes nothing."""
+    copy = PaidOrders(3)
+    copy.apply([(5, 1, paid_order(5)), (2, 1, paid_order(2)), (5, 1, paid_order(5))])
+    assert (copy.get(1), len(copy), copy.serials) == (paid_order(5), 1, range(5, 6))
+
+
+def test_what_came_over_is_no_news_of_the_copy() -> None:
+    """Numbers go on behind it."""
+    copy = PaidOrders(3)
+    copy.apply([(7, 1, paid_order())])
+    assert copy.changes(range(0)) == []
+    copy.remember(2, paid_order(1))
+    assert copy.changes(range(0)) == [(8, 2, paid_order(1))]
 
 
 def test_an_unknown_order_is_none() -> None:
@@ -205,7 +262,7 @@ def test_shares_are_booked_and_remembered() -> None:
         ("refunded", 1): (1, 21),
         ("refunded", 2): (1, 10),
     }
-    assert book.paid.items()[0][1].shares == (3, 1)
+    assert book.paid.changes(range(0))[0][2].shares == (3, 1)
 
 
 # --- how much per key ----------------------------------------------------------------------------

@@ -15,10 +15,10 @@ from streams.core.ordering import UNREAD
 from streams.core.pipeline import CLICKSTREAM, ORDERS, SourcePartition
 from streams.core.rows import Decoded, Detail, Line, Rejected
 from streams.core.settings import CountingSettings
-from streams.core.snapshot import decode_state
+from streams.core.slots import SWEEP
 from streams.core.vocabulary import Vocabulary
 from streams.errors import CodecError
-from streams.events import Outcome, Reason
+from streams.events import Outcome, Reason, RecordBatch
 from streams.formats.keys import key_objection
 from streams.funnel import Funnel
 from tests.support.builders import HOUR, MINUTE, T0, at, click, exposure, line, paid, refunded, stream, view
@@ -67,7 +67,7 @@ def test_a_partition_starts_from_nothing(partition: CountedPartition) -> None:
 
 def test_what_is_read_waits(partition: CountedPartition) -> None:
     """Reading counts no event; the newest event time per topic is known at once."""
-    assert partition.read(CLICKSTREAM, stream([click(t=5), click(t=3)])) == []
+    assert partition.read_on(CLICKSTREAM, stream([click(t=5), click(t=3)])) == []
     assert partition.counts.waiting == 2
     assert partition.counts.newest == (at(5), UNREAD)
     assert list(partition.counts.flush()) == []
@@ -75,7 +75,7 @@ def test_what_is_read_waits(partition: CountedPartition) -> None:
 
 def test_events_below_the_limit_are_counted(partition: CountedPartition) -> None:
     """Strictly below; the rest waits on."""
-    partition.read(CLICKSTREAM, stream([click(t=t) for t in (10, 20, 30)]))
+    partition.read_on(CLICKSTREAM, stream([click(t=t) for t in (10, 20, 30)]))
     assert partition.counts.process(at(20)) == 1
     assert partition.counts.process(at(20)) == 0
     assert partition.counts.process(at(21)) == 1
@@ -92,7 +92,7 @@ def test_the_limit_never_goes_back(partition: CountedPartition) -> None:
 def test_what_cannot_be_counted_comes_back(partition: CountedPartition) -> None:
     """With its place in the batch: first what the decoder refuses, then the future, then the late."""
     values = [click(t=MINUTE * 60), b"{", click(t=0), None, click(t=MINUTE * 600)]
-    rejected = partition.read(CLICKSTREAM, stream(values, kafka_ms=60 * MINUTE))
+    rejected = partition.read_on(CLICKSTREAM, stream(values, kafka_ms=60 * MINUTE))
     assert rejected == [
         Rejected(1, Outcome.INVALID, Reason.NOT_JSON, ""),
         Rejected(3, Outcome.INVALID, Reason.TOMBSTONE, ""),
@@ -104,7 +104,7 @@ def test_what_cannot_be_counted_comes_back(partition: CountedPartition) -> None:
 
 def test_rejected_records_count_at_the_newest_time_read(partition: CountedPartition) -> None:
     """They have no trusted time of their own."""
-    partition.read(CLICKSTREAM, stream([click(t=25_000), b"{", b"["]))
+    partition.read_on(CLICKSTREAM, stream([click(t=25_000), b"{", b"["]))
     assert outcomes(partition.counts.flush()) == {(20_000, 0, "invalid"): 2}
 
 
@@ -112,14 +112,14 @@ def test_rejected_records_count_at_the_records_time_before_anything_is_read(
     partition: CountedPartition,
 ) -> None:
     """Kafka's timestamp is the only time there is."""
-    partition.read(ORDERS, stream([b"{"], kafka_ms=35_000))
+    partition.read_on(ORDERS, stream([b"{"], kafka_ms=35_000))
     assert outcomes(partition.counts.flush()) == {(30_000, 1, "invalid"): 1}
 
 
 def test_outcomes_count_where_the_event_stands_in_line(partition: CountedPartition) -> None:
     """A late record counts as read when it was read, its event in its own bucket."""
     values = [click(t=65_000, event_id="a"), click(t=1_000), click(t=65_000, event_id="a")]
-    partition.read(CLICKSTREAM, stream(values))
+    partition.read_on(CLICKSTREAM, stream(values))
     partition.counts.drain()
     changes = list(partition.counts.flush())
     assert outcomes(changes) == {
@@ -132,8 +132,8 @@ def test_outcomes_count_where_the_event_stands_in_line(partition: CountedPartiti
 
 def test_outcomes_are_told_by_topic(partition: CountedPartition) -> None:
     """Each in the bucket where its topic's record stood."""
-    partition.read(CLICKSTREAM, stream([click(t=1_000), click(t=25_000)]))
-    partition.read(ORDERS, stream([paid(t=15_000, event_id="a"), paid(t=15_000, event_id="a")]))
+    partition.read_on(CLICKSTREAM, stream([click(t=1_000), click(t=25_000)]))
+    partition.read_on(ORDERS, stream([paid(t=15_000, event_id="a"), paid(t=15_000, event_id="a")]))
     partition.counts.drain()
     assert outcomes(partition.counts.flush()) == {
         (0, 0, "accepted"): 1,
@@ -152,7 +152,7 @@ def test_a_place_of_ones_own_wins_field_by_field(partition: CountedPartition) ->
         view(t=3, slot="X", banner="Y"),
         exposure(t=4),
     ]
-    partition.read(CLICKSTREAM, stream(values))
+    partition.read_on(CLICKSTREAM, stream(values))
     cells = partition.finish().cells
     events = {(d, key): cells[T0, d, key].get(VIEW, 0) for _, d, key in cells if d in ("slot", "banner")}
     shown = {(d, key) for _, d, key in cells if cells[T0, d, key].get(0)}
@@ -201,23 +201,22 @@ def test_details_are_let_go_with_their_events() -> None:
     times = [T0, T0, T0 - 20 * MINUTE, T0 + 6 * MINUTE]
     some = rows(4, time=times, event=[1, 1, 2, 3], detail=[0, 1, 2, 3])
     counts.ingest(CLICKSTREAM, Decoded(some, details), i64(T0, T0, T0, T0))
-    assert [serial for serial, _ in decode_state(counts.snapshot()).details] == [0, 1]
+    assert (counts.waiting, len(counts._details)) == (2, 2)
     counts.drain()
-    list(counts.flush())
-    assert decode_state(counts.snapshot()).details == []
+    assert not counts._details
 
 
 def test_batches_may_number_their_details_alike(partition: CountedPartition) -> None:
     """Every decoder starts from zero; lines stay with their events."""
     for number, sku in enumerate("AB"):
-        partition.read(ORDERS, stream([paid("v1", 0, line(sku, "1.00"), order_id=f"O{number}")]))
+        partition.read_on(ORDERS, stream([paid("v1", 0, line(sku, "1.00"), order_id=f"O{number}")]))
     money = {key.key: sums for (_, key), sums in partition.finish().money.items() if key.dimension == "sku"}
     assert money == {"A": (1, 100), "B": (1, 100)}
 
 
 def test_a_batch_of_which_nothing_can_be_read_is_counted(partition: CountedPartition) -> None:
     """No rows, only rejections."""
-    assert len(partition.read(CLICKSTREAM, stream([b"", b"["]))) == 2
+    assert len(partition.read_on(CLICKSTREAM, stream([b"", b"["]))) == 2
     assert partition.finish().outcomes == {(0, Outcome.INVALID): 2}
 
 
@@ -226,7 +225,7 @@ def test_a_batch_of_which_nothing_can_be_read_is_counted(partition: CountedParti
 
 def test_a_flush_takes_what_was_counted_since_the_last_one(partition: CountedPartition) -> None:
     """Bucket by bucket in the order of time; a bucket that goes on growing comes again with what is new."""
-    partition.read(CLICKSTREAM, stream([click(t=t) for t in (0, 10_000, 10_500, 12_000)]))
+    partition.read_on(CLICKSTREAM, stream([click(t=t) for t in (0, 10_000, 10_500, 12_000)]))
     partition.counts.process(at(11_000))
     assert added(partition.counts.flush()) == [(0, [1, 1]), (10_000, [2])]
     partition.counts.process(at(13_000))
@@ -236,10 +235,10 @@ def test_a_flush_takes_what_was_counted_since_the_last_one(partition: CountedPar
 
 def test_a_late_event_is_one_more_thing_to_add(partition: CountedPartition) -> None:
     """However long ago its bucket was flushed."""
-    partition.read(CLICKSTREAM, stream([click(t=0), click(t=65_000)]))
+    partition.read_on(CLICKSTREAM, stream([click(t=0), click(t=65_000)]))
     partition.counts.drain()
     assert added(partition.counts.flush()) == [(0, [1, 1]), (60_000, [1])]
-    partition.read(CLICKSTREAM, [stream([click(t=9_000)])[0]._replace(offset=2)])
+    partition.read_on(CLICKSTREAM, stream([click(t=9_000)]))
     partition.counts.drain()
     assert added(partition.counts.flush()) == [(0, [1]), (60_000, [])]
 
@@ -256,8 +255,8 @@ def stories() -> CountedPartition:
         view("v1", t=8_000, sku="A"),
         exposure(t=9_000, sku=["A", "B"]),
     ]
-    partition.read(CLICKSTREAM, stream(values))
-    partition.read(
+    partition.read_on(CLICKSTREAM, stream(values))
+    partition.read_on(
         ORDERS,
         stream([paid("v2", 2_000, line("B", "3.00"), order_id="O1"), paid("v1", 9_500, order_id="O0")]),
     )
@@ -269,9 +268,9 @@ def stories() -> CountedPartition:
 def rest(partition: CountedPartition) -> Any:
     """What comes after, touching everything remembered."""
     values = [click("v1", t=8_500, event_id="seen"), view("v2", t=9_000, sku="B")]
-    partition.read(CLICKSTREAM, stream(values))
+    partition.read_on(CLICKSTREAM, stream(values))
     refund = refunded("v2", 9_700, order_id="O1", currency=None)
-    partition.read(ORDERS, stream([refund, paid("v2", 9_800, line("A", "2.00"), order_id="O2")]))
+    partition.read_on(ORDERS, stream([refund, paid("v2", 9_800, line("A", "2.00"), order_id="O2")]))
     return partition.finish()
 
 
@@ -288,6 +287,19 @@ def test_a_handover_can_follow_a_handover() -> None:
     assert rest(stories().hand_over(["B"]).hand_over(["A", "Y"]).hand_over()) == rest(stories())
 
 
+@pytest.mark.parametrize("flushed", [True, False])
+def test_what_was_done_since_the_last_flush_is_done_again(*, flushed: bool) -> None:
+    """An owner that was killed has counted it for nobody; what it had flushed is not counted again."""
+    partition = stories()
+    partition.flush()
+    partition.read_on(CLICKSTREAM, stream([exposure(t=20_000), b"{"]))
+    partition.read_on(ORDERS, stream([paid(t=20_000, order_id="O9")]))
+    partition.process()
+    tables = partition.hand_over(flushed=flushed).finish()
+    assert tables.outcomes == {(0, Outcome.ACCEPTED): 5, (0, Outcome.INVALID): 1, (1, Outcome.ACCEPTED): 3}
+    assert sum(n for (_, key), (n, _) in tables.money.items() if key.dimension == "all") == 3
+
+
 def test_times_and_limits_are_handed_over() -> None:
     """How far was read and counted, and what waits."""
     before = stories()
@@ -302,21 +314,66 @@ def test_an_empty_state_can_be_handed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    "funnel",
-    [Funnel(nodes=("exposure", "click", "view", "paid")), Funnel(extra_dimensions=("channel",))],
+    ("funnel", "which"),
+    [
+        (Funnel(nodes=("exposure", "click", "view", "paid")), "another funnel"),
+        (Funnel(extra_dimensions=("channel",)), "other dimensions"),
+    ],
     ids=["nodes", "dimensions"],
 )
-def test_a_state_of_another_funnel_is_refused(funnel: Funnel) -> None:
+def test_a_state_of_another_funnel_is_refused(funnel: Funnel, which: str) -> None:
     """Its numbers mean other stages or dimensions."""
-    with pytest.raises(CodecError, match="another funnel"):
-        CountedPartition(funnel=funnel).counts.restore(CountedPartition().counts.snapshot())
+    owner = stories()
+    owner.flush()
+    other = CountedPartition(funnel=funnel)
+    with pytest.raises(CodecError, match=f"state of {which}$"):
+        owner.log.begin(other.vocabulary, other.settings)
 
 
-def test_a_damaged_state_is_refused() -> None:
-    """Half of a snapshot is none."""
-    data = stories().counts.snapshot()
-    with pytest.raises(CodecError, match=r"^damaged state$"):
-        CountedPartition().counts.restore(data[: len(data) // 2])
+def test_changes_of_other_tables_are_refused() -> None:
+    """None of them is taken up, rather than some."""
+    changes = stories().counts.changes(range(SWEEP), range(0))
+    del changes.tables["clicks"]
+    copy = SourcePartition(Vocabulary(Funnel(), key_objection), CountingSettings())
+    with pytest.raises(CodecError, match=r"^state of other tables$"):
+        copy.apply(changes)
+    assert copy.limit_ms == UNREAD
+
+
+def test_rewinding_forgets_what_waits_and_nothing_else() -> None:
+    """Events, their lines and lists, and counts that were not flushed; what is remembered stays."""
+    counts = stories().counts
+    held, limit = counts.nbytes(), counts.limit_ms
+    assert counts._details
+    counts.rewind((at(1), UNREAD))
+    assert (counts.newest, counts.waiting, len(counts._details)) == ((at(1), UNREAD), 0, 0)
+    assert list(counts.flush()) == []
+    assert counts.limit_ms == limit
+    after = counts.nbytes()
+    assert {kind for kind in held if after[kind] != held[kind]} == {"waiting"}
+
+
+def test_known_records_are_counted_where_they_waited_and_nowhere_else(partition: CountedPartition) -> None:
+    """Read again: those below the limit and those turned away were counted; the rest was not."""
+    values = [click(t=0), b"{", click(t=10_000), click(t=11_000)]
+    batch = partition.decode(RecordBatch.of(stream(values)))
+    counts = partition.counts
+    counts.process(at(11_000))
+    assert counts.ingest(CLICKSTREAM, *batch, known=3) == []
+    assert counts.waiting == 1
+    counts.drain()
+    assert outcomes(counts.flush()) == {(10_000, 0, "accepted"): 1}
+
+
+def test_unknown_records_are_counted_below_the_limit_too(partition: CountedPartition) -> None:
+    """A topic that had fallen silent comes with what is older: nobody has counted that."""
+    batch = partition.decode(RecordBatch.of(stream([click(t=0), b"{", click(t=10_000)])))
+    counts = partition.counts
+    counts.process(at(11_000))
+    assert len(counts.ingest(CLICKSTREAM, *batch, known=1)) == 1
+    assert counts.waiting == 1
+    counts.drain()
+    assert outcomes(counts.flush()) == {(10_000, 0, "invalid"): 1, (10_000, 0, "accepted"): 1}
 
 
 # --- bounds --------------------------------------------------------------------------------------
@@ -328,7 +385,7 @@ def test_a_million_unknown_skus_are_other() -> None:
     held = []
     for batch in range(10):
         skus = [[f"S{batch}_{event}_{sku}" for sku in range(500)] for event in range(200)]
-        partition.read(
+        partition.read_on(
             CLICKSTREAM, stream([click(f"v{n}", t=batch * HOUR, sku=s) for n, s in enumerate(skus)])
         )
         partition.process()
@@ -353,18 +410,18 @@ def test_visitors_and_ids_are_forgotten_when_their_time_is_over() -> None:
     for minute in range(120):
         values = [click(f"v{minute}_{n}", t=minute * MINUTE + n * 100) for n in range(100)]
         for topic in (CLICKSTREAM, ORDERS):
-            partition.read(topic, stream(values))
+            partition.read_on(topic, stream(values))
         partition.process()
         sizes.append(sum(partition.counts.nbytes().values()))
     assert max(sizes) == sizes[5]
 
 
 def test_orders_beyond_the_limit_are_forgotten() -> None:
-    """The snapshot of many orders is that of the last few."""
+    """Of many orders the last few are remembered."""
     partition = CountedPartition(CountingSettings(remembered_orders=10))
     orders = [paid("v1", t=number, order_id=f"O{number}") for number in range(2_000)]
-    partition.read(ORDERS, stream(orders))
-    partition.read(ORDERS, stream([refunded("v1", 2_000, order_id=f"O{n}") for n in (1_989, 1_990)]))
+    partition.read_on(ORDERS, stream(orders))
+    partition.read_on(ORDERS, stream([refunded("v1", 2_000, order_id=f"O{n}") for n in (1_989, 1_990)]))
     sums = {
         key.currency: sums for (_, key), sums in partition.finish().money.items() if key.kind == "refunded"
     }
@@ -376,7 +433,7 @@ def test_a_batch_may_span_more_time_than_dedupe_looks_back() -> None:
     settings = CountingSettings(dedupe_horizon_ms=10_000)
     partition = CountedPartition(settings)
     times = [0, 5_000, 20_000, 25_000, 31_000, 100_000, 105_000, 300_000]
-    partition.read(CLICKSTREAM, stream([click(t=t, event_id="x") for t in times]))
+    partition.read_on(CLICKSTREAM, stream([click(t=t, event_id="x") for t in times]))
     assert partition.finish().outcomes == {(0, Outcome.ACCEPTED): 5, (0, Outcome.DUPLICATE): 3}
 
 
@@ -384,7 +441,7 @@ def test_a_late_id_is_held_against_the_last_accepted_of_a_long_batch() -> None:
     """Close to one that was accepted first, far from the one accepted last: it is no duplicate."""
     partition = CountedPartition(CountingSettings(dedupe_horizon_ms=10_000))
     values = [click(t=t, event_id="x") for t in (0, 100_000)]
-    partition.read(CLICKSTREAM, stream([*values, click(t=200_000), click(t=5_000, event_id="x")]))
+    partition.read_on(CLICKSTREAM, stream([*values, click(t=200_000), click(t=5_000, event_id="x")]))
     assert partition.finish().outcomes == {(0, Outcome.ACCEPTED): 3, (0, Outcome.LATE): 1}
 
 
@@ -398,7 +455,7 @@ def test_more_rows_than_one_piece_holds_are_all_counted() -> None:
         )
         for n in range(number)
     ]
-    partition.read(CLICKSTREAM, stream([value.encode() for value in values]))
+    partition.read_on(CLICKSTREAM, stream([value.encode() for value in values]))
     tables = partition.finish()
     assert tables.cells[T0, "all", "all"] == {VIEW: number, VISITORS + VIEW: 50_000}
 
@@ -408,7 +465,7 @@ def test_bytes_are_told_by_kind() -> None:
     partition = CountedPartition()
     before = partition.counts.nbytes()
     assert set(before) == {"dedupe", "visitors", "clicks", "waiting"}
-    partition.read(CLICKSTREAM, stream([click(f"v{n}", sku="A") for n in range(3_000)]))
+    partition.read_on(CLICKSTREAM, stream([click(f"v{n}", sku="A") for n in range(3_000)]))
     read = partition.counts.nbytes()
     assert [kind for kind in before if read[kind] > before[kind]] == ["waiting"]
     partition.finish()
@@ -419,13 +476,13 @@ def test_bytes_are_told_by_kind() -> None:
 def test_an_idle_topic_finds_all_that_it_may_ask_for(partition: CountedPartition) -> None:
     """Its next order may be as late as is allowed, and ask for a click a whole window before."""
     hour = 60 * MINUTE
-    partition.read(CLICKSTREAM, stream([click("v", t=2 * hour - 40 * MINUTE, slot="A")]))
-    partition.read(ORDERS, stream([paid("w", t=2 * hour)]))
+    partition.read_on(CLICKSTREAM, stream([click("v", t=2 * hour - 40 * MINUTE, slot="A")]))
+    partition.read_on(ORDERS, stream([paid("w", t=2 * hour)]))
     partition.counts.process(at(2 * hour + 1))
     others = [click(f"v{n}", t=3 * hour + n) for n in range(3_000)]
-    partition.read(CLICKSTREAM, stream(others))
+    partition.read_on(CLICKSTREAM, stream(others))
     partition.counts.process(partition.counts.newest[CLICKSTREAM])
-    partition.read(ORDERS, stream([paid("v", t=2 * hour - 10 * MINUTE, order_id="O2")]))
+    partition.read_on(ORDERS, stream([paid("v", t=2 * hour - 10 * MINUTE, order_id="O2")]))
     tables = partition.finish()
     assert [key for _, d, key in tables.cells if d == "slot"].count("A") == 2
 
@@ -434,11 +491,11 @@ def test_the_memory_of_a_silent_topic_ends() -> None:
     """A topic that fell silent keeps the other's clicks for six hours, not for ever."""
     settings = CountingSettings(attribution_window_ms=MINUTE)
     partition = CountedPartition(settings)
-    partition.read(ORDERS, stream([paid(t=0)]))
+    partition.read_on(ORDERS, stream([paid(t=0)]))
     sizes = []
     for hour in range(30):
         values = [click(f"v{hour}_{n}", t=hour * 60 * MINUTE + n) for n in range(300)]
-        partition.read(CLICKSTREAM, stream(values, kafka_ms=10**9))
+        partition.read_on(CLICKSTREAM, stream(values, kafka_ms=10**9))
         partition.counts.process(partition.counts.newest[0])
         sizes.append(partition.counts.nbytes()["clicks"])
     assert max(sizes) == max(sizes[:12])

@@ -84,14 +84,13 @@ def test_memory_follows_what_waits() -> None:
     assert lists.codes(i64(kept)).tolist() == [41, 42]
 
 
-def test_the_next_owner_finds_them_under_other_codes() -> None:
-    """Numbers stay, codes are the reader's."""
-    lists, owner = SkuLists(), SkuLists()
+def test_numbers_go_on_after_lists_were_dropped() -> None:
+    """What comes in later is found beside what is kept."""
+    lists = SkuLists()
     adopt(lists, [1, 2], last_ms=10)
     (kept,) = adopt(lists, [3, 4], last_ms=20)
     lists.forget_before(15)
-    owner.restore(lists.state(), lambda codes: codes + np.int32(100))
-    assert owner.codes(i64(kept)).tolist() == [103, 104]
-    (new,) = adopt(owner, [9], last_ms=40)
-    owner.forget_before(30)
-    assert (len(owner), owner.codes(i64(new)).tolist()) == (1, [9])
+    (new,) = adopt(lists, [9], last_ms=40)
+    assert lists.codes(i64(new, kept)).tolist() == [9, 3, 4]
+    lists.forget_before(30)
+    assert (len(lists), lists.codes(i64(new)).tolist()) == (1, [9])

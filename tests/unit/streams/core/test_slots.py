@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from streams.core.slots import WAYS, TimedSlots
+from streams.core.slots import SWEEP, WAYS, TimedSlots
 from tests.support.columns import i32, i64, u64
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 T0 = 1_762_689_600_000
 DAY = 86_400_000
 NEVER = -(1 << 62)
+NOTHING = range(0)
 
 
 def some_keys(count: int, seed: int = 1) -> NDArray[np.uint64]:
@@ -37,12 +39,40 @@ def put(table: TimedSlots, keys: NDArray[np.uint64], times: NDArray[np.int64] | 
     return slots
 
 
+def put_since(table: TimedSlots, keys: NDArray[np.uint64], now: int) -> None:
+    """Remember keys as of now; what is older has expired."""
+    table.write_times(table.resolve(keys, now), np.full(keys.size, now))
+
+
 def times_of(table: TimedSlots, keys: NDArray[np.uint64]) -> list[int]:
     """Times of keys that are there."""
     slots = table.find(keys)
     assert (slots >= 0).all()
     times: list[int] = table.times(slots)[0].tolist()
     return times
+
+
+def follow(
+    table: TimedSlots, copy: TimedSlots, swept: range = NOTHING, cutoff_ms: int = NEVER
+) -> list[int]:
+    """Bring changes of a table, and all of a part of it, into a copy; the keys that were brought."""
+    state = table.changes(swept, cutoff_ms)
+    copy.apply(state, [np.frombuffer(column, dtype=np.int32) for column in state.payload], cutoff_ms)
+    keys: list[int] = np.frombuffer(state.keys, dtype=np.uint64).tolist()
+    return keys
+
+
+def parts(count: int) -> list[range]:
+    """All of a table in so many parts, which do not end where buckets end."""
+    ends = [number * SWEEP // count for number in range(count + 1)]
+    return [range(start, end) for start, end in itertools.pairwise(ends)]
+
+
+def entries(table: TimedSlots, cutoff_ms: int = NEVER) -> dict[int, tuple[int, ...]]:
+    """Time and payload per key, of all that are not older than a cutoff."""
+    keys, _, payload = table.live(cutoff_ms)
+    times = table.times(table.find(keys))[0].tolist()
+    return dict(zip(keys.tolist(), zip(times, *payload.tolist(), strict=True), strict=True))
 
 
 def test_an_unknown_key_has_no_slot() -> None:
@@ -165,7 +195,7 @@ def test_a_table_is_filled_well_before_it_grows() -> None:
         size = table.nbytes
         put(table, keys[start : start + 100], T0)
         if table.nbytes > size:
-            capacity, used = size // 12, start
+            capacity, used = size // 13, start
     assert used / capacity > 0.5
 
 
@@ -200,7 +230,7 @@ def test_no_times_change_nothing() -> None:
     """Writing no times to no slots is allowed before anything is known about time."""
     table = TimedSlots()
     table.write_times(i64(), i64())
-    assert table.state().base_ms is None
+    assert table.changes(range(SWEEP), NEVER).base_ms is None
 
 
 @pytest.mark.parametrize("jump", [DAY, 24 * DAY, 49 * DAY, 50 * DAY, 400 * DAY, 10_000 * DAY])
@@ -264,31 +294,185 @@ def test_a_time_before_the_base_counts_as_the_base() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 1_000, 70_000])
-def test_a_restored_table_knows_the_same(count: int) -> None:
-    """Keys, times and payload come back, whatever their number."""
+def test_a_copy_knows_the_same(count: int) -> None:
+    """Keys, times and payload come over, whatever their number."""
     table = TimedSlots(payload=1)
     keys = some_keys(count)
     slots = put(table, keys, T0 + np.arange(count))
     table.payload[0, slots] = np.arange(count)
     copy = TimedSlots(payload=1)
-    copy.restore(table.state())
+    follow(table, copy, range(SWEEP))
     assert times_of(copy, keys) == [T0 + number for number in range(count)]
     assert copy.payload[0, copy.find(keys)].tolist() == list(range(count))
     assert copy.live(NEVER)[0].size == count
 
 
-def test_a_restored_table_goes_on_as_the_first_would() -> None:
+def test_a_copy_goes_on_as_the_first_would() -> None:
     """Time goes on from the same base: later times, cutoffs and new keys work on."""
     table = TimedSlots()
     put(table, u64(5), T0)
     copy = TimedSlots()
-    copy.restore(table.state())
+    follow(table, copy, range(SWEEP))
     put(copy, u64(7), T0 + 60 * DAY)
     assert times_of(copy, u64(7)) == [T0 + 60 * DAY]
     assert copy.times(copy.resolve(u64(5), T0 + 60 * DAY))[1].tolist() == [True]
 
 
+def test_changes_are_told_once() -> None:
+    """What was written since the last call, again if it was written again."""
+    table, copy = TimedSlots(), TimedSlots()
+    put(table, u64(5, 7), T0)
+    assert sorted(follow(table, copy)) == [5, 7]
+    assert follow(table, copy) == []
+    put(table, u64(7), T0 + 1)
+    assert follow(table, copy) == [7]
+    assert entries(copy) == entries(table) == {5: (T0,), 7: (T0 + 1,)}
+
+
+def test_what_was_only_asked_for_is_no_change() -> None:
+    """Finding, and resolving what is known or never gets a time."""
+    table = TimedSlots()
+    put(table, u64(5), T0)
+    table.changes(NOTHING, NEVER)
+    table.find(u64(5, 9))
+    table.resolve(u64(5, 7), NEVER)
+    assert table.changes(range(SWEEP), NEVER).keys == u64(5).tobytes()
+    assert table.changes(NOTHING, NEVER).keys == b""
+
+
+def test_changes_are_counted() -> None:
+    """How many were written; what is only copied is not."""
+    table = TimedSlots()
+    put(table, some_keys(100), T0)
+    assert table.written == 0
+    table.changes(range(SWEEP), NEVER)
+    assert table.written == 100
+    put(table, some_keys(3), T0 + 1)
+    table.changes(range(SWEEP), NEVER)
+    assert table.written == 3
+    table.changes(range(SWEEP), NEVER)
+    assert table.written == 0
+
+
+def test_what_is_brought_is_no_change_of_the_copy() -> None:
+    """Whoever goes on with a copy tells what it changes itself; also of an entry that was brought."""
+    table, copy = TimedSlots(), TimedSlots()
+    put(table, some_keys(3_000), T0)
+    follow(table, copy, range(SWEEP))
+    assert copy.changes(NOTHING, NEVER).keys == b""
+    put(copy, some_keys(1), T0 + 1)
+    assert copy.changes(NOTHING, NEVER).keys == some_keys(1).tobytes()
+
+
+def test_expired_entries_are_not_told() -> None:
+    """Neither as changes nor in a copy; the cutoff itself is alive."""
+    table = TimedSlots()
+    put(table, u64(5, 7), i64(T0, T0 + 1))
+    assert follow(table, TimedSlots(), range(SWEEP), T0 + 1) == [7]
+    put(table, u64(9), T0)
+    assert follow(table, TimedSlots(), NOTHING, T0 + 1) == []
+
+
+def test_nothing_brings_nothing() -> None:
+    """A table that never had a time, and one of which nothing changed."""
+    copy = TimedSlots(payload=2)
+    follow(TimedSlots(payload=2), copy, range(SWEEP))
+    assert entries(copy) == {}
+    table = TimedSlots(payload=2)
+    put(table, u64(5), T0)
+    table.changes(NOTHING, NEVER)
+    follow(table, copy)
+    assert entries(copy) == {}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 100, 127, 129, 601])
+def test_any_parts_make_a_whole(count: int) -> None:
+    """More parts than buckets or fewer, and parts that end within a bucket."""
+    table, copy = TimedSlots(payload=1), TimedSlots(payload=1)
+    keys = some_keys(500)
+    slots = put(table, keys, T0 + np.arange(500))
+    table.payload[0, slots] = np.arange(500)
+    table.changes(NOTHING, NEVER)
+    for part in parts(count):
+        follow(table, copy, part)
+    assert entries(copy) == entries(table)
+
+
+def test_a_part_is_about_as_large_as_it_says() -> None:
+    """A hundredth of the parts is a hundredth of the entries: nothing is copied twice without need."""
+    table = TimedSlots()
+    put(table, some_keys(20_000), T0)
+    table.changes(NOTHING, NEVER)
+    sizes = [len(table.changes(part, NEVER).keys) // 8 for part in parts(100)]
+    assert max(sizes) < 400
+    assert sum(sizes) < 1.05 * 20_000
+
+
+@pytest.mark.parametrize("grows_at", [0, 1, 37, 50, 99])
+@pytest.mark.parametrize("count", [100, 601])
+def test_buckets_may_double_in_the_middle_of_a_copy(grows_at: int, count: int) -> None:
+    """No entry falls between two parts, though they were measured in other buckets."""
+    table, copy = TimedSlots(payload=1), TimedSlots(payload=1)
+    put(table, some_keys(500), T0)
+    table.changes(NOTHING, NEVER)
+    size = table.nbytes
+    for number, part in enumerate(parts(count)):
+        if number == grows_at:
+            slots = put(table, some_keys(3_000, seed=2), T0 + 1)
+            table.payload[0, slots] = np.arange(3_000)
+        follow(table, copy, part)
+    assert table.nbytes >= 4 * size
+    assert entries(copy) == entries(table)
+
+
+def test_growing_loses_no_change() -> None:
+    """What was written before buckets doubled is a change still."""
+    table, copy = TimedSlots(), TimedSlots()
+    put(table, some_keys(400), T0)
+    put(table, some_keys(4_000, seed=2), T0)
+    assert len(follow(table, copy)) == 4_400
+    assert entries(copy) == entries(table)
+
+
+@pytest.mark.parametrize("spread_at", [0, 1, 50, 99])
+def test_keys_may_be_spread_anew_in_the_middle_of_a_copy(spread_at: int) -> None:
+    """All have another place then, some of them in a part that is copied already: all are told again."""
+    table, copy = TimedSlots(), TimedSlots()
+    keys = some_keys(200)
+    put(table, keys, T0)
+    table.changes(NOTHING, NEVER)
+    for number, part in enumerate(parts(100)):
+        if number == spread_at:
+            put(table, clump(3 * WAYS), T0 + 1)
+        follow(table, copy, part)
+    assert table.nbytes == TimedSlots().nbytes
+    assert entries(copy) == entries(table)
+
+
+@pytest.mark.parametrize("jump", [0, 20 * DAY, 30 * DAY])
+def test_times_are_the_same_on_another_base(jump: int) -> None:
+    """The base of a copy is its own, whatever it had seen; within 24 days all times are exact."""
+    table, copy = TimedSlots(), TimedSlots()
+    put(table, u64(5), T0)
+    put(table, u64(7), T0 + jump)
+    put(copy, u64(11), T0 - 40 * DAY)
+    follow(table, copy, range(SWEEP))
+    newest = T0 + jump
+    assert times_of(copy, u64(7)) == [newest]
+    assert times_of(copy, u64(5)) == [max(T0, newest - (1 << 31) + 1) if jump > 20 * DAY else T0]
+
+
+def test_a_copy_forgets_what_has_expired() -> None:
+    """It needs no more room than what is alive, however many flushes it follows."""
+    table, copy = TimedSlots(), TimedSlots()
+    for batch in range(20):
+        now = T0 + batch * 1_000
+        put_since(table, some_keys(500, seed=batch), now)
+        follow(table, copy, NOTHING, now)
+    assert copy.nbytes == TimedSlots().nbytes
+
+
 def test_bytes_are_those_of_the_arrays() -> None:
-    """Twelve bytes a slot, and four more per payload column."""
-    assert TimedSlots().nbytes == 128 * WAYS * 12
-    assert TimedSlots(payload=2).nbytes == 128 * WAYS * 20
+    """Thirteen bytes a slot, and four more per payload column."""
+    assert TimedSlots().nbytes == 128 * WAYS * 13
+    assert TimedSlots(payload=2).nbytes == 128 * WAYS * 21

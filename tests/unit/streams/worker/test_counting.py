@@ -9,10 +9,9 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 from prometheus_client import CollectorRegistry
 
-from streams.codec import decode_rollup
+from streams.codec import decode_rollup, sent_again
 from streams.core.merge import Applied, ShardMerge, Totals
 from streams.core.ordering import Patience
-from streams.core.pipeline import SourcePartition
 from streams.core.settings import CountingSettings
 from streams.core.vocabulary import Vocabulary
 from streams.errors import DeadLetterLimit
@@ -24,15 +23,18 @@ from streams.funnel import Funnel
 from streams.metrics.pipeline import PipelineMetrics
 from streams.worker.batching import Position
 from streams.worker.counting import Counting, CountingTopics
-from streams.worker.publishing import Outbox
+from streams.worker.publishing import Outbox, Outgoing
+from streams.worker.state_log import Life, Marker, StateLog, decode_entry, encode_entry, life_key
 from tests.support.builders import HOUR, T0, at, click, paid, stream
 from tests.support.clock import ManualClock
-from tests.support.wire import Wire
+from tests.support.state_log import TOPIC, MemoryLog
+from tests.support.wire import LOST, Arrival, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.results import Rollup
+    from streams.worker.counting import AssignedPartition
 
 CLICKSTREAM, ORDERS = "clickstream", "orders"
 SETTINGS = CountingSettings()
@@ -41,10 +43,22 @@ IDLE_MS, SILENCE_MS = 2_000, 30_000
 
 
 class Bench:
-    """A counting side with one partition, on a wire and a clock of the test's own."""
+    """A counting side with one partition, on a wire and a clock of the test's own.
 
-    def __init__(self, stop_after: int | None = None, *, shards: int = 1, clock_ms: int = at(HOUR)) -> None:
-        self.wire, self.clock, self.acked = Wire(), ManualClock(clock_ms), list[str]()
+    Args:
+        wire: what is with the broker already.
+        partition: the first to be counted; None for none.
+    """
+
+    def __init__(
+        self,
+        stop_after: int | None = None,
+        *,
+        shards: int = 1,
+        wire: Wire | None = None,
+        partition: int | None = 0,
+    ) -> None:
+        self.wire, self.clock, self.acked = wire or Wire(), ManualClock(at(HOUR)), list[str]()
         self.outbox = Outbox(self.wire)
         funnel = Funnel()
         vocabulary = Vocabulary(funnel, key_objection, max_keys=SETTINGS.max_tracked_keys, shards=shards)
@@ -60,15 +74,39 @@ class Bench:
             patience=Patience(IDLE_MS, SILENCE_MS),
             stop_after=stop_after,
         )
-        self.assigned = self.counting.assign(0)
+        if partition is not None:
+            self.assigned = self.begin(partition)
         self.position = Position(None, None, None)
 
+    def begin(self, number: int) -> AssignedPartition:
+        """A life of a source partition behind what is with the broker, fenced off from the ones before."""
+        log = MemoryLog()
+        log.entries = [(message.key, message.value) for message in self.wire.held(TOPIC, number)]
+        behind = len(log.entries)
+        reader = log.reader(self.counting.vocabulary, SETTINGS)
+        log.life(reader, reader.seen + 1)
+        reader.check()
+        self.wire.arrived += [Outgoing(TOPIC, number, key, value) for key, value in log.entries[behind:]]
+        self.wire.arrived += [
+            Outgoing("rollups", shard, None, sent_again(data, reader.generation))
+            for rollups in reader.unsent
+            for shard, data in rollups
+        ]
+        state_log = StateLog(TOPIC, number, reader, self.counting.vocabulary)
+        return self.counting.assign(number, state_log, reader.counts)
+
     def take(
-        self, name: str, values: Sequence[bytes | None], *, topic: str = CLICKSTREAM, first: int = 0
+        self,
+        name: str,
+        values: Sequence[bytes | None],
+        *,
+        topic: str = CLICKSTREAM,
+        first: int = 0,
+        number: int = 0,
     ) -> None:
         """One batch comes in; ``name`` is noted when it is acknowledged."""
         records = [record._replace(offset=record.offset + first) for record in stream(values)]
-        self.counting.take(topic, 0, RecordBatch.of(records), lambda: self.acked.append(name))
+        self.counting.take(topic, number, RecordBatch.of(records), lambda: self.acked.append(name))
 
     def settle(self) -> None:
         """Both topics have nothing left for so long that all that waits is due."""
@@ -78,6 +116,11 @@ class Bench:
     async def flush(self) -> bool:
         """What is due is counted and sent."""
         return await self.counting.flush(lambda *_: self.position)
+
+    def topics(self) -> list[str]:
+        """The topics of all that has arrived behind the claim and the life, in order, repetitions left out."""
+        names = [message.topic for message in self.wire.arrived[2:]]
+        return [name for place, name in enumerate(names) if names[:place][-1:] != [name]]
 
     def rollups(self) -> list[Rollup]:
         """The rollups that have arrived, in their order."""
@@ -90,6 +133,12 @@ class Bench:
             if merges.setdefault(rollup.shard, ShardMerge()).apply(rollup) is Applied.APPLIED:
                 totals.add(rollup)
         return sum(totals.outcomes.values())
+
+
+async def turns() -> None:
+    """Let everybody come as far as they can."""
+    for _ in range(50):
+        await asyncio.sleep(0)
 
 
 def numbers(rollups: Sequence[Rollup]) -> dict[tuple[int, int, int], list[int]]:
@@ -114,18 +163,48 @@ async def test_a_batch_is_acknowledged_when_all_of_it_is_counted() -> None:
     assert bench.acked == ["first", "second"]
 
 
-async def test_what_kafka_has_not_taken_is_not_acknowledged() -> None:
-    """The rollups must be with the broker first; they go again with the next flush."""
+async def test_the_log_goes_first_then_the_rollups_then_the_acknowledgements() -> None:
+    """Rollups leave when the log has their flush, batches are acknowledged when the rollups are there."""
     bench = Bench()
     bench.take("first", [click("v1", 0)])
     bench.settle()
-    bench.wire.closed = KafkaConnectionError("gone")
+    bench.wire.fate = [None, LOST]
+    flushing = asyncio.ensure_future(bench.flush())
+    await turns()
+    assert (bench.topics(), bench.acked) == ([TOPIC], [])
+    (marker,) = bench.wire.under_way[1:]
+    bench.wire.fate = [LOST]
+    marker.set_result(Arrival(3))
+    await turns()
+    assert (bench.topics(), bench.acked) == ([TOPIC], [])
+    bench.wire.under_way[2].set_result(Arrival(0))
+    assert await flushing
+    assert bench.acked == ["first"]
+
+
+@pytest.mark.parametrize("stage", range(4))
+async def test_what_kafka_has_not_taken_is_not_acknowledged(stage: int) -> None:
+    """Chunk, marker and both rollups must be with the broker; what is not goes first with the next flush."""
+    bench = Bench()
+    bench.take("first", [click("v1", 0), click("v1", 20_000)])
+    bench.settle()
+    bench.wire.fate = [None] * stage + [KafkaConnectionError("gone")]
     assert not await bench.flush()
     assert bench.acked == []
-    bench.wire.closed = None
+    bench.take("second", [click("v2", 600_000)], first=2)
+    bench.settle()
     assert await bench.flush()
-    assert bench.acked == ["first"]
-    assert {message.topic for message in bench.wire.arrived} == {"rollups"}
+    assert bench.acked == ["first", "second"]
+    assert bench.topics() == [TOPIC, "rollups"] * 2
+    (found,) = numbers(bench.rollups()).values()
+    assert sorted(set(found)) == list(range(3))
+    assert bench.counted() == 3
+    # Whoever reads the log finds all of it, and everything in its order.
+    entries = [decode_entry(message.value or b"") for message in bench.wire.held(TOPIC, 0)]
+    assert list(dict.fromkeys(entry.flush for entry in entries if isinstance(entry, Marker))) == [0, 1]
+    successor = Bench(wire=bench.wire)
+    assert [reading.next_offset for reading in successor.assigned.readings] == [3, None]
+    assert successor.counted() == 3
 
 
 @pytest.mark.parametrize(
@@ -156,16 +235,16 @@ async def test_only_a_topic_known_to_be_empty_holds_nobody_back(
 
 
 async def test_what_comes_again_is_not_counted_again() -> None:
-    """Records below what was taken in are skipped, but their batch is acknowledged too."""
+    """Records below what was taken in are skipped, but their batch is acknowledged too: at once if nothing is new."""
     bench = Bench()
     bench.take("first", [click("v1", 0), click("v1", 1)])
     bench.take("again", [click("v1", 0), click("v1", 1), click("v1", 2)])
     bench.take("old", [click("v1", 0)])
     assert bench.assigned.counts.waiting == 3
-    assert bench.assigned.next_offset == [3, None]
+    assert [reading.next_offset for reading in bench.assigned.readings] == [3, None]
     bench.settle()
     assert await bench.flush()
-    assert bench.acked == ["first", "again", "old"]
+    assert bench.acked == ["old", "first", "again"]
 
 
 async def test_a_dead_letter_says_what_where_and_why() -> None:
@@ -175,8 +254,8 @@ async def test_a_dead_letter_says_what_where_and_why() -> None:
     records = [Record(7, T0, b"{", b"k"), Record(8, T0, None, b"gone"), Record(9, T0, large)]
     bench.counting.take(CLICKSTREAM, 0, RecordBatch.of(records), lambda: None)
     assert await bench.outbox.send()
-    letters = bench.wire.arrived
-    assert [letter.topic for letter in letters] == ["deadletter"] * 3
+    letters = bench.wire.held("deadletter", None)
+    assert len(letters) == 3
     assert [(letter.key, letter.value) for letter in letters] == [
         (b"k", b"{"),
         (b"gone", None),
@@ -206,15 +285,113 @@ async def test_too_many_invalid_records_in_a_row_end_the_worker() -> None:
         bench.take("d", [b"{"], first=8)
 
 
-async def test_a_dropped_partition_sends_nothing_more() -> None:
+async def test_what_goes_is_whole_in_the_log() -> None:
+    """All that was due is counted, logged, sent and acknowledged; what waits is left to the next owner."""
+    bench = Bench()
+    bench.take("due", [click("v1", 0)])
+    bench.take("waits", [click("v1", 60_000), click("v1", 70_000)], first=1)
+    bench.take("orders", [paid("v1", 60_000)], topic=ORDERS)
+    given = await bench.counting.give([0, 7])
+    assert given == [bench.assigned]
+    assert bench.counting.partitions == {}
+    assert bench.acked == ["due"]
+    successor = Bench(wire=bench.wire)
+    assert [reading.next_offset for reading in successor.assigned.readings] == [1, 0]
+    assert successor.counted() == 1
+
+
+async def test_a_partition_that_went_sends_nothing_more() -> None:
     """What has gone to another worker is its affair."""
     bench = Bench()
     bench.take("first", [click("v1", 0)])
-    bench.counting.drop(0)
-    bench.counting.drop(0)
+    assert await bench.counting.give([0])
+    assert await bench.counting.give([0]) == []
+    there = list(bench.wire.arrived)
     bench.settle()
     assert await bench.flush()
-    assert (bench.acked, bench.wire.arrived) == ([], [])
+    assert (bench.acked, bench.wire.arrived) == ([], there)
+
+
+@pytest.mark.parametrize("stage", range(3))
+async def test_what_goes_without_kafka_taking_it_is_not_acknowledged(stage: int) -> None:
+    """The partition goes all the same; its next owner reads again what the log does not have."""
+    bench = Bench()
+    bench.take("first", [click("v1", 0)])
+    bench.take("orders", [paid("v1", 30_000)], topic=ORDERS)
+    bench.take("second", [click("v1", 30_000)], first=1)
+    bench.wire.fate = [None] * stage + [KafkaConnectionError("gone")]
+    assert await bench.counting.give([0]) == []
+    assert (bench.counting.partitions, bench.acked) == ({}, [])
+    successor = Bench(wire=Wire(arrived=list(bench.wire.arrived)))
+    logged = stage == 2
+    assert [reading.next_offset for reading in successor.assigned.readings] == (
+        [1, 0] if logged else [None, None]
+    )
+    successor.take("again", [click("v1", 0), click("v1", 30_000)])
+    successor.take("again", [paid("v1", 30_000)], topic=ORDERS)
+    successor.settle()
+    assert await successor.flush()
+    assert successor.counted() == 3
+
+
+async def test_a_partition_with_a_newer_life_sends_nothing_more() -> None:
+    """Somebody else wrote into its log: if that was a newer life, no rollup follows, and no acknowledgement."""
+    bench = Bench()
+    asked = []
+
+    async def newer_life(assigned: AssignedPartition) -> bool:
+        asked.append(assigned.log.strangers)
+        return len(asked) > 1
+
+    bench.counting.newer_life = newer_life
+    for turn, (first, generation) in enumerate([(0, None), (1, 0), (2, 9)]):
+        bench.take(f"{turn}", [click("v1", turn * 60_000)], first=first)
+        if generation is not None:
+            life = Life(generation, 2, begun=False)
+            bench.wire.arrived.append(Outgoing(TOPIC, 0, life_key(life), encode_entry(life)))
+        bench.settle()
+        assert await bench.flush()
+    assert asked == [range(4, 6), range(7, 9)]
+    assert bench.acked == ["0", "1"]
+    assert bench.counting.partitions == {}
+    assert bench.counted() == 2
+
+
+async def test_a_life_that_is_over_does_not_end_the_next_one_of_this_worker() -> None:
+    """A partition that went with a flush under way is back: what comes of that flush is not its affair."""
+    bench = Bench()
+
+    async def newer_life(_: AssignedPartition) -> bool:
+        return True
+
+    bench.counting.newer_life = newer_life
+    bench.take("first", [click("v1", 0)])
+    bench.take("orders", [paid("v1", 30_000)], topic=ORDERS)
+    bench.take("second", [click("v1", 30_000)], first=1)
+    bench.wire.closed = KafkaConnectionError("gone")
+    assert await bench.counting.give([0]) == []
+    bench.wire.closed = None
+    life = Life(7, 2, begun=False)
+    bench.wire.arrived.append(Outgoing(TOPIC, 0, life_key(life), encode_entry(life)))
+    again = bench.begin(0)
+    assert await bench.flush()
+    assert bench.counting.partitions == {0: again}
+
+
+async def test_a_topic_made_anew_is_read_from_where_it_begins() -> None:
+    """Offsets known of it mean nothing any more; what was read of the old one still counts."""
+    bench = Bench()
+    bench.take("old", [click("v1", 0), click("v2", 1)], first=70)
+    bench.counting.begin_anew(CLICKSTREAM, 0, 0)
+    bench.counting.begin_anew(CLICKSTREAM, 9, 0)
+    bench.take("new", [click("v3", 2)])
+    assert [reading.next_offset for reading in bench.assigned.readings] == [1, None]
+    bench.settle()
+    assert await bench.flush()
+    assert bench.acked == ["new"]
+    assert bench.counted() == 3
+    successor = Bench(wire=bench.wire)
+    assert [reading.next_offset for reading in successor.assigned.readings] == [1, None]
 
 
 async def test_both_topics_count() -> None:
@@ -246,7 +423,8 @@ async def test_rollups_are_numbered_without_a_gap_per_shard() -> None:
         (0, generation, shard): list(range(len(found[0, generation, shard]))) for shard in range(4)
     }
     assert len({len(of) for of in found.values()}) > 1
-    assert all(m.partition == decode_rollup(m.value).shard for m in bench.wire.arrived)
+    told = [message for message in bench.wire.arrived if message.topic == "rollups"]
+    assert all(message.partition == decode_rollup(message.value).shard for message in told)
     assert bench.counted() == 100
 
 
@@ -266,86 +444,68 @@ async def test_what_is_sent_again_keeps_its_number() -> None:
 
 
 async def test_partitions_are_numbered_apart() -> None:
-    """Each says whose life it tells."""
+    """Each says whose life it tells, and writes into its own log."""
     bench = Bench()
-    other = bench.counting.assign(5)
+    other = bench.begin(5)
     assert other.number == 5
     for number in (0, 5):
-        bench.counting.take(CLICKSTREAM, number, RecordBatch.of(stream([click("v1", 0)])), lambda: None)
+        bench.take("batch", [click("v1", 0)], number=number)
     bench.settle()
     assert await bench.flush()
     assert numbers(bench.rollups()) == {
         (0, bench.assigned.rollups.generation, 0): [0],
         (5, other.rollups.generation, 0): [0],
     }
+    assert [len(bench.wire.held(TOPIC, number)) for number in (0, 5)] == [4, 4]
 
 
-@pytest.mark.parametrize(
-    ("now", "after", "generation"),
-    [
-        (HOUR, -1, at(HOUR)),
-        (HOUR, at(0), at(HOUR)),
-        (HOUR, at(HOUR), at(HOUR) + 1),
-        (0, at(HOUR), at(HOUR) + 1),
-    ],
-)
-async def test_a_life_is_newer_than_the_one_before(now: int, after: int, generation: int) -> None:
-    """By the clock; where that is behind the clock of the owner before, or stands still, by one."""
-    counting = Bench(clock_ms=at(now)).counting
-    assert counting.assign(0, after=after).rollups.generation == generation
+async def test_a_chain_of_owners_counts_everything() -> None:
+    """Each begins where the last stopped, killed or not; no rollup is taken for one of a life that is over."""
+    wire, generations = Wire(), []
+    for place in range(6):
+        bench = Bench(wire=wire)
+        generations.append(bench.assigned.rollups.generation)
+        begin = bench.assigned.readings[0].next_offset or 0
+        bench.take("batch", [click(f"v{n}", 10 * n) for n in range(begin, place + 1)], first=begin)
+        if place % 2:
+            bench.settle()
+            assert await bench.flush()
+        if place == 3:
+            await bench.counting.give([0])
+    assert generations == sorted(set(generations))
+    assert bench.counted() == 6
 
 
-async def test_a_chain_of_owners_counts_everything_whatever_their_clocks_say() -> None:
-    """Each begins where the last stopped; no rollup is taken for one of a life that is over."""
-    state, after, arrived = None, -1, []
-    for place, clock_ms in enumerate((at(2 * HOUR), at(HOUR), at(HOUR), at(0), at(3 * HOUR))):
-        bench = Bench(clock_ms=clock_ms)
-        counts = SourcePartition(bench.counting.vocabulary, SETTINGS)
-        if state is not None:
-            counts.restore(state)
-        assigned = bench.counting.assign(0, counts, after=after)
-        assert assigned.rollups.generation > after
-        bench.take("batch", [click(f"v{place}", 10 * place)], first=place)
-        assigned.counts.drain()
-        await bench.counting.put_rollups(assigned)
-        assert await bench.outbox.send()
-        state, after = assigned.counts.snapshot(), assigned.rollups.generation
-        arrived += bench.wire.arrived
-    last = Bench()
-    last.wire.arrived = arrived
-    assert last.counted() == 5
-
-
-async def test_putting_rollups_lets_others_have_their_turn() -> None:
+async def test_a_flush_lets_others_have_their_turn() -> None:
     """History may be sparse and long: a rollup for every bucket of a day holds up nobody."""
     bench = Bench()
     bench.take("day", [click("v1", number * 10_000) for number in range(1_000)])
-    bench.assigned.counts.drain()
-    putting = asyncio.ensure_future(bench.counting.put_rollups(bench.assigned))
-    waiting = []
-    while not putting.done():
+    bench.settle()
+    flushing, turns = asyncio.ensure_future(bench.flush()), 0
+    while not flushing.done():
         await asyncio.sleep(0)
-        waiting.append(len(bench.outbox))
-    steps = [after - before for before, after in zip([0, *waiting], waiting, strict=False)]
-    assert sum(steps) == 1_000
-    assert max(steps) <= 100
-    assert await bench.outbox.send()
-    assert bench.counted() == 1_000
+        turns += 1
+    assert turns >= 1_000 // 100
+    assert await flushing
+    assert bench.counted() == len(bench.rollups()) == 1_000
 
 
-async def test_what_is_counted_while_rollups_are_put_is_told_by_the_next() -> None:
-    """A flush that is under way takes nothing of it, and loses nothing."""
+async def test_what_is_counted_during_a_flush_is_told_by_the_next() -> None:
+    """A flush that is under way takes nothing of it, and loses nothing; neither do log and acknowledgements."""
     bench = Bench()
     bench.take("day", [click("v1", number * 10_000) for number in range(200)])
-    bench.assigned.counts.drain()
-    putting = asyncio.ensure_future(bench.counting.put_rollups(bench.assigned))
+    bench.settle()
+    flushing = asyncio.ensure_future(bench.flush())
     await asyncio.sleep(0)
-    assert 0 < len(bench.outbox) < 200
+    assert not flushing.done()
     bench.take("more", [click("v2", 1_999_999)], first=200)
     bench.assigned.counts.drain()
-    await putting
-    assert len(bench.outbox) == 200
-    await bench.counting.put_rollups(bench.assigned)
-    assert await bench.outbox.send()
+    assert await flushing
+    assert (len(bench.rollups()), bench.acked) == (200, ["day"])
+    successor = Bench(wire=Wire(arrived=list(bench.wire.arrived)))
+    assert [reading.next_offset for reading in successor.assigned.readings] == [200, None]
+    bench.settle()
+    assert await bench.flush()
+    assert bench.acked == ["day", "more"]
     assert numbers(bench.rollups()) == {(0, bench.assigned.rollups.generation, 0): list(range(201))}
     assert bench.counted() == 201
