@@ -93,7 +93,13 @@ class Worker:
         )
         self.heartbeat = Heartbeat(time.monotonic())
         self.recovery = Recovery(
-            settings, self.counting, self.outbox, self.clock, self.metrics, self._waiting_for
+            settings,
+            self.counting,
+            self.outbox,
+            self.clock,
+            self.metrics,
+            self._waiting_for,
+            self._contested,
         )
         self.http = HttpServer(
             settings.http.host,
@@ -366,6 +372,9 @@ class Worker:
         """End in order, for this reason."""
         if not self._limit.done():
             self._limit.set_exception(error)
+
+    def _contested(self) -> None:
+        self.consumer.rejoin()
 
     def _waiting_for(self, what: str) -> None:
         self.heartbeat.beaten_at = time.monotonic()

@@ -166,6 +166,10 @@ class BatchConsumer(Consumer):
         if tp in self._paused_partitions:
             self._get_active_partitions().discard(tp)
 
+    def rejoin(self) -> None:
+        """Have the group assign anew: somebody else holds what it gave to us, or what it took from us."""
+        self._thread.rejoin()
+
     # ------------------------------------------------------------------ watching
 
     def took(self, message: Message) -> None:

@@ -247,6 +247,12 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             setattr(consumer, f"_{name}", value)
         return consumer
 
+    def rejoin(self) -> None:
+        """Ask the group for a new assignment. Called from the main thread."""
+        consumer = self.aiokafka_consumer
+        if consumer is not None:
+            self.thread_loop.call_soon_threadsafe(consumer._coordinator.request_rejoin)
+
     async def seek_start(self, start_at: Mapping[TP, int]) -> dict[TP, tuple[int | None, int | None]]:
         """Read the assigned partitions from here, else from the committed offset, else by the settings.
 

@@ -58,6 +58,8 @@ class Recovery:
         clock: for generations, which also exceed all that the log names.
         metrics: pipeline metrics.
         waiting_for: is told what takes long.
+        contested: is called when another worker has begun a life of what was given to us: one of us
+            was asleep, and the group shall say which.
 
     Attributes:
         entries_read: of the logs read last, as a sign of getting on.
@@ -71,6 +73,7 @@ class Recovery:
         clock: Clock,
         metrics: PipelineMetrics,
         waiting_for: Callable[[str], object],
+        contested: Callable[[], object],
     ) -> None:
         self._topics = settings.topics
         self._kafka = settings.kafka
@@ -79,6 +82,7 @@ class Recovery:
         self._clock = clock
         self._metrics = metrics
         self._waiting_for = waiting_for
+        self._contested = contested
         self._shape = shape_of(counting.vocabulary, counting.settings.attribution)
         # Of partitions that are counted, and of those that just went.
         self._readers: dict[int, LogReader] = {}
@@ -199,8 +203,8 @@ class Recovery:
             elif reader.generation < lives[number]:
                 raise TopicError(f"{self._topics.state}: partition {number} lacks what was just written")
             else:
-                # We were asleep, and the group will tell us so.
                 _LOG.warning("another worker has this partition", extra={"partition": number})
+                self._contested()
 
     def _life(self, number: int, life: Life) -> Outgoing:
         return Outgoing(self._topics.state, number, life_key(life), encode_entry(life))
@@ -254,4 +258,7 @@ class Recovery:
                 extra={"partition": assigned.number, "reason": str(error)},
             )
             return None
-        return any(life.generation > assigned.log.generation for life in lives)
+        newer = any(life.generation > assigned.log.generation for life in lives)
+        if newer:
+            self._contested()
+        return newer

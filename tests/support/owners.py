@@ -104,7 +104,10 @@ class Owner:
             patience=Patience(_SILENCE_MS // 2, _SILENCE_MS),
         )
         self.on_said: Callable[[], object] = lambda: None
-        self.recovery = Recovery(tree, self.counting, self.outbox, self.clock, metrics, self._say)
+        self.contested = 0
+        self.recovery = Recovery(
+            tree, self.counting, self.outbox, self.clock, metrics, self._say, self._contest
+        )
 
     async def __aenter__(self) -> Self:
         await self.producer.connect(lambda _: None)
@@ -116,6 +119,9 @@ class Owner:
     def __getitem__(self, number: int) -> AssignedPartition:
         """What it has of a source partition."""
         return self.counting.partitions[number]
+
+    def _contest(self) -> None:
+        self.contested += 1
 
     def _say(self, what: str) -> None:
         self.said.append(what)

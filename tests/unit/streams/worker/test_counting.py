@@ -24,7 +24,7 @@ from streams.metrics.pipeline import PipelineMetrics
 from streams.worker.batching import Position
 from streams.worker.counting import Counting, CountingTopics
 from streams.worker.publishing import Outbox, Outgoing
-from streams.worker.state_log import Life, Marker, StateLog, decode_entry, encode_entry, life_key
+from streams.worker.state_log import Life, Marker, decode_entry, encode_entry, life_key
 from tests.support.builders import HOUR, T0, at, click, paid, stream
 from tests.support.clock import ManualClock
 from tests.support.state_log import TOPIC, MemoryLog
@@ -81,19 +81,15 @@ class Bench:
     def begin(self, number: int) -> AssignedPartition:
         """A life of a source partition behind what is with the broker, fenced off from the ones before."""
         log = MemoryLog()
-        log.entries = [(message.key, message.value) for message in self.wire.held(TOPIC, number)]
+        log.append(Outgoing(*message[:4]) for message in self.wire.held(TOPIC, number))
         behind = len(log.entries)
-        reader = log.reader(self.counting.vocabulary, SETTINGS)
-        log.life(reader, reader.seen + 1)
-        reader.check()
-        self.wire.arrived += [Outgoing(TOPIC, number, key, value) for key, value in log.entries[behind:]]
+        counts, state_log = log.begin(self.counting.vocabulary, SETTINGS, partition=number)
+        self.wire.arrived += [Outgoing(TOPIC, number, *entry) for entry in log.entries[behind:] if entry]
         self.wire.arrived += [
-            Outgoing("rollups", shard, None, sent_again(data, reader.generation))
-            for rollups in reader.unsent
-            for shard, data in rollups
+            Outgoing("rollups", decode_rollup(data).shard, None, sent_again(data, state_log.generation))
+            for data in log.unsent
         ]
-        state_log = StateLog(TOPIC, number, reader, self.counting.vocabulary)
-        return self.counting.assign(number, state_log, reader.counts)
+        return self.counting.assign(number, state_log, counts)
 
     def take(
         self,
