@@ -80,10 +80,14 @@ class Chunk(msgspec.Struct, array_like=True, frozen=True, tag="chunk"):
 
 
 class Marker(msgspec.Struct, array_like=True, frozen=True, tag="marker"):
-    """Closes a flush: how many chunks, their checksum, and from where sources and log are read on."""
+    """Closes a flush: how many chunks, their checksum, and from where sources and log are read on.
+
+    ``after`` is the flush before it that counts, (generation, flush), of an older life perhaps.
+    """
 
     generation: int
     flush: int
+    after: tuple[int, int]
     chunks: int
     checksum: int
     sources: tuple[SourceOffsets, SourceOffsets]
@@ -162,6 +166,7 @@ class LogReader:
         offset: of the next entry to read.
         generation: the newest life that has begun; ``NO_LIFE`` for none.
         owner: of that life.
+        last: the last flush that was applied, (generation, flush).
         seen: the highest generation that any life chose.
         sources: where clickstream and orders are read on.
         unsent: per flush the rollups that may not have come before a fence, oldest first.
@@ -184,6 +189,8 @@ class LogReader:
         self.bytes_read = 0
         self._claimed = self.generation
         self._expected = (begin.generation, begin.flush) if begin else (NO_LIFE, 0)
+        # The last flush that was applied.
+        self.last = (NO_LIFE, 0)
         # All flushes from this one on were applied without a gap; None before the first.
         self._whole_from: tuple[int, int] | None = None
         self._chunks: dict[int, bytes] = {}
@@ -249,15 +256,19 @@ class LogReader:
         if marker.shape != self.shape:
             raise CodecError(f"state of {_differences(marker.shape, self.shape)}")
         self._changes.apply(body.changes)
-        if self._whole_from is None or place != self._expected:
+        if self._whole_from is None or marker.after != self.last:
             self._whole_from = place
+        self.last = place
         self._expected = (marker.generation, marker.flush + 1)
-        self.begin, self.sources = marker.begin, marker.sources
+        self.sources = marker.sources
+        # A void marker, of which reading began, may have known of a rotation that ended with a flush that counts.
+        if self.begin is None or _age(marker.begin) > _age(self.begin):
+            self.begin = marker.begin
         if self._claimed == marker.generation:
             self.unsent.clear()
         self.unsent.append(body.rollups)
         for noted in (self._keys, self._problems):
-            while noted and noted[0][0] < marker.begin.offset:
+            while noted and noted[0][0] < self.begin.offset:
                 noted.popleft()
 
     def _assembled(self, marker: Marker) -> Body:
@@ -289,14 +300,14 @@ class LogReader:
                 raise CodecError(f"offset {offset}: {problem}")
         if begin is None:
             return
-        if self._whole_from is None or self._whole_from > (begin.generation, begin.flush):
+        if self._whole_from is None or self._whole_from > _age(begin):
             raise CodecError(
                 f"offset {begin.offset}: flushes from number {begin.flush} of life {begin.generation} on are missing"
             )
 
     def continue_after(self, log: StateLog) -> None:
         """Go on behind what a life of our own wrote, with its state as it stands."""
-        self.offset = log.behind
+        self.offset, self.last = log.behind, log.last
         self._keys = deque((log.behind, key) for key in log.keys)
         if log.last_rollups is not None:
             self.begin, self.sources = log.begin, log.sources
@@ -308,8 +319,12 @@ class LogReader:
         self.counts.rewind((log.sources[0].newest_ms, log.sources[1].newest_ms))
 
 
+def _age(place: Place) -> tuple[int, int]:
+    return place.generation, place.flush
+
+
 def _begins_itself(marker: Marker, begin: Place | None) -> bool:
-    return marker.begin == begin and (marker.generation, marker.flush) == (begin.generation, begin.flush)
+    return marker.begin == begin and (marker.generation, marker.flush) == _age(begin)
 
 
 def _differences(theirs: Shape, ours: Shape) -> str:
@@ -341,6 +356,7 @@ class StateLog:
         begin: where reading begins by the last flush.
         sources: where sources are read on by the last flush.
         flushes: how many were captured.
+        last: the last flush, of an older life before the first one here.
         last_rollups: those of the last flush; None before the first.
         strangers: offsets among which somebody else wrote, as the last acknowledgement told.
     """
@@ -355,6 +371,7 @@ class StateLog:
         self.behind = reader.offset
         self.begin = reader.begin or Place(reader.offset, reader.generation, 0)
         self.sources = reader.sources
+        self.last = reader.last
         self.last_rollups: list[tuple[int, bytes]] | None = None
         self.strangers: range | None = None
         self._sent = 0
@@ -389,6 +406,7 @@ class StateLog:
         marker = Marker(
             generation,
             flush,
+            self.last,
             len(pieces),
             xxh3_64_intdigest(data),
             captured.sources,
@@ -400,6 +418,7 @@ class StateLog:
             for index, piece in enumerate(pieces)
         ]
         entries.append((_marker_key(generation, flush), marker))
+        self.last = generation, flush
         self._since += [key for key, _ in entries]
         self.sources, self.last_rollups = captured.sources, rollups
         obsolete, self._obsolete, self._expiring = self._obsolete, self._expiring, []

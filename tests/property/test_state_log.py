@@ -75,7 +75,7 @@ def play(owner: CountedPartition, step: Step, partition: Partition) -> None:
         owner.read(what, partition[what][start : start + many])
     elif what == COUNT:
         owner.process()
-    elif what == SILENCE and max(owner.counts.newest) != UNREAD:
+    elif what == SILENCE and min(owner.counts.newest) != UNREAD:
         owner.counts.process(max(owner.counts.newest) + 1)
 
 

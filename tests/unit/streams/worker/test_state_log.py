@@ -330,6 +330,19 @@ def test_the_first_flush_of_all_may_be_void() -> None:
     assert refusal(owner.log) != ""
 
 
+def test_a_void_marker_may_know_best_where_reading_begins() -> None:
+    """It is the first to name a rotation that its life had finished in time."""
+    zombie = owned(2 * ROTATION)
+    owner = zombie.hand_over(flushed=False)
+    work(zombie, 1, first=90, over=True)
+    begin = begin_of(owner.log)
+    assert begin is not None
+    assert begin.flush == ROTATION
+    assert taken_over(owner.log) == truth(owner)
+    owner.log.entries[: begin.offset] = [None] * begin.offset
+    assert taken_over(owner.log) == truth(owner)
+
+
 def test_a_zombies_chunks_do_not_mix_with_a_flush(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both write at once, chunk by chunk, flushes of the same number."""
     zombie = owned(1)
@@ -448,7 +461,7 @@ def test_damage_is_refused_where_it_matters(damage: int) -> None:
 
 
 def test_what_is_missing_is_refused_where_it_matters() -> None:
-    """A chunk, a whole flush, a life; a flush that is not closed and has none behind it never counted."""
+    """A chunk, a whole flush, a life; the end of a log is of a flush that never counted."""
     owner = finished()
     marker = owner.log.newest()
     assert marker is not None
