@@ -58,6 +58,7 @@ __all__ = [
     "Kafka",
     "Logging",
     "MappedFields",
+    "Merging",
     "Metrics",
     "Section",
     "SensorsDataFields",
@@ -128,24 +129,41 @@ class Kafka(Section):
 
 
 class Topics(Section):
-    """Names and shapes of the topics. The sources are read, the rest is Funnelwatch's own."""
+    """Names and shapes of the topics. The sources are read, the rest is Funnelwatch's own.
+
+    With ``rekey`` the sources need not be keyed by visitor: the worker republishes them, keyed, as
+    ``keyed_clickstream`` and ``keyed_orders``, and counts those; through ``progress`` workers tell
+    each other how far they are.
+    """
 
     clickstream: TopicName = "clickstream"
     orders: TopicName = "orders"
     rollups: TopicName = "funnelwatch.rollups"
     deadletter: TopicName = "funnelwatch.deadletter"
     state: TopicName = "funnelwatch.state"
+    rekey: bool = False
+    keyed_clickstream: TopicName = "funnelwatch.clickstream"
+    keyed_orders: TopicName = "funnelwatch.orders"
+    progress: TopicName = "funnelwatch.progress"
+    totals: TopicName = "funnelwatch.totals"
     partitions: Annotated[int, whole(1, 1024)] = 4
     rollup_shards: Annotated[int, whole(1, 1024)] = 4
     replication_factor: Annotated[int, whole(1, 32)] = 1
     sources_retention_ms: Annotated[int | None, span_or_default("1m", "3650d")] = None
     rollups_retention_ms: Annotated[int, span("1h", "365d")] = 3 * DAY
     deadletter_retention_ms: Annotated[int, span("1h", "365d")] = 7 * DAY
+    keyed_retention_ms: Annotated[int, span("1h", "365d")] = DAY
+
+    @property
+    def counted(self) -> tuple[str, str]:
+        """The topics that are counted, keyed by visitor: clickstream, orders."""
+        return (self.keyed_clickstream, self.keyed_orders) if self.rekey else (self.clickstream, self.orders)
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         seen: dict[str, str] = {}
-        for key in ("clickstream", "orders", "rollups", "deadletter", "state"):
+        keyed = ("keyed_clickstream", "keyed_orders", "progress") if self.rekey else ()
+        for key in ("clickstream", "orders", "rollups", "deadletter", "state", "totals", *keyed):
             name = getattr(self, key)
             if name in seen:
                 raise wrong(f"must differ from topics.{seen[name]}", at=(key,))
@@ -262,6 +280,8 @@ class Counting(Section):
     remembered_orders: Annotated[int, whole(1, 10_000_000)] = 200_000
     flush_interval_ms: Annotated[int, span("50ms", "1m")] = SECOND
     standby: bool = False
+    # Longer than a request to Kafka may take (90 s), or a broker that hangs is taken for a worker that does.
+    stall_timeout_ms: Annotated[int, span("5s", "1h")] = 2 * MINUTE
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -270,6 +290,12 @@ class Counting(Section):
         if self.silence_timeout_ms < self.idle_timeout_ms:
             raise wrong("must be at least idle_timeout", at=("silence_timeout",))
         return self
+
+
+class Merging(Section):
+    """How often what is merged of a shard is written down: so much is read again after a crash."""
+
+    snapshot_interval_ms: Annotated[int, span("1s", "10m")] = 10 * SECOND
 
 
 class DeadLetter(Section):
@@ -323,6 +349,7 @@ class Settings(Section):
     funnel: FunnelNodes = FunnelNodes()
     dimensions: Annotated[tuple[Dimension, ...], FromText, Field(max_length=MAX_EXTRA_DIMENSIONS)] = ()
     counting: Counting = Counting()
+    merging: Merging = Merging()
     deadletter: DeadLetter = DeadLetter()
     http: Http = Http()
     metrics: Metrics = Metrics()

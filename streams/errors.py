@@ -8,6 +8,7 @@
     +-- CodecError         bytes written by Funnelwatch itself cannot be read back
     +-- TopicError         a topic is missing or shaped wrongly
     +-- DeadLetterLimit    too many records were rejected in a row to be bad luck
+    +-- Stalled            there is work, and the worker stands still
 
 An exception carries fields; its text holds neither payload nor secret.
 """
@@ -79,3 +80,19 @@ class TopicError(FunnelwatchError):
 
 class DeadLetterLimit(FunnelwatchError):  # noqa: N818 - a limit that was reached
     """So many records were rejected that going on would divert the whole stream."""
+
+
+class Stalled(FunnelwatchError):  # noqa: N818 - a state the worker is in
+    """There is work, and for too long nothing of it was done.
+
+    Attributes:
+        reason: what stands still, a word of the closed set ``streams.worker.watchdog.Stall``.
+        seconds: for how long.
+        place: the topic-partition, or an empty string.
+    """
+
+    def __init__(self, reason: str, seconds: float, place: str = "") -> None:
+        self.reason = reason
+        self.seconds = seconds
+        self.place = place
+        super().__init__(f"stalled for {seconds:.0f} s: {reason} {place}".rstrip())

@@ -7,10 +7,20 @@ topic (default name)        what is in it                  partitions           
 ==========================  =============================  ====================  =========
 ``clickstream``             the shop's events, by visitor  P                     as the broker does
 ``orders``                  the shop's orders, by visitor  P, as clickstream     as the broker does
-``funnelwatch.rollups``     increments of counts           one per shard         3 days
+``funnelwatch.rollups``     what was added, by shard       one per shard         3 days
 ``funnelwatch.deadletter``  what was not counted, and why  P, or any other       7 days
 ``funnelwatch.state``       the counts' write-ahead log    P, as clickstream     compacted
+``funnelwatch.totals``      what the rollups add up to     one per shard         compacted
 ==========================  =============================  ====================  =========
+
+With ``rekey`` the shop's two topics are not keyed by visitor, and each has as many partitions as it
+likes; these take their place, and the state has as many partitions as they:
+
+===========================  ============================  ====================  =========
+``funnelwatch.clickstream``  the same events, by visitor   P                     1 day
+``funnelwatch.orders``       the same orders, by visitor   P                     1 day
+``funnelwatch.progress``     how far republishing is       1                     1 hour
+===========================  ============================  ====================  =========
 """
 
 from __future__ import annotations
@@ -19,7 +29,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from streams.durations import DAY, HOUR
+from streams.durations import DAY, HOUR, MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,11 +50,15 @@ class Purpose(StrEnum):
     ROLLUPS = "rollups"
     DEADLETTER = "deadletter"
     STATE = "state"
+    KEYED_CLICKSTREAM = "keyed_clickstream"
+    KEYED_ORDERS = "keyed_orders"
+    PROGRESS = "progress"
+    TOTALS = "totals"
 
 
 SOURCES: Final = (Purpose.CLICKSTREAM, Purpose.ORDERS)
-# One worker reads partition p of each of these together, so they need equally many.
-CO_PARTITIONED: Final = (*SOURCES, Purpose.STATE)
+# On how many partitions dead letters and progress lie, nothing depends.
+_ANY_PARTITIONS: Final = (Purpose.DEADLETTER, Purpose.PROGRESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,8 @@ class TopicSpec:
         config: Kafka's topic settings, as Kafka writes them, e.g. ``{"retention.ms": "3600000"}``.
         look_back_ms: for how long its records may be needed once more; 0 for those that have to be
             kept as ``config`` says.
+        together: one worker reads partition p of all of these together, so they need equally many.
+        any_partitions: nothing depends on how many partitions it has.
     """
 
     name: str
@@ -63,6 +79,8 @@ class TopicSpec:
     purpose: Purpose
     config: Mapping[str, str] = field(default_factory=dict)
     look_back_ms: int = 0
+    together: bool = False
+    any_partitions: bool = False
 
 
 def topic_specs(  # noqa: PLR0913 - one argument per setting
@@ -72,15 +90,21 @@ def topic_specs(  # noqa: PLR0913 - one argument per setting
     rollups: str = "funnelwatch.rollups",
     deadletter: str = "funnelwatch.deadletter",
     state: str = "funnelwatch.state",
+    keyed_clickstream: str = "funnelwatch.clickstream",
+    keyed_orders: str = "funnelwatch.orders",
+    progress: str = "funnelwatch.progress",
+    rekey: bool = False,
+    totals: str = "funnelwatch.totals",
     partitions: int = 4,
     rollup_shards: int = 4,
     replication_factor: int = 1,
     sources_retention_ms: int | None = None,
     rollups_retention_ms: int = 3 * DAY,
     deadletter_retention_ms: int = 7 * DAY,
+    keyed_retention_ms: int = DAY,
     look_back_ms: int = HOUR,
 ) -> tuple[TopicSpec, ...]:
-    """All topics, the sources first.
+    """All topics, the sources first; the keyed ones only with ``rekey``.
 
     The arguments are those of the section ``topics`` of the settings, so that
     ``topic_specs(**settings.topics.model_dump())`` describes a deployment; ``look_back_ms`` is how
@@ -88,15 +112,33 @@ def topic_specs(  # noqa: PLR0913 - one argument per setting
     """
     own = _OWN | _durable(replication_factor)
     sources = _kept(sources_retention_ms)
+    keyed = _kept(max(keyed_retention_ms, look_back_ms)) | own | _LARGE_BATCHES
+    counted = (Purpose.KEYED_CLICKSTREAM, Purpose.KEYED_ORDERS) if rekey else SOURCES
+    republished = (
+        (Purpose.KEYED_CLICKSTREAM, keyed_clickstream, partitions, keyed),
+        (Purpose.KEYED_ORDERS, keyed_orders, partitions, keyed),
+        (Purpose.PROGRESS, progress, 1, _kept(HOUR) | own),
+    )
     shapes = (
         (Purpose.CLICKSTREAM, clickstream, partitions, sources),
         (Purpose.ORDERS, orders, partitions, sources),
+        *(republished if rekey else ()),
         (Purpose.ROLLUPS, rollups, rollup_shards, _kept(rollups_retention_ms) | own | _LARGE_BATCHES),
         (Purpose.DEADLETTER, deadletter, partitions, _kept(deadletter_retention_ms) | own | _HEADS),
         (Purpose.STATE, state, partitions, _COMPACTED | own | _LARGE_BATCHES),
+        (Purpose.TOTALS, totals, rollup_shards, _COMPACTED | _SOON_ROLLED | own | _LARGE_BATCHES),
     )
     return tuple(
-        TopicSpec(name, count, replication_factor, purpose, config, look_back_ms * (purpose in SOURCES))
+        TopicSpec(
+            name,
+            count,
+            replication_factor,
+            purpose,
+            config,
+            look_back_ms=look_back_ms * (purpose in SOURCES),
+            together=purpose in (*counted, Purpose.STATE),
+            any_partitions=purpose in _ANY_PARTITIONS or (rekey and purpose in SOURCES),
+        )
         for purpose, name, count, config in shapes
     )
 
@@ -115,6 +157,8 @@ _COMPACTED: Final = {
     "min.cleanable.dirty.ratio": "0.2",
     "delete.retention.ms": str(DAY),
 }
+# Everything in it is written anew within minutes. A reader who began just before keeps its records.
+_SOON_ROLLED: Final = {"segment.bytes": str(16 * _ONE_MIB), "min.compaction.lag.ms": str(MINUTE)}
 
 
 def _kept(retention_ms: int | None) -> dict[str, str]:
@@ -178,46 +222,44 @@ class TopicShape:
 
 
 def aligned(specs: Iterable[TopicSpec], partitions: Mapping[str, int]) -> list[TopicSpec]:
-    """The specs, the co-partitioned ones with the count of the first of them that is there.
+    """The specs, those read together with the count of the first of them that is there.
 
     Args:
         specs: what is wanted.
         partitions: by topic name, what is there.
     """
     wanted = list(specs)
-    found = next(
-        (partitions[s.name] for s in wanted if s.purpose in CO_PARTITIONED and s.name in partitions), None
-    )
+    found = next((partitions[s.name] for s in wanted if s.together and s.name in partitions), None)
     if found is None:
         return wanted
-    return [replace(s, partitions=found) if s.purpose in CO_PARTITIONED else s for s in wanted]
+    return [replace(s, partitions=found) if s.together else s for s in wanted]
 
 
 def find_problems(specs: Sequence[TopicSpec], shapes: Mapping[str, TopicShape]) -> list[TopicProblem]:
     """How ``shapes`` (by topic name) differ from ``specs``.
 
-    The co-partitioned topics must agree with the first of them that is there, not with the spec: a
+    The topics read together must agree with the first of them that is there, not with the spec: a
     shop that has 12 partitions has 12.
     """
     problems: list[TopicProblem] = []
-    for spec in aligned(specs, {name: shape.partitions for name, shape in shapes.items()}):
+    wanted_specs = aligned(specs, {name: shape.partitions for name, shape in shapes.items()})
+    for spec in wanted_specs:
         shape = shapes.get(spec.name)
         if shape is None:
             wanted = f"{spec.partitions} partitions"
             problems.append(TopicProblem(spec.name, ProblemKind.MISSING, "not there", wanted))
         else:
-            problems += _partition_problems(spec, shape)
+            problems += _partition_problems(spec, shape, wanted_specs)
             problems += _replication_problems(spec, shape)
             problems += _config_problems(spec, shape)
     return problems
 
 
-def _partition_problems(spec: TopicSpec, shape: TopicShape) -> list[TopicProblem]:
-    # On how many partitions the dead letters lie, nothing depends.
-    if shape.partitions == spec.partitions or spec.purpose is Purpose.DEADLETTER:
+def _partition_problems(spec: TopicSpec, shape: TopicShape, specs: Iterable[TopicSpec]) -> list[TopicProblem]:
+    if shape.partitions == spec.partitions or spec.any_partitions:
         return []
-    alike = ", ".join(purpose for purpose in CO_PARTITIONED if purpose is not spec.purpose)
-    why = f" (as many as {alike})" if spec.purpose in CO_PARTITIONED else " (one per shard)"
+    alike = ", ".join(other.purpose for other in specs if other.together and other is not spec)
+    why = f" (as many as {alike})" if spec.together else " (one per shard)"
     wanted = f"{spec.partitions}{why}"
     return [TopicProblem(spec.name, ProblemKind.PARTITIONS, str(shape.partitions), wanted)]
 

@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -22,6 +23,10 @@ import numpy as np
 from streams.core.buckets import COLUMN_BITS, COLUMN_MASK, VISITORS, Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
     from streams.results import Fence, KeyCounts, Rollup
 
 # So many runs are told apart; with more of them the oldest gap is given up. Kafka keeps rollups in
@@ -37,6 +42,15 @@ class Applied(StrEnum):
     STALE = "stale"
 
 
+class PartitionState(NamedTuple):
+    """What is known of a source partition: who may write, what was counted, the runs of numbers seen."""
+
+    writer: int
+    generation: int
+    starts: list[int]
+    ends: list[int]
+
+
 class MoneyKey(NamedTuple):
     """One sum of money."""
 
@@ -49,10 +63,15 @@ class MoneyKey(NamedTuple):
 class SeenNumbers:
     """A set of whole numbers that nearly always is one run."""
 
-    def __init__(self) -> None:
+    def __init__(self, starts: Sequence[int] = (), ends: Sequence[int] = ()) -> None:
         # Runs of numbers seen, ascending and apart: from ``_starts[i]`` up to below ``_ends[i]``.
-        self._starts: list[int] = []
-        self._ends: list[int] = []
+        self._starts: list[int] = [*starts]
+        self._ends: list[int] = [*ends]
+
+    @property
+    def runs(self) -> tuple[list[int], list[int]]:
+        """Where each run starts, and where it ends; a copy."""
+        return self._starts.copy(), self._ends.copy()
 
     @property
     def missing(self) -> int:
@@ -114,6 +133,21 @@ class PartitionMerge:
             self._generation, self._seen = rollup.generation, SeenNumbers()
         return Applied.APPLIED if self._seen.add(rollup.sequence) else Applied.REPEATED
 
+    def snapshot(self) -> PartitionState:
+        """All that is known, as plain data."""
+        return PartitionState(self._writer, self._generation, *self._seen.runs)
+
+    @classmethod
+    def restore(cls, state: PartitionState) -> PartitionMerge:
+        """From a snapshot. Raises ValueError if it is none."""
+        borders = [border for run in zip(state.starts, state.ends, strict=True) for border in run]
+        if any(after <= before for before, after in pairwise(borders)):
+            raise ValueError("numbers seen twice")
+        merge = cls()
+        merge._writer, merge._generation = state.writer, state.generation
+        merge._seen = SeenNumbers(state.starts, state.ends)
+        return merge
+
 
 class ShardMerge:
     """All source partitions' rollups for one shard."""
@@ -132,6 +166,17 @@ class ShardMerge:
     def missing(self, partition: int) -> int:
         """Rollups of a source partition that others came after, and that have not come."""
         return self._partitions[partition].missing if partition in self._partitions else 0
+
+    def snapshot(self) -> dict[int, PartitionState]:
+        """All that is known, by source partition, as plain data."""
+        return {number: merge.snapshot() for number, merge in self._partitions.items()}
+
+    @classmethod
+    def restore(cls, states: Mapping[int, PartitionState]) -> ShardMerge:
+        """From a snapshot. Raises ValueError if it is none."""
+        merge = cls()
+        merge._partitions = {number: PartitionMerge.restore(state) for number, state in states.items()}
+        return merge
 
     def _partition(self, number: int) -> PartitionMerge:
         merge = self._partitions.get(number)
@@ -161,6 +206,15 @@ class BucketTotals:
     cells: dict[str, Tally] = field(default_factory=dict)
     money: dict[MoneyKey, tuple[int, int]] = field(default_factory=dict)
 
+    def add_cells(
+        self, dimension: str, names: Sequence[str], cells: NDArray[np.int64], counts: NDArray[np.int64]
+    ) -> None:
+        """Add counts to cells whose keys are numbered by their place in ``names``."""
+        numbers = self.numbers.setdefault(dimension, _Numbers())
+        keys = np.array([numbers[name] for name in names], dtype=np.int64)
+        tally = self.cells.setdefault(dimension, Tally())
+        tally.add(keys[cells >> COLUMN_BITS] << COLUMN_BITS | cells & COLUMN_MASK, counts)
+
 
 @dataclass(slots=True)
 class Totals:
@@ -171,6 +225,8 @@ class Totals:
 
     buckets: dict[int, BucketTotals] = field(default_factory=dict)
     outcomes: Counter[tuple[int, str]] = field(default_factory=Counter)
+    # Buckets to which something was added since somebody emptied this.
+    changed: set[int] = field(default_factory=set, compare=False)
 
     @property
     def cells(self) -> dict[tuple[int, str, str], Counter[int]]:
@@ -197,6 +253,7 @@ class Totals:
         """Take in a rollup that is to be counted."""
         if rollup.counts or rollup.money:
             bucket = self.buckets.setdefault(rollup.bucket_ms, BucketTotals())
+            self.changed.add(rollup.bucket_ms)
             for counts in rollup.counts:
                 _add_counts(bucket, counts)
             _add_money(bucket, rollup)
@@ -207,6 +264,7 @@ class Totals:
         """Drop buckets that start before the given time; outcomes are kept."""
         for start in [start for start in self.buckets if start < bucket_ms]:
             del self.buckets[start]
+            self.changed.discard(start)
 
 
 def _add_counts(bucket: BucketTotals, counts: KeyCounts) -> None:

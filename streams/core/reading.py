@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from streams.core.ordering import UNREAD
+from streams.core.republished import Republished, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,11 +29,13 @@ class SourceOffsets(msgspec.Struct, array_like=True, frozen=True):
         resume: offset of the first record of which anything waits; None before the first record.
         newest_ms: newest event time read before that one.
         behind: offset behind the last record taken in.
+        republished: of a topic that we key by visitor, what was known of its origin before ``resume``.
     """
 
     resume: int | None = None
     newest_ms: int = UNREAD
     behind: int | None = None
+    republished: tuple[Seen, ...] = ()
 
 
 class _Batch(NamedTuple):
@@ -47,9 +50,13 @@ class Reading:
 
     Args:
         offsets: where to begin.
+        keyed: whether it is a topic that we key by visitor, in which records may be repeated.
     """
 
-    def __init__(self, offsets: SourceOffsets = SourceOffsets()) -> None:  # noqa: B008  # it is frozen
+    def __init__(self, offsets: SourceOffsets = SourceOffsets(), *, keyed: bool = False) -> None:  # noqa: B008  # it is frozen
+        self._filter = Republished() if keyed else None
+        if self._filter is not None:
+            self._filter.restore(offsets.republished)
         self.next_offset = offsets.resume
         self.newest_ms = offsets.newest_ms
         self._known = offsets.behind or 0
@@ -63,6 +70,10 @@ class Reading:
     def fresh(self, batch: RecordBatch) -> RecordBatch | None:
         """The part of a batch that is to be taken in; None if there is none."""
         return batch.since(self.next_offset or 0)
+
+    def unrepeated(self, batch: RecordBatch) -> RecordBatch | None:
+        """What of a fresh batch was not republished before; None if all of it was. Once per batch."""
+        return batch if self._filter is None else self._filter.fresh(batch)
 
     def known(self, batch: RecordBatch) -> int:
         """How many records at its front an owner before us took in."""
@@ -85,6 +96,8 @@ class Reading:
     def offsets(self) -> SourceOffsets:
         """Where the next owner would have to begin now."""
         behind = max(self.next_offset or 0, self._known) if self.next_offset is not None else None
+        resume, newest = self.next_offset, self.newest_ms
         if self._batches:
-            return SourceOffsets(self._batches[0].offset, self._batches[0].before_ms, behind)
-        return SourceOffsets(self.next_offset, self.newest_ms, behind)
+            resume, newest = self._batches[0].offset, self._batches[0].before_ms
+        seen = () if self._filter is None or resume is None else tuple(self._filter.state(resume))
+        return SourceOffsets(resume, newest, behind, seen)

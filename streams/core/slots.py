@@ -2,7 +2,7 @@
 
 Eight slots a bucket, two candidate buckets a key (Azar et al., "Balanced Allocations", 1994):
 about three fifths of the slots fill before anything has to grow. A slot whose time is older than
-the caller's cutoff counts as free, so expiry costs nothing. Thirteen bytes a slot and no Python
+the caller's cutoff counts as free, so expiry costs nothing. Twelve bytes a slot and no Python
 objects: ten million ids take 200 to 400 MB and the garbage collector never sees them. Ids made up
 to crowd into few buckets are spread anew under another salt.
 """
@@ -76,14 +76,16 @@ class TimedSlots:
         self._buckets = buckets
         self._keys = np.zeros((buckets, WAYS), dtype=np.uint64)
         self._times = np.zeros((buckets, WAYS), dtype=np.uint32)
-        # What was written since changes were last taken.
-        self._changed = np.zeros(buckets * WAYS, dtype=np.bool_)
+        # Slots written since changes were last taken, piece by piece; some are named more than once.
+        # A flag per slot would have to be looked through as a whole, and few of them are written.
+        self._written: list[I64] = []
+        self._named = 0
         self.payload = np.zeros((payload, buckets * WAYS), dtype=np.int32)
 
     @property
     def nbytes(self) -> int:
-        """Bytes held by the arrays."""
-        return self._keys.nbytes + self._times.nbytes + self._changed.nbytes + self.payload.nbytes
+        """Bytes held by the table's arrays."""
+        return self._keys.nbytes + self._times.nbytes + self.payload.nbytes
 
     def find(self, keys: U64) -> I64:
         """Slot index per key, -1 where there is none. Shape (n,)."""
@@ -159,12 +161,27 @@ class TimedSlots:
 
     def write_times(self, slots: I64, times_ms: I64) -> None:
         """Set the times of slots; where a slot is named twice the last one stays."""
+        self._set_times(slots, times_ms)
+        self._note(slots)
+
+    def _set_times(self, slots: I64, times_ms: I64) -> None:
         if times_ms.size == 0:
             return
         base = self._rebase(int(times_ms.max()))
         relative = np.clip(times_ms - base, 1, _FRESH - 1)
         self._times.reshape(-1)[slots] = relative.astype(np.uint32)
-        self._changed[slots] = True
+
+    def _note(self, slots: I64) -> None:
+        """These were written; however often that is before changes are taken, memory stays bounded."""
+        self._written.append(slots)
+        self._named += slots.size
+        if self._named > max(self._times.size, _CHUNK):
+            self._written = [self._written_slots()]
+            self._named = self._written[0].size
+
+    def _written_slots(self) -> I64:
+        """Each of them once, ascending."""
+        return np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *self._written]))
 
     def _relative_cutoff(self, cutoff_ms: int) -> int:
         if self._base is None:
@@ -199,19 +216,24 @@ class TimedSlots:
         A key's bucket is its hash scaled to their number, so doubling it keeps their order: no two
         keys meet, and memory is read and written from front to end.
         """
-        keys, times, payload, changed = self._keys, self._times, self.payload, self._changed
+        keys, times, payload, written = self._keys, self._times, self.payload, self._written_slots()
         old = self._buckets
         self._allocate(2 * old, payload.shape[0])
+        written = written[times.reshape(-1)[written] >= cutoff]
+        self._note(self._doubled(keys.reshape(-1)[written], written))
         for start in range(0, old, _CHUNK // WAYS):
             part = slice(start, start + _CHUNK // WAYS)
             where = np.flatnonzero(times[part].reshape(-1) >= cutoff)
-            some, bucket = keys[part].reshape(-1)[where], where // WAYS + start
-            first, second = self._candidates(some)
-            slots = np.where(first >> 1 == bucket, first, second) * WAYS + where % WAYS
+            some = keys[part].reshape(-1)[where]
+            slots = self._doubled(some, where + start * WAYS)
             self._keys.reshape(-1)[slots] = some
             self._times.reshape(-1)[slots] = times[part].reshape(-1)[where]
-            self._changed[slots] = changed[start * WAYS + where]
             self.payload[:, slots] = payload[:, start * WAYS + where]
+
+    def _doubled(self, keys: U64, slots: I64) -> I64:
+        """Where keys lie now that lay in these slots of half as many buckets."""
+        first, second = self._candidates(keys)
+        return np.where(first >> 1 == slots // WAYS, first, second) * WAYS + slots % WAYS
 
     def _spread(self, cutoff_ms: int) -> None:
         """All keys anew, under another salt; a sweep under way may miss them, so all have changed."""
@@ -222,7 +244,7 @@ class TimedSlots:
             part = slice(start, start + _CHUNK)
             slots = self.resolve(keys[part], cutoff_ms)
             self._times.reshape(-1)[slots] = times[part]
-            self._changed[slots] = True
+            self._note(slots)
             self.payload[:, slots] = payload[:, part]
 
     def live(self, cutoff_ms: int) -> tuple[U64, NDArray[np.uint32], NDArray[np.int32]]:
@@ -240,13 +262,12 @@ class TimedSlots:
                 in between.
             cutoff_ms: older entries need not be known.
         """
-        changed, times = self._changed, self._times.reshape(-1)
-        self.written = int(np.count_nonzero(changed))
+        times, written = self._times.reshape(-1), self._written_slots()
+        self._written, self._named, self.written = [], 0, written.size
         begin = swept.start * self._buckets // SWEEP * WAYS
         end = -(-swept.stop * self._buckets // SWEEP) * WAYS
-        changed[begin:end] = True
-        where = np.flatnonzero(changed)
-        changed[where] = False
+        before, behind = np.searchsorted(written, (begin, max(begin, end)))
+        where = np.concatenate((written[:before], np.arange(begin, end), written[behind:]))
         stored = times[where]
         where = where[(stored >= self._relative_cutoff(cutoff_ms)) & (stored != _FRESH)]
         return TableState(
@@ -271,8 +292,7 @@ class TimedSlots:
         for start in range(0, keys.size, _CHUNK):
             part = slice(start, start + _CHUNK)
             slots = self.resolve(keys[part], cutoff_ms)
-            self.write_times(slots, times[part])
-            self._changed[slots] = False
+            self._set_times(slots, times[part])
             for column, values in zip(self.payload, payload, strict=True):
                 column[slots] = values[part]
 

@@ -81,7 +81,7 @@ async def run_demo(rate: float, seed: int, port: int, seconds: float | None) -> 
         configure(settings)
         topics = settings.topics
         broker.create_topics(
-            topics.clickstream, topics.orders, topics.rollups, topics.deadletter, topics.state
+            topics.clickstream, topics.orders, topics.rollups, topics.deadletter, topics.state, topics.totals
         )
         await _run(settings, rate, seed, stop)
     return 0

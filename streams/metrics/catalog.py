@@ -117,7 +117,7 @@ DEADLETTERS: Final = MetricSpec(
 LOST_RECORDS: Final = MetricSpec(
     "funnelwatch_lost_records_total",
     "counter",
-    "Records that were deleted from a source topic before they were read.",
+    "Offsets that were deleted from a source topic before they were read.",
     ("topic",),
 )
 STATE_LOG_BYTES: Final = MetricSpec(
@@ -190,6 +190,25 @@ REBALANCES: Final = MetricSpec(
 ASSIGNED_PARTITIONS: Final = MetricSpec(
     "funnelwatch_assigned_partitions", "gauge", "Partitions assigned to this worker.", ("topic",)
 )
+STALLED: Final = MetricSpec(
+    "funnelwatch_stalled_seconds",
+    "gauge",
+    "How long what should move has stood still, by what it is; the worker ends itself at counting.stall_timeout.",
+    ("reason",),
+    unit="seconds",
+)
+NEW_LOGS: Final = MetricSpec(
+    "funnelwatch_new_logs_total",
+    "counter",
+    "Partitions found to end before what was read of them: the topic was made anew, or lost its end.",
+    ("topic",),
+)
+FETCHED_BYTES: Final = MetricSpec(
+    "funnelwatch_fetched_bytes",
+    "gauge",
+    "Fetched from Kafka and not handed on yet, as it came, perhaps compressed.",
+    unit="bytes",
+)
 ROLLUPS: Final = MetricSpec(
     "funnelwatch_rollups_total",
     "counter",
@@ -220,6 +239,9 @@ CATALOG: Final = (
     STATE_BYTES,
     REBALANCES,
     ASSIGNED_PARTITIONS,
+    STALLED,
+    NEW_LOGS,
+    FETCHED_BYTES,
     ROLLUPS,
     BUILD_INFO,
 )

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from streams.funnel import ALL, NONE, OTHER
 from streams.metrics.catalog import KEY_FAMILIES, Family
-from streams.metrics.held import Cells, HeldCounters, Labels
+from streams.metrics.held import Cells, Entries, HeldCounters, Labels, entries
 from streams.metrics.labels import Candidate, Waiting, busiest, exchanges, open_places
+from streams.metrics.other_share import OtherShare
+from streams.metrics.series_part import KeyPart, OtherPart, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,8 +44,8 @@ class KeyCounters(HeldCounters):
 
     __slots__ = ("base_traffic", "day", "frozen_ms", "shard")
 
-    def __init__(self, shard: int) -> None:
-        super().__init__(len(KEY_FAMILIES))
+    def __init__(self, shard: int, *, gated: bool = False) -> None:
+        super().__init__(len(KEY_FAMILIES), gated=gated)
         self.shard = shard
         self.day = 0
         self.base_traffic = 0
@@ -65,7 +67,7 @@ class DimensionKeys:
     A key is *fresh* (counted, but not yet judged), then *shown*, or *waiting* (counts in ``(other)``).
     A shown key whose shard or day is over, or whose place another took, is *frozen* (exported as it stands) and then *retired* (not
     exported, remembered for its return). ``live`` holds fresh and shown keys and may be added to
-    directly, as may ``other``, the counters of ``(other)``. ``places`` and ``warming`` are set from outside.
+    directly, as may what :meth:`share` returns. ``places`` and ``warming`` are set from outside.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -79,7 +81,26 @@ class DimensionKeys:
         self._retired: dict[str, KeyCounters] = {}
         self._waiting = Waiting(limits.waiting_keys)
         self._full = False
-        self.other = self.live[OTHER] = KeyCounters(NO_SHARD)
+        self._gated = False
+        self._other = KeyCounters(NO_SHARD)
+        # Where counters outlive the process: the shards' shares of ``(other)``, and what is in it of
+        # shards that are elsewhere.
+        self._shares: dict[int, OtherShare] = {}
+        self._before = HeldCounters(len(KEY_FAMILIES))
+
+    def gate(self) -> None:
+        """From now on counters outlive the process."""
+        self._gated = True
+        for counters in self._frozen.values():
+            counters.gated = True
+
+    def share(self, shard: int) -> KeyCounters | OtherShare:
+        """Where to count what a key of a shard adds to ``(other)``."""
+        if not self._gated:
+            return self._other
+        if shard not in self._shares:
+            self._shares[shard] = OtherShare()
+        return self._shares[shard]
 
     @property
     def shown(self) -> int:
@@ -94,7 +115,7 @@ class DimensionKeys:
     def prepare(self, key: str) -> None:
         """Exports a pinned key at 0 before anything is counted, so that its first step is not held."""
         if key == OTHER:
-            self._complete(self.other)
+            self._complete(self._other)
         else:
             self._frozen[key] = self._complete(KeyCounters(NO_SHARD))
 
@@ -105,11 +126,13 @@ class DimensionKeys:
     def miss(self, shard: int, family: int, key: str, labels: Labels, value: int) -> None:
         """Counts for a key that is neither ``live`` nor waiting."""
         events = value if family == EVENTS else 0
-        if key in PINNED:
+        if key == OTHER:
+            self.share(shard).add(family, labels, value)
+        elif key in PINNED:
             self._pin(shard, key).add(family, labels, value)
         elif self._full:
             self._waiting.put(Candidate(events, key, shard))
-            self.other.add(family, labels, value)
+            self.share(shard).add(family, labels, value)
         else:
             self._meet(shard, key).add(family, labels, value)
 
@@ -144,11 +167,32 @@ class DimensionKeys:
             self.settle()
 
     def lose(self, shards: frozenset[int], now_ms: int) -> None:
-        """Freezes the keys of shards that went elsewhere."""
+        """Freezes the keys of shards that went elsewhere; all that they counted here is told here."""
         self._fold([key for key, counters in self._fresh.items() if counters.shard in shards])
         for key in [key for key, counters in self.live.items() if counters.shard in shards]:
             self._freeze(key, now_ms)
+        for counters in self._frozen.values():
+            if counters.shard in shards:
+                counters.gated = False
         self._waiting.drop(shards)
+        self._leave(shards, tell=True)
+
+    def disown(self, shards: frozenset[int]) -> None:
+        """Drops the keys of shards that somebody else has taken over, and tells what was not told yet."""
+        for key in [key for key, counters in self.live.items() if counters.shard in shards]:
+            self._fresh.pop(key, None)
+            del self.live[key]
+        for key in [key for key, counters in self._frozen.items() if counters.shard in shards]:
+            del self._frozen[key]
+        self._waiting.drop(shards)
+        self._leave(shards, tell=False)
+
+    def _leave(self, shards: frozenset[int], *, tell: bool) -> None:
+        for shard in shards & self._shares.keys():
+            share = self._shares.pop(shard)
+            if tell:
+                share.tell_all(self._other)
+            share.leave(self._before)
 
     def gain(self, shards: frozenset[int]) -> None:
         """Brings back what was shown today of shards that came back, and measures all keys anew.
@@ -182,10 +226,65 @@ class DimensionKeys:
         while len(self._retired) > self._limits.retired_keys:
             del self._retired[next(iter(self._retired))]
 
+    def write(self, dimension: str, shard: int) -> tuple[list[KeyPart], OtherPart]:
+        """What is to be written down of a shard."""
+        parts = []
+        for key, counters, standing in self._of(shard):
+            values, held = counters.write()
+            parts.append(KeyPart(dimension, key, standing, counters.day, values, held))
+        share = self._shares.setdefault(shard, OtherShare())
+        return parts, share.write(dimension, self._other, entries(self._before.cells))
+
+    def written(self, shard: int, now_ms: int) -> None:
+        """That is safe now, and may be told."""
+        for _, counters, _ in self._of(shard):
+            counters.written(now_ms)
+        if shard in self._shares:
+            self._shares[shard].written(self._other)
+
+    def waits(self, shard: int) -> bool:
+        """Whether anything of a shard can be told only after it is written down."""
+        share = self._shares.get(shard)
+        return (share is not None and share.waits) or any(c.ripe for _, c, _ in self._of(shard))
+
+    def take_up(self, shard: int, part: KeyPart, now_ms: int) -> None:
+        """Continues the counters of a key of a shard that comes."""
+        key, counters = part.key, KeyCounters(shard, gated=self._gated)
+        counters.take_up(part.values, part.held)
+        counters.day, counters.base_traffic = part.day, counters.traffic
+        self._frozen.pop(key, None)
+        if part.standing is Standing.FROZEN:
+            counters.frozen_ms = now_ms
+            self._frozen[key] = counters
+            return
+        self.live[key] = counters
+        if part.standing is Standing.FRESH:
+            self._fresh[key] = counters
+        else:
+            self.day = max(self.day, part.day)
+
+    def take_up_other(self, parts: Iterable[tuple[int, OtherPart]], before: Entries) -> None:
+        """Continues ``(other)`` from the shares of its shards and what other shards had put into it."""
+        self._before.take_up(before, [])
+        self._other.absorb(self._before)
+        for shard, part in parts:
+            self._shares[shard] = OtherShare.of(part, self._other)
+        # It was shown before: to show it from zero would be a reset.
+        self._other.take_up((), [])
+
+    def _of(self, shard: int) -> Iterator[tuple[str, KeyCounters, Standing]]:
+        for key, counters in self.live.items():
+            if counters.shard == shard:
+                yield key, counters, Standing.FRESH if key in self._fresh else Standing.SHOWN
+        for key, counters in self._frozen.items():
+            if counters.shard == shard and counters.gated:
+                yield key, counters, Standing.FROZEN
+
     @property
     def holding(self) -> bool:
         """Whether an export now would show less than what is counted."""
-        return any(counters.holding for keys in (self.live, self._frozen) for counters in keys.values())
+        keys = (*self.live.values(), *self._frozen.values(), self._other)
+        return any(c.holding for c in keys) or any(share.waits for share in self._shares.values())
 
     def export(self, now_ms: int, hold_ms: int) -> Iterator[tuple[str, Cells]]:
         """Every exported key with its values at ``now_ms``, copied."""
@@ -197,7 +296,8 @@ class DimensionKeys:
     def shown_items(self) -> Iterator[tuple[str, KeyCounters]]:
         """The keys shown and still counted here, with ``(none)`` and ``(other)``."""
         fresh = self._fresh
-        return ((key, counters) for key, counters in self.live.items() if key not in fresh)
+        yield OTHER, self._other
+        yield from ((key, counters) for key, counters in self.live.items() if key not in fresh)
 
     def _applicants(self) -> Iterator[Candidate]:
         for key, counters in self._fresh.items():
@@ -207,11 +307,12 @@ class DimensionKeys:
     def _meet(self, shard: int, key: str) -> KeyCounters:
         if len(self._fresh) >= self._limits.waiting_keys:
             self.settle()
-        counters = self.live[key] = self._fresh[key] = KeyCounters(shard)
+        counters = self.live[key] = self._fresh[key] = KeyCounters(shard, gated=self._gated)
         return counters
 
     def _pin(self, shard: int, key: str) -> KeyCounters:
-        counters = self._recall(key) if key in self._frozen or key in self._retired else KeyCounters(shard)
+        known = key in self._frozen or key in self._retired
+        counters = self._recall(key) if known else KeyCounters(shard, gated=self._gated)
         counters.shard = shard
         self.live[key] = counters
         return self._complete(counters)
@@ -220,7 +321,7 @@ class DimensionKeys:
         key = candidate.key
         counters = self.live.get(key)
         if counters is None:
-            counters = KeyCounters(candidate.shard)
+            counters = KeyCounters(candidate.shard, gated=self._gated)
         if key in self._frozen or key in self._retired:
             before = self._recall(key)
             before.absorb(counters)
@@ -241,7 +342,7 @@ class DimensionKeys:
         for key in keys:
             counters = self._fresh.pop(key)
             del self.live[key]
-            self.other.absorb(counters)
+            self.share(counters.shard).absorb(counters)
             self._waiting.put(counters.candidate(key))
 
     def _freeze(self, key: str, now_ms: int) -> None:
@@ -253,7 +354,11 @@ class DimensionKeys:
         if counters is None:
             counters = self._retired.pop(key)
             counters.reappear()
+        elif self._gated:
+            # Its next increments are told once it is written down that it is shown again.
+            counters.reappear()
         counters.frozen_ms = None
+        counters.gated = self._gated
         return counters
 
     def _returns(self, key: str, shards: frozenset[int]) -> bool:

@@ -6,6 +6,12 @@ is first exported where it stood before (:mod:`streams.metrics.held`), stays exp
 its shard left, and every increment stands in one series (:mod:`streams.metrics.dimension_keys`).
 Increments for a shard that is not owned are ignored: its owner counts them. Pure: times are arguments,
 in milliseconds since the epoch. Not thread-safe; a snapshot is a copy that any thread may read.
+
+Counters may outlive the process (:meth:`KeySeries.outlive`): then a shard's part is written down now
+and then, and comes back with the shard if its owner died. Under the address at which they were
+shown, with every shard they are of, counters continue exactly, from the moment that the rollups the dead
+one had read are read again. Anywhere else a counter starts from zero, and counts at first only what
+nobody can have been shown: increments are never told twice.
 """
 
 from __future__ import annotations
@@ -22,15 +28,17 @@ from streams.metrics.catalog import Family
 from streams.metrics.dimension_keys import DimensionKeys, KeyCounters, Limits
 from streams.metrics.held import Cells, HeldCounters, Labels
 from streams.metrics.labels import local_day
+from streams.metrics.series_part import Carried, KeyPart, RecordsPart, SeriesPart
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 EVENTS: Final = Family.EVENTS
 VISITORS: Final = Family.VISITORS
 ORDERS: Final = Family.ORDERS
 REVENUE: Final = Family.REVENUE
 STATUSES: Final = ("paid", *REVERSALS)
+_NOTHING: Final[frozenset[tuple[str, str]]] = frozenset()
 # Keys may take each other's places so often: soon enough for a sale that opens at midnight, and long
 # enough that both sides were measured over many rollups of every shard.
 EXCHANGE_MS: Final = 600_000
@@ -108,10 +116,10 @@ class KeySeries:
     def __init__(self, settings: KeySeriesSettings) -> None:
         self._settings = settings
         self._owned: frozenset[int] = frozenset()
-        self._records = HeldCounters(1)
+        self._gated = False
+        self._records: dict[str, _Records] = {}
         for topic in settings.topics:
-            for outcome in Outcome:
-                self._records.start(0, (topic, outcome.value))
+            self._of_topic(topic)
         limits = _limits(settings)
         self._dimensions = {name: DimensionKeys(limits) for name in settings.funnel.dimensions}
         for name, keys in self._dimensions.items():
@@ -121,6 +129,20 @@ class KeySeries:
         self._warm_since_ms: int | None = None
         self._compared_ms = 0
         self._day: int | None = None
+        self._tenure = 0
+        # Shards whose counters continue, and shards of which others were shown something, until what
+        # their dead owners had read is read again.
+        self._continued: set[int] = set()
+        # By (dimension, key), or ("", topic); None for all.
+        self._told: dict[int, frozenset[tuple[str, str]] | None] = {}
+
+    def outlive(self) -> None:
+        """From now on counters outlive the process; before anything is counted."""
+        self._gated = True
+        for keys in self._dimensions.values():
+            keys.gate()
+        for records in self._records.values():
+            records.gated = True
 
     def add(self, shard: int, family: Family, dimension: str, key: str, labels: Labels, value: int) -> None:
         """Counts one increment; see :meth:`add_many`."""
@@ -143,6 +165,8 @@ class KeySeries:
             return
         if min(values) < 0:
             raise ValueError("a counter never goes down")
+        if shard in self._told:
+            names, values = self._new_only(shard, dimension, names, values)
         keys, index = self._dimensions[dimension], int(family)
         live, waiting = keys.live, keys.waiting(shard)
         unshown = 0
@@ -162,17 +186,48 @@ class KeySeries:
                 keys.miss(shard, index, key, labels, value)
                 waiting = keys.waiting(shard)
         if unshown:
-            keys.other.add(index, labels, unshown)
+            keys.share(shard).add(index, labels, unshown)
 
     def add_records(self, shard: int, topic: str, outcome: str, value: int) -> None:
         """Counts records of a source topic by outcome. Raises ValueError for a negative value."""
         if value < 0:
             raise ValueError("a counter never goes down")
-        if shard in self._owned:
-            self._records.add(0, (topic, outcome), value)
+        records = self._of_topic(topic)
+        told = self._told.get(shard, _NOTHING)
+        if shard in self._owned and told is not None and ("", topic) not in told:
+            records.come_to(shard, gated=self._gated)
+            records.add(0, (topic, outcome), value)
 
-    def own(self, shards: frozenset[int], now_ms: int) -> None:
+    def _of_topic(self, topic: str) -> _Records:
+        if topic not in self._records:
+            self._records[topic] = _Records(topic, gated=self._gated)
+        return self._records[topic]
+
+    def _new_only(
+        self, shard: int, dimension: str, names: Sequence[str], values: Sequence[int]
+    ) -> tuple[Sequence[str], Sequence[int]]:
+        told = self._told[shard]
+        if told is None:
+            return [], []
+        new = [(n, v) for n, v in zip(names, values, strict=True) if (dimension, n) not in told]
+        return [name for name, _ in new], [value for _, value in new]
+
+    def own(
+        self,
+        shards: frozenset[int],
+        now_ms: int,
+        carried: Mapping[int, Carried | None] | None = None,
+        disowned: frozenset[int] = frozenset(),
+    ) -> None:
         """Sets the shards that this process owns from now on.
+
+        Args:
+            shards: all of them.
+            now_ms: the time.
+            carried: of shards that come, what an owner who died had written down of them, None if
+                he handed them over; :meth:`caught_up` is to be called for them. Nothing was ever
+                written down of others.
+            disowned: shards that were taken over from this process without its knowing.
 
         Raises ValueError for a shard that does not exist.
         """
@@ -180,7 +235,15 @@ class KeySeries:
             raise ValueError("no such shard")
         elapsed_ms = self._advance(now_ms)
         gained, lost = shards - self._owned, self._owned - shards
+        first = not self._tenure
         self._owned = shards
+        self._tenure += 1
+        for shard in lost:
+            self._told.pop(shard, None)
+        self._continued -= lost
+        for records in self._records.values():
+            if records.shard in lost:
+                records.leave(tell=records.shard not in disowned)
         if gained:
             self._warm_since_ms = None
             self._compared_ms = elapsed_ms
@@ -188,13 +251,94 @@ class KeySeries:
             # What is not yet judged would go to ``(other)``, though there was a place for it here.
             keys.settle_if_all_fit()
             keys.places = self._settings.places(len(shards))
-            keys.lose(lost, elapsed_ms)
+            keys.disown(disowned)
+            keys.lose(lost - disowned, elapsed_ms)
             if gained:
                 keys.gain(gained)
+        self._carry(carried or {}, elapsed_ms, may_continue=first)
         self._warm(elapsed_ms)
         for keys in self._dimensions.values():
             keys.settle_if_all_fit()
             keys.review()
+
+    def _carry(self, carried: Mapping[int, Carried | None], elapsed_ms: int, *, may_continue: bool) -> None:
+        died = {shard: it for shard, it in carried.items() if it is not None}
+        mine = {s: it.part for s, it in died.items() if may_continue and it.mine and it.part}
+        newest = max(mine.values(), key=lambda part: part.tenure, default=None)
+        blank = self._owned - carried.keys()
+        # ``(other)`` is of all its shards: without one of them it would be less than it was.
+        if newest is not None and mine.keys() | blank >= {*newest.owned}:
+            mine = {shard: mine[shard] for shard in newest.owned if shard in mine}
+            self._continue(mine, newest, elapsed_ms)
+        else:
+            mine = {}
+        for shard in died.keys() - mine.keys():
+            self._begin(shard, died[shard].part)
+
+    def _continue(self, parts: Mapping[int, SeriesPart], newest: SeriesPart, elapsed_ms: int) -> None:
+        self._tenure, self._day = newest.tenure + 1, newest.day
+        self._continued = set(parts)
+        for shard, part in parts.items():
+            for key in part.keys:
+                if key.dimension in self._dimensions:
+                    self._dimensions[key.dimension].take_up(shard, key, elapsed_ms)
+            for records in part.records:
+                known = self._of_topic(records.topic)
+                known.come_to(shard, gated=self._gated)
+                known.take_up(records.values, records.held)
+        for dimension, keys in self._dimensions.items():
+            found = [(s, other) for s, part in parts.items() for other in part.other]
+            before = next((other.before for other in newest.other if other.dimension == dimension), [])
+            keys.take_up_other([(s, o) for s, o in found if o.dimension == dimension], before)
+
+    def _begin(self, shard: int, part: SeriesPart | None) -> None:
+        """Counts what nobody was shown; what may have been is left out until it is read again."""
+        if part is None:
+            self._told[shard] = None
+            return
+        untold = [(key.dimension, key.key, key.untold()) for key in part.keys]
+        untold += [(share.dimension, OTHER, share.untold) for share in part.other]
+        for dimension, name, entries in untold:
+            if dimension in self._dimensions:
+                for family, labels, value in entries:
+                    self.add(shard, Family(family), dimension, name, labels, value)
+        for records in part.records:
+            for _, (topic, outcome), value in records.untold():
+                self.add_records(shard, topic, outcome, value)
+        shown = {(key.dimension, key.key) for key in part.keys if key.told}
+        self._told[shard] = frozenset(
+            shown | {("", records.topic) for records in part.records if records.told}
+        )
+
+    def caught_up(self, shard: int) -> None:
+        """All that a dead owner had read of the shard is read again; from here on everything counts."""
+        self._told.pop(shard, None)
+        self._continued.discard(shard)
+
+    def write(self, shard: int) -> SeriesPart:
+        """What is to be written down of a shard; :meth:`written` is to be called when that is safe."""
+        keys: list[KeyPart] = []
+        other = []
+        for dimension, known in self._dimensions.items():
+            parts, share = known.write(dimension, shard)
+            keys += parts
+            other.append(share)
+        records = [RecordsPart(r.topic, *r.write()) for r in self._records.values() if r.shard == shard]
+        return SeriesPart(self._tenure, sorted(self._owned), self._day, keys, other, records)
+
+    def written(self, shard: int) -> None:
+        """What was to be written down is safe: what depended on it is told from now on."""
+        for keys in self._dimensions.values():
+            keys.written(shard, self._elapsed_ms)
+        for records in self._records.values():
+            if records.shard == shard:
+                records.written(self._elapsed_ms)
+
+    def waits(self, shard: int) -> bool:
+        """Whether anything of a shard can be told only after it is written down."""
+        return any(keys.waits(shard) for keys in self._dimensions.values()) or any(
+            records.ripe for records in self._records.values() if records.shard == shard
+        )
 
     def tick(self, now_ms: int) -> None:
         """Admits keys, lets series vanish and days end; to be called every second."""
@@ -209,19 +353,26 @@ class KeySeries:
     def snapshot(self, now_ms: int) -> ExportSnapshot:
         """Copies what a scrape at ``now_ms`` shows. The first one starts the holds of new series.
 
+        While counters that continue are behind what was shown already, nothing is.
         For scrapes only: a reader who is not Prometheus would let the holds run out unseen.
         """
         elapsed_ms, hold_ms = self._advance(now_ms), self._settings.zero_hold_ms
         for keys in self._dimensions.values():
             keys.settle_if_all_fit()
         capped = {name: keys for name, keys in self._dimensions.items() if name != ALL}
+        if self._continued:
+            return ExportSnapshot((), {}, dict.fromkeys(capped, 0), dict.fromkeys(capped, 0))
         return ExportSnapshot(
             keys=tuple(
                 (name, key, cells)
                 for name, keys in self._dimensions.items()
                 for key, cells in keys.export(elapsed_ms, hold_ms)
             ),
-            records=self._records.export(elapsed_ms, hold_ms)[0],
+            records={
+                name: value
+                for records in self._records.values()
+                for name, value in records.export(elapsed_ms, hold_ms)[0].items()
+            },
             tracked={name: keys.seen for name, keys in capped.items()},
             shown={name: keys.shown for name, keys in capped.items()},
         )
@@ -229,7 +380,8 @@ class KeySeries:
     @property
     def holding(self) -> bool:
         """Whether a scrape now would show less than what is counted."""
-        return self._records.holding or any(keys.holding for keys in self._dimensions.values())
+        counted: Collection[_Records | DimensionKeys] = (*self._records.values(), *self._dimensions.values())
+        return any(counters.holding for counters in counted)
 
     def top_rows(self, dimension: str, n: int) -> list[TopRow]:
         """The ``n`` shown keys with most events in the life of the process, without the reserved ones."""
@@ -249,7 +401,7 @@ class KeySeries:
 
     def record_totals(self) -> dict[Labels, int]:
         """The true counts by (topic, outcome), for a live table; starts no hold, unlike a snapshot."""
-        return self._records.cells[0].copy()
+        return {name: value for records in self._records.values() for name, value in records.cells[0].items()}
 
     def _advance(self, now_ms: int) -> int:
         """Time that has passed here; it stands still while the system's clock is set back."""
@@ -291,6 +443,29 @@ class KeySeries:
         self._compared_ms = elapsed_ms
         for keys in self._dimensions.values():
             keys.exchange(elapsed_ms)
+
+
+class _Records(HeldCounters):
+    """Records of one topic by outcome, and the shard that counts them, once that is known."""
+
+    __slots__ = ("shard", "topic")
+
+    def __init__(self, topic: str, *, gated: bool) -> None:
+        super().__init__(1, gated=gated)
+        self.topic = topic
+        self.shard: int | None = None
+        for outcome in Outcome:
+            self.start(0, (topic, outcome.value))
+
+    def come_to(self, shard: int, *, gated: bool) -> None:
+        """The shard that counts them is here."""
+        self.shard, self.gated = shard, gated
+
+    def leave(self, *, tell: bool) -> None:
+        """It is not any more: what was not told yet is told, or never."""
+        self.shard, self.gated = None, False
+        if not tell:
+            self.retreat()
 
 
 def _limits(settings: KeySeriesSettings) -> Limits:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from streams.metrics.catalog import MetricSpec
 
+STALL_REASONS: Final = ("broker_refuses", "flush", "agent", "reader", "fetching", "rebalance")
 ROLLUP_OUTCOMES: Final = ("applied", "stale", "invalid")
 
 
@@ -87,6 +88,9 @@ class PipelineMetrics:
         self._watermark_delay = _gauge(catalog.WATERMARK_DELAY, registry)
         self._state_bytes = _gauge(catalog.STATE_BYTES, registry)
         self._assigned = _gauge(catalog.ASSIGNED_PARTITIONS, registry)
+        self._stalled = _gauge(catalog.STALLED, registry)
+        self._new_logs = _counter(catalog.NEW_LOGS, registry)
+        self._fetched_bytes = _gauge(catalog.FETCHED_BYTES, registry)
         self._freshness = WeightedHistogram(catalog.FRESHNESS, registry)
         self._batch_seconds = WeightedHistogram(catalog.BATCH_SECONDS, registry)
         self._batch_records = WeightedHistogram(catalog.BATCH_RECORDS, registry)
@@ -149,6 +153,20 @@ class PipelineMetrics:
         """Sets how many partitions of a topic are assigned."""
         self._assigned.labels(topic).set(n)
 
+    def set_stalled(self, reason: str, seconds: float) -> None:
+        """Sets how long something has stood still; raises ValueError for a reason not in ``STALL_REASONS``."""
+        if reason not in STALL_REASONS:
+            raise ValueError(f"reason must be one of {', '.join(STALL_REASONS)}")
+        self._stalled.labels(reason).set(seconds)
+
+    def new_log(self, topic: str) -> None:
+        """Counts a partition whose log ends before what was read of it."""
+        self._new_logs.labels(topic).inc()
+
+    def set_fetched_bytes(self, size: int) -> None:
+        """Sets what is fetched and not handed on."""
+        self._fetched_bytes.set(size)
+
     def set_state_bytes(self, kind: str, n: int) -> None:
         """Sets the memory held by one kind of state."""
         self._state_bytes.labels(kind).set(n)
@@ -165,8 +183,11 @@ class PipelineMetrics:
         for topic in topics:
             self._deadletters.labels(topic)
             self._lost.labels(topic)
+            self._new_logs.labels(topic)
             for reason in Reason:
                 self._rejected.labels(topic, reason.value)
+        for stall in STALL_REASONS:
+            self._stalled.labels(stall)
         for outcome in ROLLUP_OUTCOMES:
             self._rollups.labels(outcome)
 

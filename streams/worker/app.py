@@ -7,6 +7,8 @@ holds the parts. Importing this module has no side effects.
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,25 +19,31 @@ from prometheus_client import CollectorRegistry
 from streams.clock import Clock, SystemClock
 from streams.core.ordering import Patience
 from streams.core.vocabulary import Vocabulary
-from streams.errors import DeadLetterLimit
+from streams.errors import TopicError
 from streams.formats.columns import create_columns, key_objection
 from streams.metrics.exposition import Exposition
 from streams.metrics.http import HttpServer, Readiness
 from streams.metrics.key_series import ExportSnapshot, KeySeries
 from streams.metrics.pipeline import PipelineMetrics
-from streams.worker.batching import BatchConsumer, BatchSchema
+from streams.worker.agents import add_agents, add_timers
+from streams.worker.batching import BatchConsumer
 from streams.worker.counting import Counting, CountingTopics
 from streams.worker.kafka import Producer
 from streams.worker.merging import Merging
 from streams.worker.publishing import Outbox
 from streams.worker.recovery import Recovery
+from streams.worker.republishing import Republishing
+from streams.worker.supervision import Supervision
+from streams.worker.totals_log import TotalsLog
 from streams.worker.wiring import counting_settings, faust_app, input_format, key_series_settings
 
 if TYPE_CHECKING:
     from streams.config import Settings
+    from streams.errors import DeadLetterLimit, Stalled
     from streams.worker.batching import Position
 
-_TICK_SECONDS = 0.1
+_LOG = logging.getLogger(__name__)
+_LOOK_SECONDS = 0.1
 _SCRAPED_LATELY = 3
 _MOST_UNSENT = 10_000
 # A series born just before the end is scraped, held, and scraped again.
@@ -66,7 +74,7 @@ class Worker:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.registry = CollectorRegistry()
-        self.sources = (settings.topics.clickstream, settings.topics.orders)
+        self.sources = settings.topics.counted
         self.metrics = PipelineMetrics(self.registry, topics=self.sources)
         self.series = KeySeries(key_series_settings(settings, self.sources))
         self.producer = Producer(settings.kafka)
@@ -75,9 +83,23 @@ class Worker:
         self.merging = Merging(
             source_topics=self.sources, series=self.series, clock=self.clock, metrics=self.metrics
         )
+        # Of its own: what fails here is not to fail there.
+        self.totals_producer = Producer(settings.kafka)
+        self.totals = TotalsLog(
+            settings,
+            self.merging,
+            self.totals_producer,
+            address=f"{socket.gethostname()}/{settings.http.host}:{settings.http.port}",
+        )
         self.heartbeat = Heartbeat(time.monotonic())
         self.recovery = Recovery(
-            settings, self.counting, self.outbox, self.clock, self.metrics, self._waiting_for
+            settings,
+            self.counting,
+            self.outbox,
+            self.clock,
+            self.metrics,
+            self._waiting_for,
+            self._contested,
         )
         self.http = HttpServer(
             settings.http.host,
@@ -86,14 +108,20 @@ class Worker:
             heartbeat_age=self.heartbeat.age,
             readiness=self.readiness,
         )
+        self.supervision = Supervision(
+            settings.counting.stall_timeout_ms / 1000, self.heartbeat.age, self.metrics
+        )
+        self.republishing = Republishing(settings, self.clock) if settings.topics.rekey else None
         self._scraped_at: float | None = None
         self._flushing = asyncio.Lock()
         # Held while a batch of rollups is merged and acknowledged: a shard never goes in between.
         self.merging_turn = asyncio.Lock()
         self._throttled: set[TP] = set()
+        self._rollups = settings.topics.rollups
         self.app = faust_app(settings)
         self._limit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        _add_agents(self)
+        add_agents(self)
+        add_timers(self)
 
     def _counting(self) -> Counting:
         settings = self.settings
@@ -109,7 +137,9 @@ class Worker:
             input_format(settings, settings.formats.orders),
         )
         return Counting(
-            topics=CountingTopics(self.sources, settings.topics.rollups, settings.topics.deadletter),
+            topics=CountingTopics(
+                self.sources, settings.topics.rollups, settings.topics.deadletter, settings.topics.rekey
+            ),
             decoders=[create_columns(form, vocabulary) for form in forms],
             vocabulary=vocabulary,
             settings=counting_settings(settings),
@@ -132,7 +162,7 @@ class Worker:
         if self._scraped_at is None or asked - self._scraped_at > _SCRAPED_LATELY * hold:
             return
         while self._unseen(asked) and time.monotonic() - asked < hold:  # noqa: ASYNC110  # two conditions
-            await asyncio.sleep(_TICK_SECONDS)
+            await asyncio.sleep(_LOOK_SECONDS)
 
     def _unseen(self, since: float) -> bool:
         return self.series.holding or self._scraped_at is None or self._scraped_at <= since
@@ -151,6 +181,8 @@ class Worker:
             return Readiness(False, (self.heartbeat.waiting_for,))
         if self.app.rebalancing:
             return Readiness(False, ("rebalancing",))
+        if self.republishing is not None and self.republishing.failing:
+            return Readiness(False, ("kafka does not take what is republished",))
         if self.outbox.failing:
             return Readiness(False, (f"kafka does not take messages: {len(self.outbox)} wait",))
         return Readiness(True)
@@ -158,24 +190,39 @@ class Worker:
     async def before_revoke(self, revoked: set[TP]) -> None:
         """Get all that is counted into the log before the partitions go."""
         numbers = {tp.partition for tp in revoked if tp.topic in self.sources}
+        if self.republishing is not None:
+            await self.republishing.revoked()
         async with self.merging_turn, self._flushing:
             await self.recovery.give(sorted(numbers))
+            await self._give_totals({tp.partition for tp in revoked if tp.topic == self._rollups})
         for tp in revoked:
             if tp.topic in self.sources:
                 self.metrics.forget_partition(tp.topic, tp.partition)
                 self.metrics.forget_watermark(tp.partition)
 
+    async def _give_totals(self, shards: set[int]) -> None:
+        try:
+            await self.totals.give(shards)
+        except TopicError as error:
+            # Whoever has them next goes on from the snapshot before.
+            _LOG.warning("totals are not handed over", extra={"error": str(error)})
+
     async def assigned(self, tps: set[TP]) -> None:
         """Take up the state of the source partitions, and the shards of the rollups."""
+        self.supervision.joined = self.supervision.recovering = True
         self.metrics.rebalance()
-        for topic in (*self.sources, self.settings.topics.rollups):
+        for topic in (*self.sources, self._rollups):
             self.metrics.set_assigned_partitions(topic, sum(tp.topic == topic for tp in tps))
-        self.merging.own(frozenset(tp.partition for tp in tps if tp.topic == self.settings.topics.rollups))
+        shards = await self.totals.take({tp.partition for tp in tps if tp.topic == self._rollups})
+        self.consumer.start_at |= {TP(self._rollups, shard): offset for shard, offset in shards.items()}
         numbers = sorted({tp.partition for tp in tps if tp.topic in self.sources})
         async with self._flushing:
             await self.recovery.take(numbers)
         self._start_where_state_ends()
+        if self.republishing is not None:
+            await self.republishing.assigned(tps)
         self._throttled.clear()
+        self.supervision.recovering = False
         self.heartbeat.waiting_for = ""
 
     def _start_where_state_ends(self) -> None:
@@ -192,6 +239,7 @@ class Worker:
 
     def begun_anew(self, tp: TP, begin: int, end: int) -> None:  # noqa: ARG002  # the consumer's hook
         """A topic was made anew while we were away."""
+        self.metrics.new_log(tp.topic)
         if tp.topic in self.sources:
             self.counting.begin_anew(tp.topic, tp.partition, end)
 
@@ -200,8 +248,7 @@ class Worker:
         return self.consumer.read_position(topic, partition)
 
     async def tick(self) -> None:
-        """Show that the event loop lives, and keep the topics in step; ten times a second."""
-        self.heartbeat.beaten_at = time.monotonic()
+        """Keep the topics in step; ten times a second."""
         if not self.app.rebalancing and self.app.consumer is not None:
             self._throttle()
 
@@ -212,6 +259,8 @@ class Worker:
             which = self.counting.ahead(assigned)
             if which is not None:
                 ahead.add(TP(self.sources[which], assigned.number))
+        if self.republishing is not None:
+            ahead |= {TP(*place) for place in self.republishing.ahead()}
         if ahead - self._throttled:
             self.consumer.throttle(ahead - self._throttled)
         if self._throttled - ahead:
@@ -223,12 +272,36 @@ class Worker:
         if self.app.rebalancing or self.app.consumer is None:
             return
         async with self._flushing:
-            await self.counting.flush(self.position)
+            self.supervision.flushes += await self.counting.flush(self.position)
         self.merging.tick()
         for kind, size in self.counting.state_bytes().items():
             self.metrics.set_state_bytes(kind, size)
         self.metrics.set_state_bytes("copies", self.recovery.copied_bytes())
         self._observe_lag()
+
+    async def watch(self) -> None:
+        """End in order, with the reason, if what should move stands still; once a second."""
+        if self.app.should_stop or self._limit.done() or self.app.consumer is None:
+            return
+        stalled = self.supervision.look(
+            self.consumer,
+            rebalancing=self.app.rebalancing,
+            refusal=self.outbox.problem,
+            progress=(self.consumer.epoch, self.recovery.entries_read),
+        )
+        if stalled is not None:
+            self.supervision.end_soon()
+            self.give_up(stalled)
+
+    async def republish(self) -> None:
+        """Key what was read by visitor, as far as it is due; twenty times a second."""
+        if self.republishing is not None and not self.app.rebalancing and self.app.consumer is not None:
+            await self.republishing.publish(self.position)
+
+    async def keep_totals(self) -> None:
+        """Write down what is merged, as far as it is time; once a second."""
+        if not self.app.rebalancing:
+            await self.totals.flush()
 
     async def keep_up(self) -> None:
         """Read no further while too much waits to be sent: behind a slow Kafka memory stays bounded."""
@@ -250,8 +323,12 @@ class Worker:
             BaseException: what the worker crashed on.
         """
         await self.http.start()
+        beating = asyncio.create_task(self._beat())
+        self.supervision.start()
         try:
             await self.producer.connect(self._waiting_for)
+            if self.republishing is not None:
+                await self.republishing.start(self._waiting_for)
             self._waiting_for("joining the group")
             self.consumer.before_revoke = self.before_revoke
             self.consumer.after_assign = self.assigned
@@ -260,15 +337,28 @@ class Worker:
             await self.app.start()
             await self._until_ended()
             if self.app.crash_reason is not None:
+                self.supervision.end_soon()
                 raise self.app.crash_reason
         finally:
             try:
                 await self.app.stop()
+                await self.totals.take(())
                 await self.recovery.stop()
+                if self.republishing is not None:
+                    await self.republishing.stop()
+                await self.totals_producer.stop()
                 await self.producer.stop()
                 await self._be_scraped()
             finally:
                 await self.http.stop()
+                self.supervision.stop()
+                beating.cancel()
+
+    async def _beat(self) -> None:
+        """Show that the event loop lives, from the first to the last."""
+        while True:
+            self.heartbeat.beaten_at = time.monotonic()
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _until_ended(self) -> None:
         """Until the app has stopped, or a limit is reached: then the state is whole and handed over."""
@@ -278,45 +368,14 @@ class Worker:
         if self._limit.done():
             self._limit.result()
 
-    def give_up(self, error: DeadLetterLimit) -> None:
+    def give_up(self, error: DeadLetterLimit | Stalled) -> None:
         """End in order, for this reason."""
         if not self._limit.done():
             self._limit.set_exception(error)
 
+    def _contested(self) -> None:
+        self.consumer.rejoin()
+
     def _waiting_for(self, what: str) -> None:
         self.heartbeat.beaten_at = time.monotonic()
         self.heartbeat.waiting_for = what
-
-
-def _add_agents(worker: Worker) -> None:
-    app, counting, merging = worker.app, worker.counting, worker.merging
-    sources = app.topic(*worker.sources, schema=BatchSchema())
-    rollups = app.topic(worker.settings.topics.rollups, schema=BatchSchema())
-
-    @app.agent(sources, name="count")
-    async def count(stream: Any) -> None:  # noqa: ANN401  # Faust types it wrongly
-        async for event in stream.noack().events():
-            message = event.message
-            # The event lives until it is acknowledged; what it carried need not.
-            batch, event.value, message.value = event.value, None, None
-            if message.partition in counting.partitions:
-                try:
-                    counting.take(message.topic, message.partition, batch, event.ack)
-                except DeadLetterLimit as error:
-                    worker.give_up(error)
-                await worker.keep_up()
-
-    @app.agent(rollups, name="merge")
-    async def merge(stream: Any) -> None:  # noqa: ANN401  # likewise
-        async for event in stream.noack().events():
-            async with worker.merging_turn:
-                await merging.take(event.message.partition, event.value)
-                event.ack()
-
-    @app.timer(_TICK_SECONDS)  # type: ignore[untyped-decorator]  # Faust's
-    async def tick() -> None:
-        await worker.tick()
-
-    @app.timer(worker.settings.counting.flush_interval_ms / 1000.0)  # type: ignore[untyped-decorator]  # Faust's
-    async def flush() -> None:
-        await worker.flush()

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,6 +29,7 @@ from streams.worker.fetching import BatchConsumerThread, GroupListener
 from streams.worker.log_breaks import BreakReason
 from streams.worker.messages import BatchMessage, BatchSchema, parts_of
 from streams.worker.positions import UNKNOWN, Position, Positions
+from streams.worker.watchdog import Reading
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
@@ -80,6 +81,7 @@ class BatchConsumer(Consumer):
         self._spans: dict[TP, deque[BatchMessage]] = defaultdict(deque)
         self._positions = Positions(self._thread)
         self.start_at: dict[TP, int] = {}
+        self._taken: Counter[TP] = Counter()
         # Counts assignments and revocations: what was fetched in one is worth nothing in the next.
         self.epoch = 0
         self._ready_epoch = -1
@@ -163,6 +165,44 @@ class BatchConsumer(Consumer):
         super().on_buffer_drop(tp)
         if tp in self._paused_partitions:
             self._get_active_partitions().discard(tp)
+
+    def rejoin(self) -> None:
+        """Have the group assign anew: somebody else holds what it gave to us, or what it took from us."""
+        self._thread.rejoin()
+
+    # ------------------------------------------------------------------ watching
+
+    def took(self, message: Message) -> None:
+        """Take note that an agent has taken a batch."""
+        if isinstance(message, BatchMessage) and not message.taken:
+            message.taken = True
+            self._taken[message.tp] += 1
+
+    @property
+    def beats(self) -> int:
+        """Rises as long as the reading thread lives."""
+        return self._thread.beats
+
+    @property
+    def unacknowledged(self) -> bool:
+        """Whether an agent has taken a batch that is not acknowledged."""
+        return any(message.taken and not message.acked for spans in self._spans.values() for message in spans)
+
+    def readings(self) -> dict[TP, Reading]:
+        """How the reading of each assigned partition goes, for the watchdog; none between assignments."""
+        if not self.reads(self.epoch):
+            return {}
+        return {tp: self._reading(tp) for tp in self.assignment()}
+
+    def _reading(self, tp: TP) -> Reading:
+        untaken = sum(not message.taken for message in list(self._spans.get(tp, ())))
+        left, mark = self._positions.left(tp)
+        return Reading(left and tp not in self._paused_partitions, mark, untaken, self._taken[tp])
+
+    @property
+    def fetched_bytes(self) -> int:
+        """What was fetched and has not been handed to an agent yet."""
+        return self._thread.fetched_bytes
 
     # ------------------------------------------------------------------ acknowledging
 
@@ -278,6 +318,7 @@ class BatchConsumer(Consumer):
 
     def _forget(self) -> None:
         self._spans.clear()
+        self._taken.clear()
         self._positions.forget()
         self._buffered_partitions.clear()
 

@@ -57,7 +57,7 @@ class AssignedPartition:
     log: StateLog
     rollups: RollupWriter
     readings: tuple[Reading, Reading]
-    # Per topic: when the last record was taken in.
+    # Per topic: when the last record was taken in, by the monotonic clock.
     taken_at_ms: list[int]
     limit_ms: int
     # As of the last flush.
@@ -82,11 +82,15 @@ class _Flushing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CountingTopics:
-    """Names of the topics the counting side reads (clickstream, orders) and writes."""
+    """Names of the topics the counting side reads (clickstream, orders) and writes.
+
+    ``keyed`` says that we write the sources ourselves, keyed by visitor; then records may be repeated.
+    """
 
     sources: tuple[str, str]
     rollups: str
     deadletter: str
+    keyed: bool = False
 
 
 class Counting:
@@ -97,7 +101,7 @@ class Counting:
         decoders: per source topic.
         vocabulary: shared with the decoders.
         settings: the contract's numbers.
-        clock: wall clock, for idle topics and freshness only.
+        clock: for idle topics and freshness only.
         outbox: where messages leave.
         metrics: pipeline metrics.
         patience: with topics that have nothing left to read.
@@ -105,7 +109,7 @@ class Counting:
 
     Attributes:
         partitions: by number, those that are counted.
-        newer_life: asks a partition's log whether a newer life has claimed it.
+        newer_life: asks a partition's log whether a newer life has claimed it; None if it cannot tell now.
     """
 
     def __init__(  # noqa: PLR0913  # its collaborators, by name
@@ -131,7 +135,7 @@ class Counting:
         self._patience = patience
         self._stop_after = stop_after
         self.partitions: dict[int, AssignedPartition] = {}
-        self.newer_life: Callable[[AssignedPartition], Awaitable[bool]] | None = None
+        self.newer_life: Callable[[AssignedPartition], Awaitable[bool | None]] | None = None
         self._flushing: list[_Flushing] = []
         # Of :meth:`_finish`, for what is being flushed.
         self._steps_done = 0
@@ -144,8 +148,9 @@ class Counting:
             log: of a life that has begun.
             counts: the state that the log tells.
         """
-        now = self._clock.now_ms()
-        readings = Reading(log.sources[0]), Reading(log.sources[1])
+        now = self._clock.monotonic_ms()
+        keyed = self._topics.keyed
+        readings = Reading(log.sources[0], keyed=keyed), Reading(log.sources[1], keyed=keyed)
         counts.rewind((readings[0].newest_ms, readings[1].newest_ms))
         writer = RollupWriter(self.vocabulary, number, log.generation)
         assigned = AssignedPartition(number, counts, log, writer, readings, [now, now], counts.limit_ms)
@@ -158,7 +163,9 @@ class Counting:
         if assigned is not None:
             which = self._topics.sources.index(topic)
             readings = list(assigned.readings)
-            readings[which] = Reading(SourceOffsets(offset, assigned.counts.newest[which]))
+            readings[which] = Reading(
+                SourceOffsets(offset, assigned.counts.newest[which]), keyed=self._topics.keyed
+            )
             assigned.readings = readings[0], readings[1]
 
     def take(self, topic: str, number: int, batch: RecordBatch, ack: Callable[[], object]) -> None:
@@ -175,7 +182,9 @@ class Counting:
         if fresh is None:
             ack()
         else:
-            self._ingest(assigned, which, fresh)
+            unrepeated = reading.unrepeated(fresh)
+            if unrepeated is not None:
+                self._ingest(assigned, which, unrepeated)
             reading.take(fresh, assigned.counts.newest[which], ack)
         assigned.unprocessed += len(batch.offsets)
         if assigned.unprocessed >= _PROCESS_AT:
@@ -188,7 +197,7 @@ class Counting:
         timestamps = np.array(batch.timestamps, dtype=np.int64)
         known = assigned.readings[which].known(batch)
         rejected = assigned.counts.ingest(which, decoded, timestamps, known)
-        assigned.taken_at_ms[which] = self._clock.now_ms()
+        assigned.taken_at_ms[which] = self._clock.monotonic_ms()
         for item in rejected:
             self._outbox.put(self._dead_letter(assigned.number, which, batch, item))
         self._count_rejected(assigned, which, rejected, accepted)
@@ -229,13 +238,13 @@ class Counting:
             )
 
     def _count_due(self, assigned: AssignedPartition, position: Callable[[str, int], Position]) -> None:
-        now = self._clock.now_ms()
+        now = self._clock.monotonic_ms()
         idle = tuple(
             self._idle_ms(assigned, which, position(topic, assigned.number), now)
             for which, topic in enumerate(self._topics.sources)
         )
         self._process(assigned, (idle[0], idle[1]))
-        self._observe(assigned, now)
+        self._observe(assigned)
 
     @staticmethod
     def _idle_ms(assigned: AssignedPartition, which: int, position: Position, now: int) -> int | None:
@@ -245,7 +254,8 @@ class Counting:
         on_its_way = (position.handed_out or 0) > (assigned.readings[which].next_offset or 0)
         if position.next_offset < position.end_offset or on_its_way:
             return None
-        return now - assigned.taken_at_ms[which]
+        # As far as the broker has told: since its last answer something may have come.
+        return now - position.age_ms - assigned.taken_at_ms[which]
 
     def _process(self, assigned: AssignedPartition, idle: tuple[int | None, int | None]) -> None:
         if assigned.counts.newest == (UNREAD, UNREAD):
@@ -257,10 +267,10 @@ class Counting:
         assigned.counts.process(assigned.limit_ms)
         assigned.unprocessed = 0
 
-    def _observe(self, assigned: AssignedPartition, now: int) -> None:
+    def _observe(self, assigned: AssignedPartition) -> None:
         read = [newest for newest in assigned.counts.newest if newest != UNREAD]
         if read:
-            self._metrics.set_watermark_delay(assigned.number, (now - min(read)) / 1000)
+            self._metrics.set_watermark_delay(assigned.number, (self._clock.now_ms() - min(read)) / 1000)
 
     def ahead(self, assigned: AssignedPartition) -> int | None:
         """The topic (0, 1) that has run so far ahead that it must wait for the other, if any."""
@@ -328,7 +338,8 @@ class Counting:
         if not await self._outbox.send():
             return False
         while self._steps_done < len(steps):
-            await steps[self._steps_done]()
+            if not await steps[self._steps_done]():
+                return False
             self._steps_done += 1
             if not await self._outbox.send():
                 return False
@@ -337,27 +348,34 @@ class Counting:
         self._flushing, self._steps_done = [], 0
         return True
 
-    async def _put_markers(self) -> None:
+    async def _put_markers(self) -> bool:
         """A marker that comes though a chunk before it does not would make a damaged log."""
         for item in self._flushing:
             self._outbox.put(item.marker)
+        return True
 
-    async def _put_rollups(self) -> None:
-        self._flushing = [item for item in self._flushing if not await self._is_over(item.assigned)]
+    async def _put_rollups(self) -> bool:
+        for item in list(self._flushing):
+            over = await self._is_over(item.assigned)
+            if over is None:
+                return False
+            if over:
+                self._flushing.remove(item)
         for item in self._flushing:
             for shard, data in item.rollups:
                 self._outbox.put(Outgoing(self._topics.rollups, shard, None, data))
+        return True
 
-    async def _is_over(self, assigned: AssignedPartition) -> bool:
-        """Whether another worker has taken this partition over, by what stands in its log."""
+    async def _is_over(self, assigned: AssignedPartition) -> bool | None:
+        """Whether another worker has taken this partition over, by what stands in its log; None if unknown."""
         if assigned.log.strangers is None or self.newer_life is None:
             return False
-        if not await self.newer_life(assigned):
-            return False
-        _LOG.warning("another worker has this partition", extra={"partition": assigned.number})
-        if self.partitions.get(assigned.number) is assigned:  # it may have gone and come back, in a new life
-            del self.partitions[assigned.number]
-        return True
+        over = await self.newer_life(assigned)
+        if over:
+            _LOG.warning("another worker has this partition", extra={"partition": assigned.number})
+            if self.partitions.get(assigned.number) is assigned:  # it may be back, in a new life
+                del self.partitions[assigned.number]
+        return over
 
     def state_bytes(self) -> dict[str, int]:
         """Bytes of counting state by kind, over all partitions."""

@@ -26,7 +26,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerReb
 from mode import Service
 
 from streams.events import RecordBatch
-from streams.worker.log_breaks import LogBreaks, position_state
+from streams.worker.log_breaks import LogBreaks
 from streams.worker.static_member import end_if_replaced
 
 if TYPE_CHECKING:
@@ -179,6 +179,8 @@ def note_answers(fetcher: Any, monotonic: Callable[[], float] = time.monotonic) 
         tps = (TopicPartition(topic, part[0]) for topic, parts in request.topics for part in parts)
         states = [assignment.state_value(tp) for tp in tps]
         before = [state.timestamp for state in states]
+        for state in states:
+            state.asked_at = monotonic()
         try:
             return await fetch(assignment, node_id, request)
         finally:
@@ -213,6 +215,8 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         # Partitions of which something is taken and not handed out: the main thread clears it.
         self.taken: set[TopicPartition] = set()
         self.breaks = LogBreaks(self)
+        # Rises once a second while the thread lives.
+        self.beats = 0
         self.broken = False
 
     async def on_start(self) -> None:
@@ -227,14 +231,11 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         return self._consumer
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Faust's watch over partitions that are stuck.
+        """Nothing: :mod:`streams.worker.watchdog` looks for partitions that are stuck.
 
-        It would crash on one whose position is being looked up anew: Kafka may have deleted what
-        comes next before it was read.
+        Faust's own watch compares seconds since the machine was started with the time of day, so it never
+        speaks, and it would crash on a position that is being looked up.
         """
-        state = position_state(self._ensure_consumer(), tp)
-        if state is not None and state.has_valid_position:
-            super().verify_event_path(now, tp)
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -245,6 +246,12 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         for name, value in transport.fetch_options.items():
             setattr(consumer, f"_{name}", value)
         return consumer
+
+    def rejoin(self) -> None:
+        """Ask the group for a new assignment. Called from the main thread."""
+        consumer = self.aiokafka_consumer
+        if consumer is not None:
+            self.thread_loop.call_soon_threadsafe(consumer._coordinator.request_rejoin)
 
     async def seek_start(self, start_at: Mapping[TP, int]) -> dict[TP, tuple[int | None, int | None]]:
         """Read the assigned partitions from here, else from the committed offset, else by the settings.
@@ -302,6 +309,14 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         Faust calls this for a rebalance that comes while the app stops. Stopping closes all.
         """
 
+    @property
+    def fetched_bytes(self) -> int:
+        """Size of the fetch results that nothing, or not all, was taken of; as they came, perhaps compressed."""
+        consumer = self._consumer
+        results = list(consumer._fetcher._records.values()) if consumer is not None else []
+        sources = [getattr(result, "_partition_records", None) for result in results]
+        return sum(source._records.size_in_bytes() for source in sources if source is not None)
+
     async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109  # Faust's
         """Fetch at most one batch per partition, as long as the consumer's epoch is the present one."""
         return await self.call_thread(
@@ -336,6 +351,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         """End the app on what nobody else would see: the group refuses us, or the fetcher died."""
         while not self.should_stop:
             await self.sleep(_WATCH_SECONDS)
+            self.beats += 1
             consumer = self._consumer
             if consumer is not None and not consumer._closed:
                 consumer._coordinator.check_errors()

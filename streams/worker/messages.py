@@ -31,9 +31,12 @@ class BatchSchema(faust.Schema):  # type: ignore[type-arg]  # Faust's stub takes
 
 
 class BatchMessage(ConsumerMessage):
-    """One batch on its way to an agent; ``behind`` is the offset behind its last record."""
+    """One batch on its way to an agent; ``behind`` is the offset behind its last record.
 
-    __slots__ = ("behind",)
+    ``taken``: whether the agent has said that it has it.
+    """
+
+    __slots__ = ("behind", "taken")
 
     def __init__(self, tp: TP, batch: RecordBatch, generation: int) -> None:
         first = batch.offsets[0]
@@ -55,6 +58,7 @@ class BatchMessage(ConsumerMessage):
         )
         self.value = cast("bytes", batch)
         self.behind = batch.offsets[-1] + 1
+        self.taken = False
 
 
 def parts_of(tp: TP, batch: RecordBatch) -> Iterator[tuple[TP, RecordBatch]]:

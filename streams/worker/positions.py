@@ -10,12 +10,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.structs import TopicPartition
 
 from streams.worker.log_breaks import position_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     import aiokafka
     from faust.types import TP
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 # Beyond its longest wait for news, a broker that has not answered for this long is not heard any more.
 _UNHEARD_SECONDS = 1.0
+# A partition that was not asked for in this time is not asked for; one asked for so much later than it was
+# answered for is not answered for.
+_ASKED_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,28 @@ class Positions:
         on_its_way = position is None or tp in self._thread.taken
         known = not on_its_way and (position < end or not unheard)
         return Position(position if known else None, end, handed_out, int(1000 * age))
+
+    def left(self, tp: TP) -> tuple[bool, Hashable]:
+        """Whether records wait that could be read, and what changes whenever anything is read or asked for.
+
+        Not so while the broker does not answer, or is asked where the log begins. A broker that is not
+        even asked, though it could be, has records for all we know.
+        """
+        consumer = self._thread.aiokafka_consumer
+        state = position_state(consumer, tp) if consumer is not None else None
+        if consumer is None or state is None or state._position is None:  # noqa: SLF001  # aiokafka has no public way
+            return False, None
+        fetcher = consumer._fetcher  # noqa: SLF001  # likewise
+        fetched = fetcher._records.get(tp)  # noqa: SLF001  # likewise
+        mark = (state._position, self._handed_out.get(tp))  # noqa: SLF001  # likewise
+        if fetched is not None:
+            return type(fetched) is FetchResult, mark
+        asked_at, heard_at = getattr(state, "asked_at", None), getattr(state, "heard_at", None)
+        if asked_at is None or self._monotonic() - asked_at > _ASKED_SECONDS:
+            leader = consumer._client.cluster.leader_for_partition(tp)  # noqa: SLF001  # likewise
+            return leader not in {None, -1}, (*mark, asked_at)
+        answered = heard_at is not None and asked_at - heard_at < _ASKED_SECONDS
+        return answered and (state.lso is None or state._position < state.lso), mark  # noqa: SLF001  # likewise
 
 
 def _longest_wait_seconds(consumer: aiokafka.AIOKafkaConsumer) -> float:

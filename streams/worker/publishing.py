@@ -32,7 +32,7 @@ _LOG = logging.getLogger(__name__)
 # Without any message getting through.
 _PATIENCE_SECONDS = 10.0
 # Sent again they would be refused again.
-_REFUSALS = (
+REFUSALS = (
     ClusterAuthorizationFailedError,
     InvalidTimestampError,
     InvalidTopicError,
@@ -84,7 +84,7 @@ class Outbox:
         patience_seconds: how long :meth:`send` waits without getting any message through.
 
     Attributes:
-        failing: the last :meth:`send` did not get everything through.
+        problem: why the last :meth:`send` did not get everything through; None if it did.
     """
 
     def __init__(self, producer: Sender, *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
@@ -92,7 +92,12 @@ class Outbox:
         self._patience = patience_seconds
         self._waiting: deque[Outgoing] = deque()
         self._under_way: deque[tuple[Outgoing, asyncio.Future[Any]]] = deque()
-        self.failing = False
+        self.problem: Exception | None = None
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last :meth:`send` did not get everything through."""
+        return self.problem is not None
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._under_way)
@@ -165,7 +170,7 @@ class Outbox:
             )
         elif error is None and self.failing:
             _LOG.info("kafka takes messages again")
-        self.failing = error is not None
+        self.problem = error
 
 
 @contextlib.contextmanager
@@ -173,7 +178,7 @@ def _refusals(messages: Iterable[Outgoing]) -> Iterator[None]:
     """Tell an error that will come again from one that may pass."""
     try:
         yield
-    except _REFUSALS as error:
+    except REFUSALS as error:
         largest, name = max(messages, key=_size), type(error).__name__
         raise TopicError(
             f"{largest.topic}: kafka refuses a message of {_size(largest)} bytes: {name}"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from streams.codec import encode_fence, sent_again
@@ -34,13 +35,17 @@ if TYPE_CHECKING:
     from streams.metrics.pipeline import PipelineMetrics
     from streams.worker.counting import AssignedPartition, Counting
     from streams.worker.publishing import Outbox
-    from streams.worker.state_log import Place
+    from streams.worker.state_log import Marker
     from streams.worker.state_topic import Reached
 
 _LOG = logging.getLogger(__name__)
 # Each waits for some seconds.
 _TRIES = 12
-_REMEDY = "delete the records of that partition to count on from nothing"
+# Kafka deletes no records of a topic that is only compacted.
+_REMEDY = (
+    "to count on without it, set the topic's cleanup.policy to compact,delete, "
+    "delete the records of the partition, and set it back"
+)
 
 
 class Recovery:
@@ -53,6 +58,11 @@ class Recovery:
         clock: for generations, which also exceed all that the log names.
         metrics: pipeline metrics.
         waiting_for: is told what takes long.
+        contested: is called when another worker has begun a life of what was given to us: one of us
+            was asleep, and the group shall say which.
+
+    Attributes:
+        entries_read: of the logs read last, as a sign of getting on.
     """
 
     def __init__(  # its collaborators
@@ -63,6 +73,7 @@ class Recovery:
         clock: Clock,
         metrics: PipelineMetrics,
         waiting_for: Callable[[str], object],
+        contested: Callable[[], object],
     ) -> None:
         self._topics = settings.topics
         self._kafka = settings.kafka
@@ -71,10 +82,12 @@ class Recovery:
         self._clock = clock
         self._metrics = metrics
         self._waiting_for = waiting_for
+        self._contested = contested
         self._shape = shape_of(counting.vocabulary, counting.settings.attribution)
         # Of partitions that are counted, and of those that just went.
         self._readers: dict[int, LogReader] = {}
         self._kept: dict[int, LogReader] = {}
+        self.entries_read = 0
         self._standby = settings.counting.standby
         self._copies = Standby(self._open_quietly, self._reader)
         counting.newer_life = self._newer_life
@@ -119,13 +132,16 @@ class Recovery:
         self, topic: StateTopic, numbers: Sequence[int], kept: Mapping[int, LogReader]
     ) -> dict[int, LogReader]:
         """What has read the logs of partitions to their end, with what is kept of them if it is of use."""
-        readers = {number: kept[number] for number in numbers if number in kept}
+        newest = await topic.newest(numbers)
+        readers = {number: self._reader(newest[number], kept.get(number)) for number in numbers}
+        for reader in readers.values():
+            # From here on: what was read as a copy took nobody's time.
+            reader.bytes_read = 0
         await topic.read(readers)
-        readers = {number: reader for number, reader in readers.items() if is_whole(reader)}
-        begins = await topic.begins([number for number in numbers if number not in readers])
-        new = {number: self._reader(begin) for number, begin in begins.items()}
-        await topic.read(new)
-        return readers | new
+        useless = [number for number in kept.keys() & readers.keys() if not is_whole(readers[number])]
+        again = {number: self._reader(newest[number]) for number in useless}
+        await topic.read(again)
+        return readers | again
 
     def _open_topic(self) -> StateTopic:
         return StateTopic(self._kafka, self._topics.state, self._tell)
@@ -138,6 +154,7 @@ class Recovery:
         return sum(self._copies.nbytes().values())
 
     def _tell(self, reached: Reached) -> None:
+        self.entries_read = reached.entries
         self._metrics.set_recovery_left(reached.total - reached.entries)
         self._waiting_for(
             f"reading state: {reached.entries} of {reached.total} entries, "
@@ -148,10 +165,13 @@ class Recovery:
             extra={"entries": reached.entries, "of": reached.total, "seconds_left": reached.seconds_left},
         )
 
-    def _reader(self, begin: Place | None) -> LogReader:
+    def _reader(self, newest: Marker | None, kept: LogReader | None = None) -> LogReader:
+        """One that goes on where ours stopped, unless others have counted since: what began them may be gone."""
+        if kept is not None and (newest is None or newest.generation <= kept.generation):
+            return kept
         vocabulary = self._counting.vocabulary
         counts = SourcePartition(vocabulary, self._counting.settings)
-        return LogReader(counts, vocabulary, self._shape, begin)
+        return LogReader(counts, vocabulary, self._shape, newest.begin if newest is not None else None)
 
     async def _be_there(self, numbers: Sequence[int]) -> set[int]:
         """All partitions of the state topic, these among them."""
@@ -169,14 +189,22 @@ class Recovery:
         await self._send(self._life(number, Life(life, owner, begun=False)) for number, life in lives.items())
         shards = range(self._topics.rollup_shards)
         await self._send(self._fence(number, life, at) for number, life in lives.items() for at in shards)
-        await self._send(self._life(number, Life(life, owner, begun=True)) for number, life in lives.items())
-        await topic.read(readers)
+        begun: dict[int, int] = {}
+        await self._send(
+            self._life(number, Life(life, owner, begun=True))._replace(
+                arrived=partial(begun.__setitem__, number)
+            )
+            for number, life in lives.items()
+        )
+        await topic.read(readers, begun)
         for number, reader in readers.items():
             if (reader.generation, reader.owner) == (lives[number], owner):
                 await self._begin(number, reader)
+            elif reader.generation < lives[number]:
+                raise TopicError(f"{self._topics.state}: partition {number} lacks what was just written")
             else:
-                # We were asleep, and the group will tell us so.
                 _LOG.warning("another worker has this partition", extra={"partition": number})
+                self._contested()
 
     def _life(self, number: int, life: Life) -> Outgoing:
         return Outgoing(self._topics.state, number, life_key(life), encode_entry(life))
@@ -200,7 +228,12 @@ class Recovery:
         log = StateLog(self._topics.state, number, reader, self._counting.vocabulary)
         self._readers[number] = reader
         self._counting.assign(number, log, reader.counts)
-        _LOG.info("state taken over", extra={"partition": number, "bytes": reader.bytes_read})
+        if reader.begin is None:
+            _LOG.warning(
+                "no state: counting begins where the group has committed", extra={"partition": number}
+            )
+        else:
+            _LOG.info("state taken over", extra={"partition": number, "bytes": reader.bytes_read})
 
     async def _send(self, messages: Iterable[Outgoing]) -> None:
         for message in messages:
@@ -211,11 +244,21 @@ class Recovery:
             self._waiting_for(f"kafka does not take messages: {len(self._outbox)} wait")
         raise TopicError(f"{self._topics.state}: kafka does not take the state")
 
-    async def _newer_life(self, assigned: AssignedPartition) -> bool:
+    async def _newer_life(self, assigned: AssignedPartition) -> bool | None:
         """Whether a newer life than this one's stands among entries that are not its own."""
         strangers = assigned.log.strangers
         if strangers is None:
             return False
-        async with self._open_quietly() as topic:
-            lives = await topic.lives(assigned.number, strangers)
-        return any(life.generation > assigned.log.generation for life in lives)
+        try:
+            async with self._open_quietly() as topic:
+                lives = await topic.lives(assigned.number, strangers)
+        except TopicError as error:
+            _LOG.warning(
+                "who else has this partition cannot be read now",
+                extra={"partition": assigned.number, "reason": str(error)},
+            )
+            return None
+        newer = any(life.generation > assigned.log.generation for life in lives)
+        if newer:
+            self._contested()
+        return newer

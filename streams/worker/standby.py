@@ -17,7 +17,7 @@ from streams.errors import CodecError, TopicError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from streams.worker.state_log import LogReader, Place
+    from streams.worker.state_log import LogReader, Marker
     from streams.worker.state_topic import StateTopic
 
 _LOG = logging.getLogger(__name__)
@@ -30,14 +30,14 @@ class Standby:
 
     Args:
         open_topic: makes a consumer of the state topic.
-        new_reader: makes a reader of one partition that begins at a place.
+        new_reader: makes a reader of one partition that begins where its newest marker says.
         pause_seconds: between two looks.
     """
 
     def __init__(
         self,
         open_topic: Callable[[], StateTopic],
-        new_reader: Callable[[Place | None], LogReader],
+        new_reader: Callable[[Marker | None], LogReader],
         *,
         pause_seconds: float = _PAUSE_SECONDS,
     ) -> None:
@@ -92,8 +92,8 @@ class Standby:
 
     async def _look(self, topic: StateTopic) -> None:
         for number in sorted(self._missing):
-            begin = (await topic.begins([number]))[number]
-            self._readers[number] = self._new_reader(begin)
+            newest = (await topic.newest([number]))[number]
+            self._readers[number] = self._new_reader(newest)
         await topic.read(self._readers)
         broken = {number for number, reader in self._readers.items() if not is_whole(reader)}
         for number in broken:

@@ -37,6 +37,10 @@ _HEAD = len(_MAGIC) + 1
 _BODY = _HEAD + 8
 _CHUNK_BYTES = 768 * 1024
 NO_LIFE = -1
+# The first of those that matter is told.
+_MOST_PROBLEMS = 100
+# Behind every offset there will be.
+_FAR_BEHIND = 1 << 62
 
 
 class Place(msgspec.Struct, array_like=True, frozen=True):
@@ -209,9 +213,13 @@ class LogReader:
         try:
             self._take(decode_entry(value))
         except CodecError as error:
-            # It may stand before where reading has to begin: then it does no harm.
-            self._problems.append((offset, str(error)))
+            self._note(str(error))
             self._whole_from = None
+
+    def _note(self, problem: str) -> None:
+        """What stands before where reading has to begin does no harm, and that may move on."""
+        if len(self._problems) < _MOST_PROBLEMS:
+            self._problems.append((self.offset - 1, problem))
 
     def _take(self, entry: Entry) -> None:
         if isinstance(entry, Life):
@@ -241,8 +249,10 @@ class LogReader:
             self._changes.begin_life()
 
     def _close(self, marker: Marker) -> None:
-        body = self._assembled(marker)
         place = (marker.generation, marker.flush)
+        if place != self._expected:
+            self._note(f"flushes from number {self._expected[1]} of life {self._expected[0]} on are missing")
+        body = self._assembled(marker)
         if marker.shape != self.shape:
             raise CodecError(f"state of {_differences(marker.shape, self.shape)}")
         self._changes.apply(body.changes)
@@ -291,17 +301,20 @@ class LogReader:
         if begin is None:
             return
         if self._whole_from is None or self._whole_from > _age(begin):
-            raise CodecError(f"flushes from number {begin.flush} of life {begin.generation} on are missing")
+            raise CodecError(
+                f"offset {begin.offset}: flushes from number {begin.flush} of life {begin.generation} on are missing"
+            )
 
     def continue_after(self, log: StateLog) -> None:
         """Go on behind what a life of our own wrote, with its state as it stands."""
-        self.offset, self.begin, self.sources = log.behind, log.begin, log.sources
-        self._expected, self.last = (log.generation, log.flushes), log.last
+        self.offset, self.last = log.behind, log.last
         self._keys = deque((log.behind, key) for key in log.keys)
         if log.last_rollups is not None:
+            self.begin, self.sources = log.begin, log.sources
             self.unsent = [log.last_rollups]
-        if self._whole_from is None:
-            self._whole_from = (log.generation, 0)
+            self._expected = (log.generation, log.flushes)
+            if self._whole_from is None:
+                self._whole_from = (log.generation, 0)
         # Rows that wait are read again; until then they take memory.
         self.counts.rewind((log.sources[0].newest_ms, log.sources[1].newest_ms))
 
@@ -426,6 +439,6 @@ class StateLog:
     def _acknowledged(self, offset: int) -> None:
         """The marker is there. Had nobody else written, ours would adjoin what was there before."""
         adjoining = offset == self.behind + self._sent - 1
-        end = max(offset, self.behind)
+        end = max(offset, self.behind) if offset >= 0 else _FAR_BEHIND
         self.strangers = None if adjoining else range(self.behind, end)
         self.behind = max(offset + 1, self.behind)

@@ -7,7 +7,9 @@ that may be older. Whoever reads is told how far it has come and how long it wil
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -18,13 +20,13 @@ from streams.worker.kafka import kafka_options
 from streams.worker.state_log import Life, Marker, decode_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Self
 
     from aiokafka import ConsumerRecord
 
     from streams.config import Kafka
-    from streams.worker.state_log import Entry, Place
+    from streams.worker.state_log import Entry
 
 _READ_MS = 250
 # Without any record coming in.
@@ -88,15 +90,17 @@ class StateTopic:
     async def __aexit__(self, *_: object) -> None:
         await self._consumer.stop()
 
-    async def begins(self, numbers: Sequence[int]) -> dict[int, Place | None]:
-        """Where reading of each partition begins, as its newest marker says; None for its first entry.
+    async def newest(self, numbers: Sequence[int]) -> dict[int, Marker | None]:
+        """The newest marker of each partition, which says where reading begins; None if there is none.
 
         Raises:
             TopicError: the end of a partition cannot be read.
         """
         tps = [TopicPartition(self._topic, number) for number in numbers]
-        starts, ends = await self._consumer.beginning_offsets(tps), await self._consumer.end_offsets(tps)
-        found: dict[int, Place | None] = {}
+        if not tps:
+            return {}
+        starts, ends = await self._bounds(tps)
+        found: dict[int, Marker | None] = {}
         last = _TAIL
         while tps:
             searches = {tp.partition: _Newest(max(ends[tp] - last, starts[tp])) for tp in tps}
@@ -105,10 +109,16 @@ class StateTopic:
             for tp in tps:
                 marker = searches[tp.partition].marker
                 if marker is not None or since[tp.partition] <= starts[tp]:
-                    found[tp.partition] = marker.begin if marker is not None else None
+                    found[tp.partition] = marker
             tps = [tp for tp in tps if tp.partition not in found]
             last *= _MORE
         return found
+
+    async def _bounds(
+        self, tps: Sequence[TopicPartition]
+    ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+        with self._errors():
+            return await self._consumer.beginning_offsets(tps), await self._consumer.end_offsets(tps)
 
     async def lives(self, number: int, offsets: range) -> list[Life]:
         """The lives among the entries of a part of a partition's log.
@@ -120,8 +130,15 @@ class StateTopic:
         await self.read({number: search})
         return search.found
 
-    async def read(self, readers: Mapping[int, EntryReader]) -> None:
+    async def read(
+        self, readers: Mapping[int, EntryReader], behind: Mapping[int, int] = MappingProxyType({})
+    ) -> None:
         """Give each reader the entries from its offset to the end of its partition.
+
+        Args:
+            readers: by partition.
+            behind: offsets that are known to be there, by partition: a broker that has just become
+                the leader may not know yet, and would name an end before them.
 
         Raises:
             TopicError: a partition cannot be read to its end.
@@ -134,21 +151,30 @@ class StateTopic:
             self._consumer.seek(tp, reader.offset)
         progress = _Progress(self._topic, {tp: reader.offset for tp, reader in left.items()})
         while left:
-            fetched = await self._consumer.getmany(*left, timeout_ms=_READ_MS)
+            with self._errors():
+                fetched = await self._consumer.getmany(*left, timeout_ms=_READ_MS)
             for tp, records in fetched.items():
                 await _give(left[tp], records)
             for tp in list(left):
                 end, position = self._consumer.highwater(tp), await self._position(tp)
                 left[tp].offset = max(left[tp].offset, position)
                 progress.note(tp, position, end)
-                if end is not None and position >= end:
+                if end is not None and position >= end and position > behind.get(tp.partition, -1):
                     del left[tp]
             progress.tell(self._reached)
 
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except KafkaError as error:
+            raise TopicError(f"{self._topic}: cannot be read: {type(error).__name__}") from error
+
     async def _position(self, tp: TopicPartition) -> int:
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                return int(await self._consumer.position(tp))
+            with self._errors():
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    return int(await self._consumer.position(tp))
         except TimeoutError:
             raise TopicError(f"{self._topic}: partition {tp.partition} cannot be read") from None
 

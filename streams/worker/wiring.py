@@ -7,19 +7,24 @@ from zoneinfo import ZoneInfo
 
 import faust
 
+from streams.core.pace import Pace
 from streams.core.settings import CountingSettings
 from streams.formats.mapping import MappingPaths
 from streams.formats.registry import create_format
 from streams.formats.sensorsdata import SensorsFields
+from streams.formats.visitors import create_visitor_reader
 from streams.metrics.key_series import KeySeriesSettings
 from streams.topics import topic_specs
 from streams.worker.batching import BatchTransport
 from streams.worker.kafka import faust_credentials
+from streams.worker.rekeying import Rekeying, RekeyTopics
 
 if TYPE_CHECKING:
+    from streams.clock import Clock
     from streams.config import Settings
     from streams.formats.base import Format
     from streams.topics import TopicSpec
+    from streams.worker.batch_producer import BatchProducer
 
 # Per agent: enough that it never waits, few enough that little is lost when partitions move.
 _BUFFERED_BATCHES = 8
@@ -130,3 +135,19 @@ def faust_app(settings: Settings) -> faust.App:
     }
     app.transport = BatchTransport(app.conf.broker, app, fetch_options=fetch_options)
     return app
+
+
+def rekeying(settings: Settings, producer: BatchProducer, clock: Clock) -> Rekeying:
+    """What republishes sources that are not keyed by visitor."""
+    topics, counting = settings.topics, settings.counting
+    forms = (settings.formats.clickstream, settings.formats.orders)
+    return Rekeying(
+        topics=RekeyTopics((topics.clickstream, topics.orders), topics.counted),
+        readers=[create_visitor_reader(input_format(settings, name)) for name in forms],
+        producer=producer,
+        clock=clock,
+        # The other half is for the disorder that the shop's own streams have.
+        pace=Pace(counting.max_out_of_orderness_ms // 2),
+        max_future_ms=counting.max_future_ms,
+        patience_ms=counting.silence_timeout_ms,
+    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import shlex
 import shutil
 import sys
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from tests.chaos import report
 from tests.chaos.plan import FAMILIES, kinds_of
 from tests.chaos.run import Result, Spec, run
+from tests.support.apache_kafka import archive_classes
 from tests.support.processes import Unavailable
 
 if TYPE_CHECKING:
@@ -98,11 +98,10 @@ def _folder(keep: Path | None, spec: Spec) -> Path:
 
 def main() -> int:
     """Run, show, write; the exit status."""
-    # aiokafka tells of every broker that goes away; the journal does as well.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     words = [*sys.argv[1:]]
     asked = arguments(words)
     try:
+        archive_classes()
         results = run_all(asked)
     except Unavailable as reason:
         print(f"cannot run: {reason}", file=sys.stderr)

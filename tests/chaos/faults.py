@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Undo = Callable[[], Awaitable[object]]
 
 _IN_SYNC_S: Final = 40.0
+# A broker that came back late is followed by no other at once: workers would see no Kafka for minutes.
+_BREATH_S: Final = 6.0
 _POLL_S: Final = 0.25
 _WORKERS: Final = frozenset({Kind.KILL, Kind.PAUSE, Kind.ADD, Kind.REMOVE})
 _BROKERS: Final = frozenset({Kind.BROKER_RESTART, Kind.LEADER_KILL})
@@ -33,7 +35,7 @@ class Chaos:
 
     Attributes:
         done: what was done, in the order in which it ended.
-        missed: faults whose victim did not run.
+        missed: faults whose victim did not run, or whose turn came when the time was over.
 
     Args:
         cluster: of Kafka.
@@ -56,6 +58,7 @@ class Chaos:
     ) -> None:
         self.done: list[Done] = []
         self.missed: list[Fault] = []
+        self._begun: set[Kind] = set()
         self._cluster = cluster
         self._proxies = proxies
         self._fleet = fleet
@@ -65,12 +68,12 @@ class Chaos:
         # What was late keeps what comes next waiting.
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def execute(self, plan: Sequence[Fault]) -> None:
-        """Do it all, counting time from now."""
+    async def execute(self, plan: Sequence[Fault], seconds: float) -> None:
+        """Do it all, counting time from now; where brokers are slow to start, not all can be done in time."""
         zero_s = self._journal.now_s()
         async with asyncio.TaskGroup() as together:
             for fault in plan:
-                together.create_task(self._execute(fault, zero_s))
+                together.create_task(self._execute(fault, zero_s, zero_s + seconds))
 
     async def mend(self, workers: int) -> None:
         """Whatever state things are in: the network and all brokers are well again, so many workers run."""
@@ -82,21 +85,28 @@ class Chaos:
         for number in range(workers):
             await asyncio.to_thread(self._fleet.start, number)
 
-    async def _execute(self, fault: Fault, zero_s: float) -> None:
+    async def _execute(self, fault: Fault, zero_s: float, end_s: float) -> None:
         await self._until(zero_s + fault.at_ms / 1_000)
         async with self._turns[_turn(fault)]:
+            if self._journal.now_s() > end_s and fault.kind in self._begun:
+                self.missed.append(fault)
+                return
             held = self._group.held(self._fleet.client_id(fault.target))
             began_s = self._journal.now_s()
             undo = await self._do(fault)
+            self._begun |= set() if undo is None else {fault.kind}
             if undo is None:
                 self.missed.append(fault)
                 self._journal.note(f"missed: {_told(fault)}")
                 return
             await self._until(began_s + (fault.until_ms - fault.at_ms) / 1_000)
             await undo()
+            ended_s = self._journal.now_s()
             self._journal.note(f"over: {_told(fault)}")
-        ended_s = self._journal.now_s()
-        self.done.append(Done(fault.kind, began_s, ended_s, held if fault.kind in TAKING else frozenset()))
+            taken = held if fault.kind in TAKING else frozenset()
+            self.done.append(Done(fault.kind, began_s, ended_s, taken))
+            if fault.kind in _BROKERS:
+                await asyncio.sleep(_BREATH_S)
 
     async def _until(self, at_s: float) -> None:
         await asyncio.sleep(max(0.0, at_s - self._journal.now_s()))
@@ -146,7 +156,7 @@ class Chaos:
         while not await asyncio.to_thread(self._cluster.in_sync, topics):
             if self._journal.now_s() > deadline_s:
                 self._journal.note(f"broker {number} is not in sync after {_IN_SYNC_S} s")
-                return
+                break
             await asyncio.sleep(_POLL_S)
 
     def _befall_network(self, fault: Fault) -> Undo:

@@ -5,6 +5,7 @@ All calls block; none waits for a worker to be ready.
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ from typing import TYPE_CHECKING, Final
 from tests.support.workers import Deployment, WorkerProcess, problem_lines
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.chaos.journal import Journal
 
 # A worker that cannot start is no chaos.
 _MOST_ENDS: Final = 30
-_LONGEST_PROBLEM: Final = 600
+_SHOWN_PLACES: Final = 3
 
 
 @dataclass(slots=True)
@@ -141,7 +144,18 @@ class Fleet:
         return True
 
     def _ended(self, worker: WorkerProcess, how: str) -> None:
-        problems = problem_lines(worker.process.log)
-        why = problems[-1][:_LONGEST_PROBLEM] if problems else "its log has no error"
-        self.ends.append(f"{worker.name} {how}: {why}")
+        self.ends.append(f"{worker.name} {how}: {_reason(worker.process.log)}")
         self._journal.note(self.ends[-1])
+
+
+def _reason(log: Path) -> str:
+    """The last error in a worker's log, and where in the code it came from."""
+    problems = problem_lines(log)
+    if not problems:
+        return "its log has no error"
+    try:
+        said = json.loads(problems[-1])
+    except ValueError:
+        return problems[-1]
+    places = [line.strip() for line in said.get("traceback", "").splitlines() if line.startswith("  File")]
+    return " ".join([str(said.get("reason") or said.get("event")), *places[-_SHOWN_PLACES:]])

@@ -96,10 +96,10 @@ class _Habit:
 
 # Mostly long enough to count again before the next blow: a dead member holds its group up for a session.
 # At times it falls while the worker is still starting, or restoring.
-_WORKER_REST: Final = (1 * _MS, 16 * _MS)
+_WORKER_REST: Final = (1 * _MS, 24 * _MS)
 # A broker needs some seconds to start, and to catch up.
 _BROKER_REST: Final = (13 * _MS, 18 * _MS)
-_NETWORK_REST: Final = (2 * _MS, 6 * _MS)
+_NETWORK_REST: Final = (2 * _MS, 14 * _MS)
 _HABITS: Final = {
     Kind.KILL: _Habit(8, (200, 3_000), _WORKER_REST),
     Kind.PAUSE: _Habit(3, (1_500, 5_000), _WORKER_REST),  # on top of the session
@@ -114,6 +114,9 @@ _HABITS: Final = {
 }
 _DELAYS_MS: Final = (50, 500)
 _GAP_MS: Final = (500, 3_000)
+# What would have to wait for longer is not planned.
+_LONGEST_QUEUE_MS: Final = 30 * _MS
+_OPENING_REST_MS: Final = 4 * _MS
 
 
 def kinds_of(families: Iterable[str]) -> tuple[Kind, ...]:
@@ -143,7 +146,7 @@ class _Drawing:
         rng, now, found = self._rng, self._scene.first_ms, list[Fault]()
         # What lasts or rests long comes first, or a short run would have no room for it.
         for kind in sorted(kinds, key=lambda kind: (-_HABITS[kind].rest_ms[0], rng.random())):
-            found += self._draw(kind, now)
+            found += self._draw(kind, now, opening=True)
             now += rng.randint(*_GAP_MS) // 2
         now, weights = self._scene.first_ms, [_HABITS[kind].weight for kind in kinds]
         while now < self._end_ms:
@@ -153,15 +156,18 @@ class _Drawing:
             now += rng.randint(*_GAP_MS)
         return found
 
-    def _draw(self, kind: Kind, now: int) -> list[Fault]:
+    def _draw(self, kind: Kind, now: int, *, opening: bool = False) -> list[Fault]:
         rng, habit = self._rng, _HABITS[kind]
         target, victim = self._victim(kind)
         at = max(now, self._free_at.get(victim, 0))
         lasts = rng.randint(*habit.lasts_ms) + (self._scene.session_ms if kind is Kind.PAUSE else 0)
         delay = rng.randint(*_DELAYS_MS) if kind is Kind.DELAY else 0
-        if at + lasts > self._end_ms or at > now + 2 * _BROKER_REST[1]:
+        if at + lasts > self._end_ms or (at > now + _LONGEST_QUEUE_MS and not opening):
             return []
-        self._free_at[victim] = at + lasts + rng.randint(*habit.rest_ms)
+        rest = rng.randint(*habit.rest_ms)
+        # Or one worker would have no time for a fault of each kind.
+        rest = min(rest, habit.rest_ms[0] + _OPENING_REST_MS) if opening else rest
+        self._free_at[victim] = at + lasts + rest
         return [Fault(at, kind, target, at + lasts, delay)]
 
     def _victim(self, kind: Kind) -> tuple[int, str]:

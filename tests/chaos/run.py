@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ from tests.support.tcp_proxy import TcpProxy
 from tests.support.workers import Deployment, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tests.chaos.plan import Fault
@@ -87,7 +88,7 @@ class Result:
         figures: that were compared.
         differences: of these.
         faults: done, by kind.
-        missed: faults whose victim did not run.
+        missed: faults whose victim did not run, or whose turn came too late.
         recoveries_s: times without counting, by kind of fault.
         ends: of workers that ended by themselves.
         stall_s: longest time that a topic-partition of the sources stood still.
@@ -150,6 +151,7 @@ async def run(spec: Spec, folder: Path, *, aloud: bool = False) -> Result:
     journal = Journal(folder / "journal.log", aloud=aloud)
     cluster = await asyncio.to_thread(KafkaCluster, spec.brokers, proxied=True)
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_quiet("aiokafka"))
         stack.callback(cluster.close)
         await asyncio.to_thread(cluster.__enter__)
         proxies = [await stack.enter_async_context(TcpProxy(*cluster.way(i))) for i in range(spec.brokers)]
@@ -159,6 +161,18 @@ async def run(spec: Spec, folder: Path, *, aloud: bool = False) -> Result:
     if result.differences:
         (folder / "differences.txt").write_text("".join(f"{item}\n" for item in result.differences))
     return replace(result, wall_s=round(time.monotonic() - began, 1))
+
+
+@contextlib.contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Without a logger's errors: it tells of every broker that goes away, and so does the journal."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 class _Run:
@@ -240,7 +254,9 @@ class _Run:
             self._journal.note("the stream begins")
             async with asyncio.TaskGroup() as together:
                 alive = together.create_task(self._watch(traffic))
-                await self._chaos.execute(self._plan)
+                planned = together.create_task(asyncio.sleep(spec.seconds))
+                await self._chaos.execute(self._plan, spec.seconds)
+                await planned
                 await self._chaos.mend(spec.workers)
                 self._journal.note("all is well again")
                 await asyncio.sleep(_AFTERMATH_S)
@@ -253,7 +269,7 @@ class _Run:
     @staticmethod
     async def _watch(traffic: Process) -> None:
         """Raise RuntimeError as soon as the stream ends by itself."""
-        while traffic.running:
+        while traffic.running:  # noqa: ASYNC110 - a process sets no event
             await asyncio.sleep(_SUPERVISED_EVERY_S)
         raise RuntimeError(traffic.explain("ended before it was told to"))
 

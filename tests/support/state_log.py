@@ -126,6 +126,7 @@ class MemoryLog:
         vocabulary: Vocabulary,
         settings: CountingSettings,
         meanwhile: Callable[[int], object] = lambda _: None,
+        partition: int = 0,
     ) -> tuple[SourcePartition, StateLog]:
         """The state that the log tells, and a life that goes on with it.
 
@@ -133,6 +134,7 @@ class MemoryLog:
             vocabulary: of the new owner.
             settings: the same.
             meanwhile: what happens between the claim and the beginning of this life.
+            partition: whose log it is.
         """
         reader = self.reader(vocabulary, settings)
         generation = reader.seen + 1
@@ -142,4 +144,4 @@ class MemoryLog:
         self.feed(reader)
         reader.check()
         self.unsent = [data for rollups in reader.unsent for _, data in rollups]
-        return reader.counts, StateLog(TOPIC, 0, reader, vocabulary)
+        return reader.counts, StateLog(TOPIC, partition, reader, vocabulary)

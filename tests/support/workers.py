@@ -72,8 +72,11 @@ class Deployment:
             "TOPICS__ROLLUPS": self.rollups,
             "TOPICS__DEADLETTER": self.deadletter,
             "TOPICS__STATE": f"{self.prefix}.state",
+            "TOPICS__TOTALS": f"{self.prefix}.totals",
             # Tests write events with time stamps long past; Kafka would delete them half a minute in.
             "TOPICS__SOURCES_RETENTION": "3650d",
+            # A writer of a busy machine may pause; that is no topic at rest.
+            "COUNTING__IDLE_TIMEOUT": "6s",
             "COUNTING__SILENCE_TIMEOUT": "8s",
             "LOGGING__JSON": "on",
             **self.overrides,

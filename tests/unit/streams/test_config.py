@@ -82,6 +82,7 @@ def test_code_builds_sections_by_attribute_name() -> None:
 def test_durations_have_keys_without_unit(load: Load) -> None:
     """``flush_interval: 250ms`` becomes ``flush_interval_ms == 250``."""
     assert load("counting: {flush_interval: 250ms}").counting.flush_interval_ms == 250
+    assert load("merging: {snapshot_interval: 30s}").merging.snapshot_interval_ms == 30_000
 
 
 def test_yaml_1_2_scalars(load: Load) -> None:
@@ -505,3 +506,15 @@ def test_every_default_passes_its_own_rules() -> None:
     """The defaults, written out, are accepted like anything else; the YAML keys suffice for that."""
     written: dict[str, Any] = Settings().model_dump(by_alias=True)
     assert Settings.model_validate(written, by_alias=True, by_name=False) == Settings()
+
+
+def test_rekey_counts_the_keyed_topics() -> None:
+    """With ``rekey`` the names of the keyed topics count, and must differ from all others; without, neither."""
+    plain = load_settings(None, {"FUNNELWATCH__TOPICS__KEYED_ORDERS": "orders"})
+    assert plain.topics.counted == ("clickstream", "orders")
+    rekeyed = load_settings(None, {"FUNNELWATCH__TOPICS__REKEY": "true"})
+    assert rekeyed.topics.counted == ("funnelwatch.clickstream", "funnelwatch.orders")
+    with pytest.raises(ConfigError, match=r"keyed_orders.*must differ"):
+        load_settings(
+            None, {"FUNNELWATCH__TOPICS__REKEY": "true", "FUNNELWATCH__TOPICS__KEYED_ORDERS": "orders"}
+        )

@@ -59,15 +59,16 @@ def test_the_settings_describe_the_topics() -> None:
         Purpose.ROLLUPS: ("funnelwatch.rollups", 6, 2),
         Purpose.DEADLETTER: ("funnelwatch.deadletter", 12, 2),
         Purpose.STATE: ("funnelwatch.state", 12, 2),
+        Purpose.TOTALS: ("funnelwatch.totals", 6, 2),
     }
     rollups = next(spec for spec in specs if spec.purpose is Purpose.ROLLUPS)
     assert rollups.config["retention.ms"] == str(DAY)
 
 
-def test_only_the_state_is_compacted() -> None:
-    """Compaction would drop events, rollups and dead letters; retention would drop state."""
+def test_only_state_and_totals_are_compacted() -> None:
+    """Compaction would drop events, rollups and dead letters; retention would drop state and totals."""
     policies = {spec.purpose: spec.config["cleanup.policy"] for spec in SPECS}
-    assert policies.pop(Purpose.STATE) == "compact"
+    assert policies.pop(Purpose.STATE) == policies.pop(Purpose.TOTALS) == "compact"
     assert set(policies.values()) == {"delete"}
 
 
@@ -158,6 +159,7 @@ def test_missing_topics_are_named_with_what_they_need() -> None:
         ("funnelwatch.rollups", ProblemKind.MISSING, "4 partitions"),
         ("funnelwatch.deadletter", ProblemKind.MISSING, "4 partitions"),
         ("funnelwatch.state", ProblemKind.MISSING, "12 partitions"),
+        ("funnelwatch.totals", ProblemKind.MISSING, "4 partitions"),
     ]
 
 
@@ -183,6 +185,17 @@ def test_rollups_have_one_partition_per_shard() -> None:
     assert (problem.topic, problem.kind) == ("funnelwatch.rollups", ProblemKind.PARTITIONS)
 
 
+def test_totals_have_one_partition_per_shard() -> None:
+    """Whoever has a shard finds its totals under the same number, whatever the sources have."""
+    assert {spec.purpose: spec.partitions for spec in topic_specs(partitions=9, rollup_shards=6)}[
+        Purpose.TOTALS
+    ] == 6
+    shapes = _as_wanted()
+    shapes["funnelwatch.totals"] = replace(shapes["funnelwatch.totals"], partitions=3)
+    (problem,) = find_problems(SPECS, shapes)
+    assert str(problem) == "funnelwatch.totals: partitions: 3, wanted 4 (one per shard)"
+
+
 def test_too_few_replicas_are_a_problem() -> None:
     """Fewer replicas than wanted lose the topic with fewer brokers."""
     shapes = _as_wanted()
@@ -200,5 +213,33 @@ def test_what_is_missing_follows_what_is_there() -> None:
         Purpose.ROLLUPS: 4,
         Purpose.DEADLETTER: 4,
         Purpose.STATE: 9,
+        Purpose.TOTALS: 4,
     }
     assert aligned(SPECS, {}) == list(SPECS)
+
+
+def test_with_rekey_the_keyed_topics_are_read_together() -> None:
+    """The shop's topics have as many partitions as they like; the state has as many as the keyed ones."""
+    specs = topic_specs(rekey=True, partitions=6, keyed_retention_ms=2 * DAY)
+    together = [spec.purpose for spec in specs if spec.together]
+    assert together == [Purpose.KEYED_CLICKSTREAM, Purpose.KEYED_ORDERS, Purpose.STATE]
+    shapes = _as_wanted(specs)
+    assert find_problems(specs, shapes) == []
+    odd = {name: replace(shapes[name], partitions=shapes[name].partitions + 1) for name in shapes}
+    wrong = {problem.topic for problem in find_problems(specs, shapes | {"clickstream": odd["clickstream"]})}
+    assert wrong == set()
+    (problem,) = find_problems(specs, shapes | {"funnelwatch.orders": odd["funnelwatch.orders"]})
+    assert "as many as keyed_clickstream, state" in str(problem)
+
+
+def test_keyed_topics_are_kept_by_when_they_were_written() -> None:
+    """By the times of a back-fill they would be deleted at once; and as long as counting looks back."""
+    keyed = [s for s in topic_specs(rekey=True, look_back_ms=3 * DAY) if s.purpose.startswith("keyed")]
+    assert [spec.config["message.timestamp.type"] for spec in keyed] == ["LogAppendTime"] * 2
+    assert [spec.config["retention.ms"] for spec in keyed] == [str(3 * DAY)] * 2
+
+
+def test_without_rekey_there_are_no_keyed_topics() -> None:
+    """Nobody has to create what nobody reads."""
+    names = {Purpose.KEYED_CLICKSTREAM, Purpose.KEYED_ORDERS, Purpose.PROGRESS}
+    assert not names & {spec.purpose for spec in topic_specs()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -352,6 +353,20 @@ def test_changes_are_counted() -> None:
     assert table.written == 0
 
 
+def test_changes_that_nobody_takes_take_little_memory() -> None:
+    """However often entries are written while the log cannot be, each is told once in the end."""
+    table, keys = TimedSlots(), some_keys(3_000)
+    put(table, keys, T0)
+    tracemalloc.start()
+    for later in range(500):
+        put(table, keys, T0 + later)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 2 << 20
+    table.changes(NOTHING, NEVER)
+    assert table.written == keys.size
+
+
 def test_what_is_brought_is_no_change_of_the_copy() -> None:
     """Whoever goes on with a copy tells what it changes itself; also of an entry that was brought."""
     table, copy = TimedSlots(), TimedSlots()
@@ -471,6 +486,6 @@ def test_a_copy_forgets_what_has_expired() -> None:
 
 
 def test_bytes_are_those_of_the_arrays() -> None:
-    """Thirteen bytes a slot, and four more per payload column."""
-    assert TimedSlots().nbytes == 128 * WAYS * 13
-    assert TimedSlots(payload=2).nbytes == 128 * WAYS * 21
+    """Twelve bytes a slot, and four more per payload column."""
+    assert TimedSlots().nbytes == 128 * WAYS * 12
+    assert TimedSlots(payload=2).nbytes == 128 * WAYS * 20

@@ -26,6 +26,8 @@ def test_counters_of_closed_sets_exist_from_the_start(registry: CollectorRegistr
         assert registry.get_sample_value("funnelwatch_rejected_records_total", labels) == 0
     assert registry.get_sample_value("funnelwatch_deadletter_records_total", {"topic": "orders"}) == 0
     assert registry.get_sample_value("funnelwatch_rollups_total", {"outcome": "stale"}) == 0
+    assert registry.get_sample_value("funnelwatch_lost_records_total", {"topic": "orders"}) == 0
+    assert registry.get_sample_value("funnelwatch_state_log_bytes_total") == 0
     assert registry.get_sample_value("funnelwatch_rebalances_total") == 0
 
 
@@ -36,7 +38,11 @@ def test_counts_go_where_they_belong(registry: CollectorRegistry) -> None:
     metrics.dead_letter("orders", 2)
     metrics.merge_rollup("applied", 5)
     metrics.rebalance()
+    metrics.lose("orders", 7)
+    metrics.log_state(4096)
     value = registry.get_sample_value
+    assert value("funnelwatch_lost_records_total", {"topic": "orders"}) == 7
+    assert value("funnelwatch_state_log_bytes_total") == 4096
     assert value("funnelwatch_rejected_records_total", {"topic": "orders", "reason": "not_json"}) == 3
     assert value("funnelwatch_deadletter_records_total", {"topic": "orders"}) == 2
     assert value("funnelwatch_rollups_total", {"outcome": "applied"}) == 5
@@ -57,11 +63,13 @@ def test_gauges_show_the_last_value(registry: CollectorRegistry) -> None:
         metrics.set_watermark_delay(1, number / 2)
         metrics.set_state_bytes("visitors", number)
         metrics.set_assigned_partitions("orders", number)
+        metrics.set_recovery_left(number)
     value = registry.get_sample_value
     assert value("funnelwatch_consumer_lag_records", {"topic": "orders", "partition": "1"}) == 4
     assert value("funnelwatch_watermark_delay_seconds", {"partition": "1"}) == 2.0
     assert value("funnelwatch_state_bytes", {"kind": "visitors"}) == 4
     assert value("funnelwatch_assigned_partitions", {"topic": "orders"}) == 4
+    assert value("funnelwatch_recovery_left_entries") == 4
 
 
 def test_a_partition_that_went_elsewhere_takes_its_series_along(registry: CollectorRegistry) -> None:
@@ -94,6 +102,14 @@ def test_a_batch_is_observed_by_time_and_by_size(registry: CollectorRegistry) ->
     assert value("funnelwatch_batch_records_sum") == 600
     assert value("funnelwatch_batch_records_bucket", {"le": "500.0"}) == 0
     assert value("funnelwatch_batch_records_bucket", {"le": "1000.0"}) == 1
+
+
+def test_a_recovery_is_observed(registry: CollectorRegistry) -> None:
+    """How long taking state over took, up to minutes."""
+    PipelineMetrics(registry).observe_recovery(12.5)
+    value = registry.get_sample_value
+    assert value("funnelwatch_recovery_seconds_sum") == 12.5
+    assert value("funnelwatch_recovery_seconds_count") == 1
 
 
 def test_freshness_weighs_events(registry: CollectorRegistry) -> None:

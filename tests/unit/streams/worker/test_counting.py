@@ -24,7 +24,7 @@ from streams.metrics.pipeline import PipelineMetrics
 from streams.worker.batching import Position
 from streams.worker.counting import Counting, CountingTopics
 from streams.worker.publishing import Outbox, Outgoing
-from streams.worker.state_log import Life, Marker, StateLog, decode_entry, encode_entry, life_key
+from streams.worker.state_log import Life, Marker, decode_entry, encode_entry, life_key
 from tests.support.builders import HOUR, T0, at, click, paid, stream
 from tests.support.clock import ManualClock
 from tests.support.state_log import TOPIC, MemoryLog
@@ -81,20 +81,15 @@ class Bench:
     def begin(self, number: int) -> AssignedPartition:
         """A life of a source partition behind what is with the broker, fenced off from the ones before."""
         log = MemoryLog()
-        log.append(self.wire.held(TOPIC, number))
+        log.append(Outgoing(*message[:4]) for message in self.wire.held(TOPIC, number))
         behind = len(log.entries)
-        reader = log.reader(self.counting.vocabulary, SETTINGS)
-        log.life(reader, reader.seen + 1)
-        reader.check()
-        new = [entry for entry in log.entries[behind:] if entry is not None]
-        self.wire.arrived += [Outgoing(TOPIC, number, key, value) for key, value in new]
+        counts, state_log = log.begin(self.counting.vocabulary, SETTINGS, partition=number)
+        self.wire.arrived += [Outgoing(TOPIC, number, *entry) for entry in log.entries[behind:] if entry]
         self.wire.arrived += [
-            Outgoing("rollups", shard, None, sent_again(data, reader.generation))
-            for rollups in reader.unsent
-            for shard, data in rollups
+            Outgoing("rollups", decode_rollup(data).shard, None, sent_again(data, state_log.generation))
+            for data in log.unsent
         ]
-        state_log = StateLog(TOPIC, number, reader, self.counting.vocabulary)
-        return self.counting.assign(number, state_log, reader.counts)
+        return self.counting.assign(number, state_log, counts)
 
     def take(
         self,
@@ -474,7 +469,7 @@ async def test_a_chain_of_owners_counts_everything() -> None:
         if place == 3:
             await bench.counting.give([0])
     assert generations == sorted(set(generations))
-    assert bench.counted() == 6
+    assert Bench(wire=wire).counted() == 6
 
 
 async def test_a_flush_lets_others_have_their_turn() -> None:
@@ -510,3 +505,26 @@ async def test_what_is_counted_during_a_flush_is_told_by_the_next() -> None:
     assert bench.acked == ["day", "more"]
     assert numbers(bench.rollups()) == {(0, bench.assigned.rollups.generation, 0): list(range(201))}
     assert bench.counted() == 201
+
+
+async def test_an_acknowledgement_without_an_offset_leaves_open_who_else_wrote() -> None:
+    """All behind what is known to be ours is looked through then; while that cannot be read, nothing goes on."""
+    bench, asked, answers = Bench(), list[object](), [None, False]
+
+    async def newer_life(assigned: AssignedPartition) -> bool | None:
+        asked.append(assigned.log.strangers)
+        return answers.pop(0)
+
+    bench.counting.newer_life = newer_life
+    bench.take("first", [click("v1", 0)])
+    bench.settle()
+    bench.wire.fate = [None, LOST]
+    flushing = asyncio.ensure_future(bench.flush())
+    await turns()
+    # The broker had it already, and does not say where.
+    bench.wire.under_way[1].set_result(Arrival(-1))
+    assert not await flushing
+    assert (bench.topics(), bench.acked) == ([TOPIC], [])
+    assert await bench.flush()
+    assert (bench.topics(), bench.acked) == ([TOPIC, "rollups"], ["first"])
+    assert asked == [range(2, 1 << 62)] * 2

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
-from streams.codec import encode_rollup
+from streams.codec import encode_fence, encode_rollup
 from streams.core.merge import MoneyKey
 from streams.events import Record, RecordBatch
 from streams.metrics.catalog import Family
 from streams.metrics.key_series import KeySeries, KeySeriesSettings
 from streams.metrics.pipeline import PipelineMetrics
-from streams.worker.merging import Merging
+from streams.results import VERSION, Fence
+from streams.worker.merging import Merging, OwnedShard, Restored
 from tests.support.clock import ManualClock
 from tests.support.rollups import STAGES, T0, rollup
 
@@ -46,10 +49,12 @@ class Bench:
             metrics=PipelineMetrics(self.registry, topics=(CLICKSTREAM, ORDERS)),
         )
         self.merging.own(frozenset(shards))
+        self._ends = Counter[int]()
 
     async def take(self, *rollups: Rollup | bytes | None, shard: int = 0) -> None:
         """One batch comes in."""
-        await self.merging.take(shard, batch(rollups))
+        await self.merging.take(shard, batch(rollups, self._ends[shard]))
+        self._ends[shard] += len(rollups)
 
     def totals(self, shard: int = 0) -> Totals:
         """What is merged of a shard."""
@@ -78,12 +83,12 @@ class Bench:
         }
 
 
-def batch(rollups: Iterable[Rollup | bytes | None]) -> RecordBatch:
-    """A batch of the rollups topic."""
+def batch(rollups: Iterable[Rollup | bytes | None], first: int = 0) -> RecordBatch:
+    """A batch of the rollups topic, from an offset on."""
     values = [
         value if value is None or isinstance(value, bytes) else encode_rollup(value) for value in rollups
     ]
-    return RecordBatch.of([Record(offset, T0, value) for offset, value in enumerate(values)])
+    return RecordBatch.of([Record(offset, T0, value) for offset, value in enumerate(values, first)])
 
 
 def clicks(sequence: int, count: int = 1, *, partition: int = 0, generation: int = 1) -> Rollup:
@@ -227,6 +232,68 @@ async def test_a_shard_that_comes_back_begins_from_nothing() -> None:
     assert (bench.clicked(0), bench.clicked(1)) == (4, 3)
     # Prometheus adds up what every worker has counted, so nothing that was exported goes.
     assert bench.exported(Family.EVENTS)[*A, "click"] == 17
+
+
+# --- what is written down ------------------------------------------------------------------------
+
+
+async def test_without_a_log_a_batch_is_done_with_once_it_is_merged() -> None:
+    """Nobody would acknowledge it later."""
+    bench, acks = Bench(0), list[int]()
+    await bench.merging.take(0, batch([clicks(0)]), lambda: acks.append(1))
+    assert acks == [1]
+
+
+async def test_with_a_log_a_batch_is_done_with_once_it_is_kept() -> None:
+    """All of it, and those before; one that is known already needs no waiting."""
+    bench, acks = Bench(), list[str]()
+    bench.merging.outlive()
+    bench.merging.own(frozenset({0}))
+    for name, first in (("first", 0), ("second", 2), ("third", 4)):
+        rollups = [clicks(first), clicks(first + 1)]
+        await bench.merging.take(0, batch(rollups, first), partial(acks.append, name))
+    assert bench.merging.changed(0)
+    bench.merging.kept(0, 5)
+    assert acks == ["first", "second"]
+    assert bench.merging.changed(0)
+    bench.merging.kept(0, 6)
+    assert acks == ["first", "second", "third"]
+    assert not bench.merging.changed(0)
+    await bench.merging.take(0, batch([clicks(5)], 5), lambda: acks.append("known"))
+    assert acks[-1] == "known"
+    assert bench.clicked() == 6
+
+
+async def test_rollups_that_a_snapshot_holds_are_left_out() -> None:
+    """Also if the group's offset is behind it: reading may start anywhere before."""
+    bench = Bench()
+    owned = OwnedShard(next_offset=2)
+    bench.merging.own(frozenset({0}), {0: Restored(owned, None)})
+    await bench.take(clicks(0), clicks(1), clicks(2), clicks(3))
+    assert bench.clicked() == 2
+    assert bench.outcomes() == {"applied": 2, "stale": 0, "invalid": 0}
+    assert owned.next_offset == 4
+
+
+async def test_a_paused_shard_looks_at_nothing() -> None:
+    """It was handed over: what comes now is the next owner's, and is not acknowledged here."""
+    bench, acks = Bench(0), list[int]()
+    await bench.take(clicks(0))
+    bench.merging.shards[0].paused = True
+    await bench.merging.take(0, batch([clicks(1)], 1), lambda: acks.append(1))
+    assert (bench.clicked(), acks) == (1, [])
+    bench.merging.own(frozenset({0}))
+    await bench.merging.take(0, batch([clicks(1)], 1), lambda: acks.append(1))
+    assert (bench.clicked(), acks) == (2, [1])
+
+
+async def test_behind_a_fence_the_older_life_counts_nothing() -> None:
+    """Fences are no rollups and in no metric; they are kept with what was merged."""
+    bench = Bench(0)
+    fence = encode_fence(Fence(VERSION, partition=0, generation=2, shard=0))
+    await bench.take(clicks(0), fence, clicks(1), clicks(0, generation=2))
+    assert bench.clicked() == 2
+    assert bench.outcomes() == {"applied": 2, "stale": 1, "invalid": 0}
 
 
 # --- on the event loop ---------------------------------------------------------------------------

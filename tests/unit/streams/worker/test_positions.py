@@ -5,7 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from aiokafka.consumer.fetcher import FetchError, FetchResult
 from aiokafka.consumer.subscription_state import Assignment
+from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
 from streams.worker.positions import UNKNOWN, Position, Positions
@@ -21,7 +24,14 @@ class Read:
         self.state = assignment.state_value(TP)
         subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
         self.taken: set[TopicPartition] = set()
-        self.aiokafka_consumer: Any = SimpleNamespace(_subscription=subscription, _fetch_max_wait_ms=0)
+        self.fetched_results: dict[TopicPartition, object] = {}
+        self.leader: int | None = 1
+        self.aiokafka_consumer: Any = SimpleNamespace(
+            _subscription=subscription,
+            _fetch_max_wait_ms=0,
+            _fetcher=SimpleNamespace(_records=self.fetched_results),
+            _client=SimpleNamespace(cluster=SimpleNamespace(leader_for_partition=lambda _: self.leader)),
+        )
 
     def fetched(self, position: int, end: int, heard_at: float = 0.0) -> None:
         """A fetch response has come."""
@@ -100,3 +110,40 @@ async def test_what_was_heard_before_a_break_is_forgotten() -> None:
     read.state.seek(50)
     read.state.lso = read.state.heard_at = None
     assert positions.of("clicks", 0) == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("position", "asked_at", "heard_at", "left"),
+    [
+        (9, 99.0, 99.0, True),
+        (10, 99.0, 99.0, False),
+        (9, 99.0, 93.0, False),
+        (9, 99.0, None, False),
+        (10, 94.0, 94.0, True),
+        (10, None, None, True),
+    ],
+    ids=["something", "nothing", "not answered lately", "never answered", "not asked lately", "never asked"],
+)
+async def test_whether_anything_is_left_for_us_to_do(
+    position: int, asked_at: float | None, heard_at: float | None, *, left: bool
+) -> None:
+    """A broker that is not asked has records for all we know; one that does not answer is none of our business."""
+    read: Any = Read()
+    read.fetched(position, 10)
+    read.state.asked_at, read.state.heard_at = asked_at, heard_at
+    positions = Positions(read, lambda: 100.0)
+    assert positions.left(TP)[0] is left
+    if left and position == 10:
+        read.leader = None
+        assert not positions.left(TP)[0]
+
+
+async def test_a_refusal_is_nothing_left() -> None:
+    """What was fetched is left; an offset that the broker refuses is looked into, which is no stall."""
+    read: Any = Read()
+    read.fetched(9, 10)
+    positions = Positions(read, lambda: 0.0)
+    read.fetched_results[TP] = FetchError(error=OffsetOutOfRangeError(), backoff=0)
+    assert not positions.left(TP)[0]
+    read.fetched_results[TP] = FetchResult(TP, assignment=None, partition_records=None, backoff=0)
+    assert positions.left(TP)[0]
