@@ -83,6 +83,9 @@ class StateTopic:
         except (KafkaError, OSError) as error:
             await self._consumer.stop()
             raise TopicError(f"{self._topic}: kafka unreachable: {type(error).__name__}") from error
+        except asyncio.CancelledError:
+            await self._consumer.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -95,7 +98,10 @@ class StateTopic:
             TopicError: the end of a partition cannot be read.
         """
         tps = [TopicPartition(self._topic, number) for number in numbers]
-        starts, ends = await self._consumer.beginning_offsets(tps), await self._consumer.end_offsets(tps)
+        try:
+            starts, ends = await self._consumer.beginning_offsets(tps), await self._consumer.end_offsets(tps)
+        except KafkaError as error:
+            raise TopicError(f"{self._topic}: no offsets: {type(error).__name__}") from error
         found: dict[int, Place | None] = {}
         last = _TAIL
         while tps:
