@@ -186,6 +186,8 @@ async def test_a_copy_that_cannot_be_read_is_made_anew(deployment: Deployment) -
         follower.standby.follow([0], {})
         while worker.counting.partitions[0].log.begin.offset <= damaged:
             await count_on(worker, 1)
+        # Markers say so from the next flush on.
+        await count_on(worker, 1)
         await until(lambda: not follower.standby.behind, seconds=PATIENCE_S, what="a new copy")
         assert_same(worker, await follower.caught_up(worker, await follower.standby.release()))
         assert follower.begun > 1
