@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 _SHOP_VISITORS = 20_000
 _PAST_MS = 15 * 60_000
 _LOOK_AGAIN_S = 0.02
+# So many times as fast as in life, but no more events a second than the worker reads beside the broker:
+# that one forgets what is not read at once.
 _QUICK_MOTION = 60
+_QUICK_EVENTS = 15_000
 
 
 async def simulate_to(arguments: argparse.Namespace, settings: Settings) -> None:
@@ -133,11 +136,12 @@ async def _traffic(settings: Settings, rate: float, seed: int, progress: ShopPro
     now = clock.now_ms()
     records = progress.watch(simulate(TrafficSettings(start_ms=now - _PAST_MS, rate=rate, shop=shop)))
     past, live = _split(records, now)
+    speed = max(min(_QUICK_MOTION, _QUICK_EVENTS / rate), 1)
     async with KafkaSink(",".join(settings.kafka.bootstrap_servers)) as sink:
         with contextlib.suppress(asyncio.CancelledError):
             # At once would be more than the embedded broker can remember.
-            await deliver(in_real_time(past, clock, speed=_QUICK_MOTION), sink)
-            await deliver(in_real_time(live, clock, origin_ms=now + _PAST_MS // _QUICK_MOTION), sink)
+            await deliver(in_real_time(past, clock, speed=speed), sink)
+            await deliver(in_real_time(live, clock, origin_ms=now + int(_PAST_MS / speed)), sink)
 
 
 def _split(

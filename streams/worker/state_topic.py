@@ -85,6 +85,9 @@ class StateTopic:
         except (KafkaError, OSError) as error:
             await self._consumer.stop()
             raise TopicError(f"{self._topic}: kafka unreachable: {type(error).__name__}") from error
+        except asyncio.CancelledError:
+            await self._consumer.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -290,7 +290,8 @@ class TotalsLog:
         data = {}
         series = encode_series(self._merging.to_be_kept(shard))
         data[_SHARD] = encode_shard(owned.merge, totals, series)
-        for start, bucket in totals.buckets.items():
+        # A list: old buckets are let go while others have their turn.
+        for start, bucket in list(totals.buckets.items()):
             if start in places and start not in changed:
                 continue
             if start not in places:
