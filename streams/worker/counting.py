@@ -57,8 +57,10 @@ class AssignedPartition:
     log: StateLog
     rollups: RollupWriter
     readings: tuple[Reading, Reading]
-    # Per topic: when the last record was taken in, by the monotonic clock.
+    # Per topic, by the monotonic clock: when the last record was taken in, and since when it is known
+    # without a break where reading stands; None if it is not.
     taken_at_ms: list[int]
+    known_since_ms: list[int | None]
     limit_ms: int
     # As of the last flush.
     logged_ms: int = UNREAD
@@ -153,7 +155,9 @@ class Counting:
         readings = Reading(log.sources[0], keyed=keyed), Reading(log.sources[1], keyed=keyed)
         counts.rewind((readings[0].newest_ms, readings[1].newest_ms))
         writer = RollupWriter(self.vocabulary, number, log.generation)
-        assigned = AssignedPartition(number, counts, log, writer, readings, [now, now], counts.limit_ms)
+        assigned = AssignedPartition(
+            number, counts, log, writer, readings, [now, now], [None, None], counts.limit_ms
+        )
         self.partitions[number] = assigned
         return assigned
 
@@ -249,13 +253,19 @@ class Counting:
     @staticmethod
     def _idle_ms(assigned: AssignedPartition, which: int, position: Position, now: int) -> int | None:
         if position.next_offset is None or position.end_offset is None:
+            assigned.known_since_ms[which] = None
             return None
+        # As far as the broker has told: since its last answer something may have come.
+        told = now - position.age_ms
+        known = assigned.known_since_ms[which]
+        if known is None:
+            # Who was blind has not seen a silence; what came meanwhile may be on its way to the broker.
+            known = assigned.known_since_ms[which] = told
         # What is fetched but still on its way here is left to read as well.
         on_its_way = (position.handed_out or 0) > (assigned.readings[which].next_offset or 0)
         if position.next_offset < position.end_offset or on_its_way:
             return None
-        # As far as the broker has told: since its last answer something may have come.
-        return now - position.age_ms - assigned.taken_at_ms[which]
+        return told - max(assigned.taken_at_ms[which], known)
 
     def _process(self, assigned: AssignedPartition, idle: tuple[int | None, int | None]) -> None:
         if assigned.counts.newest == (UNREAD, UNREAD):

@@ -26,7 +26,7 @@ from tests.support.batch_reader import create
 from tests.support.builders import at, event
 from tests.support.producing import Message, produce
 from tests.support.rekey_worker import RekeyProcess, RekeyWorker
-from tests.support.workers import Deployment, read_topic, until
+from tests.support.workers import Deployment, WorkerProcess, merged_counts, read_topic, until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -222,6 +222,30 @@ async def test_a_stream_by_chance_is_counted_as_if_keyed(
     assert {"accepted", "duplicate", "invalid", "future"} <= outcomes.keys()
     # One owner from beginning to end sends nothing twice.
     assert len(await published_places(deployment)) == len(records)
+
+
+async def test_workers_count_a_stream_by_chance(
+    kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Path
+) -> None:
+    """Whole workers, one of them killed on the way: rollups add up to the counts of the stream as if keyed."""
+    deployment = await deployment_of(kafka, topic_names, tmp_path, (6, 3))
+    records = shop_traffic(5, 30, 400)
+    third = len(records) // 3
+    with WorkerProcess(deployment, "first") as first, WorkerProcess(deployment, "second") as second:
+        await write_unkeyed(deployment, records[:third], (6, 3), 1)
+        await until(lambda: first.ready() and second.ready(), seconds=60, what="both are ready")
+        await write_unkeyed(deployment, records[third : 2 * third], (6, 3), 2)
+        first.process.kill()
+        await write_unkeyed(deployment, records[2 * third :], (6, 3), 3)
+
+        async def everything_has_an_outcome() -> bool:
+            return sum((await merged_counts(deployment)).outcomes.values()) >= len(records)
+
+        await until(everything_has_an_outcome, seconds=90, what="every record has an outcome")
+    merged = await merged_counts(deployment)
+    expected = added(keyed_by_hand(records))
+    assert tables(merged)[:2] == expected[:2]
+    assert sum(merged.outcomes.values()) == len(records)
 
 
 def event_times(records: Sequence[Record]) -> list[int | None]:
