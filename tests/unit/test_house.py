@@ -194,7 +194,7 @@ def test_every_type_ignore_has_its_reason() -> None:
     assert [line for line in lines_with("# type: ignore") if not REASONED_IGNORE.search(line)] == []
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "check", "bench", "lock", "clean"])
+@pytest.mark.parametrize("target", ["demo", "test", "check", "bench", "chaos", "lock", "clean"])
 def test_the_commands_to_remember(target: str) -> None:
     """Each of them is a target of the Makefile and marked as no file."""
     makefile = (ROOT / "Makefile").read_text()
