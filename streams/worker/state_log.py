@@ -252,6 +252,8 @@ class LogReader:
         place = (marker.generation, marker.flush)
         if place != self._expected:
             self._note(f"flushes from number {self._expected[1]} of life {self._expected[0]} on are missing")
+        elif self._whole_from is not None and marker.after != self.last:
+            self._note(f"flush {marker.after[1]} of life {marker.after[0]} is missing")
         body = self._assembled(marker)
         if marker.shape != self.shape:
             raise CodecError(f"state of {_differences(marker.shape, self.shape)}")
