@@ -141,7 +141,11 @@ class Recovery:
         useless = [number for number in kept.keys() & readers.keys() if not is_whole(readers[number])]
         again = {number: self._reader(newest[number]) for number in useless}
         await topic.read(again)
-        return readers | again
+        readers |= again
+        for number, reader in readers.items():
+            # Before a word is written into a log that is another build's.
+            self._check(number, reader)
+        return readers
 
     def _open_topic(self) -> StateTopic:
         return StateTopic(self._kafka, self._topics.state, self._tell)
@@ -214,12 +218,7 @@ class Recovery:
         return Outgoing(self._topics.rollups, shard, None, encode_fence(fence))
 
     async def _begin(self, number: int, reader: LogReader) -> None:
-        try:
-            reader.check()
-        except CodecError as error:
-            raise CodecError(
-                f"{self._topics.state}: state of partition {number}: {error}; {_REMEDY}"
-            ) from error
+        self._check(number, reader)
         await self._send(
             Outgoing(self._topics.rollups, shard, None, sent_again(data, reader.generation))
             for rollups in reader.unsent
@@ -234,6 +233,14 @@ class Recovery:
             )
         else:
             _LOG.info("state taken over", extra={"partition": number, "bytes": reader.bytes_read})
+
+    def _check(self, number: int, reader: LogReader) -> None:
+        try:
+            reader.check()
+        except CodecError as error:
+            raise CodecError(
+                f"{self._topics.state}: state of partition {number}: {error}; {_REMEDY}"
+            ) from error
 
     async def _send(self, messages: Iterable[Outgoing]) -> None:
         for message in messages:
