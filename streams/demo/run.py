@@ -25,17 +25,16 @@ from streams.worker.kafka import kafka_options
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from streams.demo.simulator import SimulatedRecord
 
 _SHOP_VISITORS = 20_000
 _PAST_MS = 15 * 60_000
 _LOOK_AGAIN_S = 0.02
-# So many times as fast as in life, but no more events a second than the worker reads beside the broker:
-# that one forgets what is not read at once.
 _QUICK_MOTION = 60
-_QUICK_EVENTS = 15_000
+# Records that may wait for the worker: the embedded broker forgets what is not read soon.
+_MOST_WAITING = 8_000
 
 
 async def simulate_to(arguments: argparse.Namespace, settings: Settings) -> None:
@@ -108,7 +107,7 @@ async def _run(settings: Settings, rate: float, seed: int, stop: asyncio.Event) 
     await _say_where(worker, working, console)
     tasks = [
         working,
-        asyncio.create_task(_traffic(settings, rate, seed, progress), name="shop"),
+        asyncio.create_task(_traffic(worker, rate, seed, progress), name="shop"),
         asyncio.create_task(table.run(stop), name="table"),
     ]
     ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -129,19 +128,30 @@ async def _say_where(worker: Worker, working: asyncio.Task[None], console: Conso
         console.print(*addresses(worker), sep="\n", highlight=False)
 
 
-async def _traffic(settings: Settings, rate: float, seed: int, progress: ShopProgress) -> None:
+async def _traffic(worker: Worker, rate: float, seed: int, progress: ShopProgress) -> None:
     """The shop's last quarter of an hour in quick motion, so that there are orders to see; then live."""
     clock = SystemClock()
     shop = ShopSettings(seed=seed, visitors=_SHOP_VISITORS, skus=500, banners=60)
     now = clock.now_ms()
     records = progress.watch(simulate(TrafficSettings(start_ms=now - _PAST_MS, rate=rate, shop=shop)))
     past, live = _split(records, now)
-    speed = max(min(_QUICK_MOTION, _QUICK_EVENTS / rate), 1)
-    async with KafkaSink(",".join(settings.kafka.bootstrap_servers)) as sink:
+    async with KafkaSink(",".join(worker.settings.kafka.bootstrap_servers)) as sink:
         with contextlib.suppress(asyncio.CancelledError):
-            # At once would be more than the embedded broker can remember.
-            await deliver(in_real_time(past, clock, speed=speed), sink)
-            await deliver(in_real_time(live, clock, origin_ms=now + int(_PAST_MS / speed)), sink)
+            quick = in_real_time(past, clock, speed=_QUICK_MOTION)
+            written = await deliver(_no_faster(quick, worker, 0), sink)
+            lively = in_real_time(live, clock, origin_ms=clock.now_ms())
+            await deliver(_no_faster(lively, worker, written.total()), sink)
+
+
+async def _no_faster(
+    chunks: AsyncIterator[list[SimulatedRecord]], worker: Worker, written: int
+) -> AsyncIterator[list[SimulatedRecord]]:
+    """The chunks, as fast as the worker reads them; ``written`` records went before."""
+    async for chunk in chunks:
+        written += len(chunk)
+        while written - worker.records_read > _MOST_WAITING:
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        yield chunk
 
 
 def _split(

@@ -243,6 +243,12 @@ class Worker:
         if tp.topic in self.sources:
             self.counting.begin_anew(tp.topic, tp.partition, end)
 
+    @property
+    def records_read(self) -> int:
+        """Offsets that were read of the assigned source partitions."""
+        readings = (reading for it in self.counting.partitions.values() for reading in it.readings)
+        return sum(reading.next_offset or 0 for reading in readings)
+
     def position(self, topic: str, partition: int) -> Position:
         """Where reading of a source topic-partition stands."""
         return self.consumer.read_position(topic, partition)

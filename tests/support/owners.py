@@ -151,6 +151,9 @@ class Owner:
     async def flush(self, *, silent: bool = False) -> bool:
         """Count what is due, or all if both topics have been silent for long, and send it."""
         if silent:
+            for assigned in self.counting.partitions.values():
+                # Where reading stands was known all the time.
+                assigned.known_since_ms[:] = [self.clock.monotonic_ms()] * 2
             self.clock.advance(_SILENCE_MS)
         return await self.counting.flush(lambda *_: _READ if silent else _UNKNOWN)
 
