@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # A rotation takes at least so many flushes, and at most so many while anything changes at all.
 _FEWEST = 8
-_MOST = 600
+_MOST = 1200
 SLOT, BANNER, SKU = 0, 1, 2
 _SLOWEST, _FASTEST = -(-SWEEP // _MOST), SWEEP // _FEWEST
 _BYTES_PER_KEY = 8

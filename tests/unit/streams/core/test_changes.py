@@ -246,12 +246,12 @@ def test_names_that_do_not_fit_are_refused(names: list[list[tuple[int, str]]]) -
 
 
 def test_a_rotation_of_a_still_partition_is_long() -> None:
-    """Many entries of which none is written: at most six hundred flushes, each with a few of them."""
+    """Many entries of which none is written: at most twelve hundred flushes, each with a few of them."""
     owner = Owner(vocabulary())
     owner.click(*["a"] * 5_000)
     owner.rotation()
     taken = owner.rotation()
-    assert 550 < len(taken) <= 600
+    assert 1_100 < len(taken) <= 1_200
     assert max(flush.changes.entries for flush in taken) < 200
     assert [flush.begins for flush in taken] == [True] + [False] * (len(taken) - 1)
 
@@ -274,7 +274,7 @@ def test_a_rotation_of_a_busy_partition_is_short() -> None:
 
 def test_an_empty_partition_rotates_too() -> None:
     """Nothing to copy takes no longer than it may."""
-    assert len(Owner(vocabulary()).rotation()) <= 600
+    assert len(Owner(vocabulary()).rotation()) <= 1_200
 
 
 def test_half_of_a_rotation_is_copies() -> None:
@@ -318,7 +318,7 @@ def test_orders_are_copied_in_parts_as_well() -> None:
         owner.pay(order, "a", 0)
     owner.rotation()
     sizes = []
-    for number in range(1_000):
+    for number in range(2_000):
         taken = owner.writer.take()
         sizes.append(len(taken.changes.paid))
         copy.reader.apply(over_the_wire(taken.changes))
