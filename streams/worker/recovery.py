@@ -21,10 +21,12 @@ from streams.core.pipeline import SourcePartition
 from streams.errors import CodecError, TopicError
 from streams.results import VERSION, Fence
 from streams.worker.kafka import kafka_options
+from streams.worker.log_entries import Life, encode_entry, life_key, shape_of
+from streams.worker.log_reader import LogReader
 from streams.worker.publishing import Outgoing
 from streams.worker.ranges import partitions_of
 from streams.worker.standby import Standby, is_whole
-from streams.worker.state_log import Life, LogReader, StateLog, encode_entry, life_key, shape_of
+from streams.worker.state_log import StateLog
 from streams.worker.state_topic import StateTopic
 
 if TYPE_CHECKING:
@@ -34,8 +36,8 @@ if TYPE_CHECKING:
     from streams.config import Settings
     from streams.metrics.pipeline import PipelineMetrics
     from streams.worker.counting import AssignedPartition, Counting
+    from streams.worker.log_entries import Marker
     from streams.worker.publishing import Outbox
-    from streams.worker.state_log import Marker
     from streams.worker.state_topic import Reached
 
 _LOG = logging.getLogger(__name__)

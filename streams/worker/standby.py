@@ -17,7 +17,8 @@ from streams.errors import CodecError, TopicError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from streams.worker.state_log import LogReader, Marker
+    from streams.worker.log_entries import Marker
+    from streams.worker.log_reader import LogReader
     from streams.worker.state_topic import StateTopic
 
 _LOG = logging.getLogger(__name__)

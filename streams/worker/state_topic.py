@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 
 from streams.errors import CodecError, TopicError
 from streams.worker.kafka import kafka_options
-from streams.worker.state_log import Life, Marker, decode_entry
+from streams.worker.log_entries import Life, Marker, decode_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
 
     from streams.config import Kafka
-    from streams.worker.state_log import Entry
+    from streams.worker.log_entries import Entry
 
 _READ_MS = 250
 # Without any record coming in.

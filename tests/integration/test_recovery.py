@@ -13,12 +13,7 @@ from streams.core.ordering import UNREAD
 from streams.core.settings import CountingSettings
 from streams.errors import CodecError, TopicError
 from streams.worker.entry import create_topics
-from streams.worker.state_log import (
-    Chunk,
-    Marker,
-    decode_entry,
-    encode_entry,
-)
+from streams.worker.log_entries import Chunk, Marker, decode_entry, encode_entry
 from tests.support import oracle
 from tests.support.builders import HOUR, T0, at, click, paid, stream
 from tests.support.owners import Killed, Owner

@@ -17,9 +17,10 @@ from streams.demo.sinks import KafkaSink, deliver, in_real_time
 from streams.events import RecordBatch
 from streams.worker.app import Worker
 from streams.worker.entry import create_topics
+from streams.worker.log_entries import shape_of
+from streams.worker.log_reader import LogReader
 from streams.worker.positions import UNKNOWN
 from streams.worker.standby import Standby, is_whole
-from streams.worker.state_log import LogReader, shape_of
 from streams.worker.state_topic import StateTopic
 from tests.integration.test_end_to_end import assert_exact, shop_traffic, workers, write
 from tests.support.builders import click, stream

@@ -6,17 +6,9 @@ from typing import TYPE_CHECKING
 
 from streams.core.pipeline import SourcePartition
 from streams.errors import CodecError
-from streams.worker.state_log import (
-    Life,
-    LogReader,
-    Marker,
-    Place,
-    StateLog,
-    decode_entry,
-    encode_entry,
-    life_key,
-    shape_of,
-)
+from streams.worker.log_entries import Life, Marker, Place, decode_entry, encode_entry, life_key, shape_of
+from streams.worker.log_reader import LogReader
+from streams.worker.state_log import StateLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

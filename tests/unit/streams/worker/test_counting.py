@@ -23,8 +23,8 @@ from streams.funnel import Funnel
 from streams.metrics.pipeline import PipelineMetrics
 from streams.worker.batching import Position
 from streams.worker.counting import Counting, CountingTopics
+from streams.worker.log_entries import Life, Marker, decode_entry, encode_entry, life_key
 from streams.worker.publishing import Outbox, Outgoing
-from streams.worker.state_log import Life, Marker, decode_entry, encode_entry, life_key
 from tests.support.builders import HOUR, T0, at, click, paid, stream
 from tests.support.clock import ManualClock
 from tests.support.state_log import TOPIC, MemoryLog

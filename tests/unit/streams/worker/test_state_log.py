@@ -15,20 +15,19 @@ from streams.core.vocabulary import Vocabulary
 from streams.errors import CodecError
 from streams.formats.keys import key_objection
 from streams.funnel import Funnel
-from streams.worker.publishing import Outgoing
-from streams.worker.state_log import (
+from streams.worker.log_entries import (
     VERSION,
     Body,
     Chunk,
     Life,
-    LogReader,
     Marker,
     Place,
-    StateLog,
     decode_entry,
     encode_entry,
     life_key,
 )
+from streams.worker.log_reader import LogReader
+from streams.worker.publishing import Outgoing
 from tests.support.builders import click, line, paid, stream
 from tests.support.partition import CountedPartition
 from tests.support.state_log import MemoryLog
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streams.core.pipeline import SourcePartition
+    from streams.worker.state_log import StateLog
 
 NEVER = -(1 << 62)
 SECOND = 1_000
