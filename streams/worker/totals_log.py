@@ -22,12 +22,10 @@ import asyncio
 import logging
 import secrets
 import time
-import zlib
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
@@ -37,6 +35,22 @@ from streams.metrics.series_part import Carried, SeriesPart, decode_series, enco
 from streams.worker.kafka import kafka_options
 from streams.worker.merging import OwnedShard, Restored
 from streams.worker.ranges import partitions_of
+from streams.worker.totals_entries import (
+    OWNER_KEY,
+    VERSION,
+    Marker,
+    Owner,
+    Piece,
+    address_of,
+    chunk_key,
+    chunks_of,
+    data_of,
+    encode,
+    is_owner,
+    marker_key,
+    next_piece,
+    read_marker,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -48,69 +62,14 @@ if TYPE_CHECKING:
     from streams.worker.publishing import Sender
 
 _LOG = logging.getLogger(__name__)
-VERSION = 1
-_CHUNK_BYTES = 512 * 1024
 _READ_MS = 250
 # Without any record coming in, or any getting through.
 _PATIENCE_SECONDS = 30.0
 _REMEDY = (
-    "delete the records of that partition to go on without: counters then start from zero, "
-    "and open buckets hold what comes from here on"
+    "to go on without, set the topic's cleanup.policy to compact,delete, delete the records of the "
+    "partition, and set it back: counters then start from zero, and open buckets hold what comes from here on"
 )
 _SHARD = 0
-
-
-class Owner(msgspec.Struct, array_like=True, frozen=True):
-    """Somebody takes the shard; ``token`` tells him which of these is his."""
-
-    version: int
-    token: str
-    address: str
-
-
-class Piece(msgspec.Struct, array_like=True, frozen=True):
-    """Where a part of the snapshot lies: place ``number``, its side 0 or 1, in so many chunks."""
-
-    number: int
-    side: int
-    chunks: int
-    checksum: int
-
-
-class Marker(msgspec.Struct, array_like=True, frozen=True):
-    """A snapshot is whole.
-
-    Attributes:
-        version: of the layout of everything in it.
-        owner: number of who wrote it.
-        address: where he showed the series.
-        shards: how many there are in the deployment.
-        closed: he has handed the shard over and shows only what he counted.
-        next_offset: of the first rollup that is not in it.
-        pieces: what it consists of.
-    """
-
-    version: int
-    owner: int
-    address: str
-    shards: int
-    closed: bool
-    next_offset: int
-    pieces: list[Piece]
-
-
-_encode = msgspec.msgpack.encode
-_read_owner = msgspec.msgpack.Decoder(Owner).decode
-_read_marker = msgspec.msgpack.Decoder(Marker).decode
-_OWNER = b"owner/"
-
-
-def _marker_key(owner: int) -> bytes:
-    return f"marker/{owner}".encode()
-
-
-def _chunk_key(owner: int, piece: int, side: int, chunk: int) -> bytes:
-    return f"piece/{owner}/{piece}/{side}/{chunk}".encode()
 
 
 @dataclass(slots=True)
@@ -258,18 +217,20 @@ class TotalsLog:
         async with self._merging.turn:
             cut = await self._cut(shard, log, owned, owned.next_offset)
         try:
-            pieces = {place: _piece(place, log.pieces.get(place), data) for place, data in cut.data.items()}
+            pieces = {
+                place: next_piece(place, log.pieces.get(place), data) for place, data in cut.data.items()
+            }
             marked = {_SHARD: pieces[_SHARD]} | {
                 place: pieces.get(place) or log.pieces[place] for place in cut.places.values()
             }
             messages = [
-                (_chunk_key(log.owner, piece.number, piece.side, index), chunk)
+                (chunk_key(log.owner, piece.number, piece.side, index), chunk)
                 for piece in pieces.values()
-                for index, chunk in enumerate(_chunks(cut.data[piece.number]))
+                for index, chunk in enumerate(chunks_of(cut.data[piece.number]))
             ]
             offsets = await self._send(shard, messages)
             marker = self._marker(log, cut.next_offset, [*marked.values()], closed=closed)
-            offsets += await self._send(shard, [(_marker_key(log.owner), _encode(marker))])
+            offsets += await self._send(shard, [(marker_key(log.owner), encode(marker))])
             mine = await self._still_mine(shard, log, offsets)
         except BaseException:
             owned.totals.changed |= cut.changed & owned.totals.buckets.keys()
@@ -319,7 +280,7 @@ class TotalsLog:
         async with self._reader() as consumer:
             records = await self._read(consumer, shard, log.end)
         for record in records:
-            if _is_owner(record):
+            if is_owner(record):
                 log.lost = True
                 self._merging.shards[shard].paused = True
                 _LOG.warning("shard is somebody else's", extra={"shard": shard})
@@ -369,8 +330,8 @@ class TotalsLog:
         async with self._reader() as consumer:
             for number, shard in enumerate(shards):
                 token = secrets.token_hex(8)
-                owner = _encode(Owner(VERSION, token, self._address))
-                await self._send(shard, [(_OWNER + token.encode(), owner)])
+                owner = encode(Owner(VERSION, token, self._address))
+                await self._send(shard, [(OWNER_KEY + token.encode(), owner)])
                 records = await self._read(consumer, shard, 0)
                 log = self._logs[shard] = self._own(shard, token, records)
                 if log.lost:
@@ -388,17 +349,19 @@ class TotalsLog:
         return restored
 
     def _own(self, shard: int, token: str, records: Sequence[ConsumerRecord]) -> _Log:
-        mine = next((r.offset for r in records if r.key == _OWNER + token.encode()), None)
+        mine = next((r.offset for r in records if r.key == OWNER_KEY + token.encode()), None)
         if mine is None:
             raise TopicError(f"{self._topic}: what was written of shard {shard} cannot be read")
         garbage = sorted({r.key for r in records if r.offset != mine})
-        lost = any(_is_owner(record) and record.offset > mine for record in records)
+        lost = any(is_owner(record) and record.offset > mine for record in records)
         return _Log(mine, records[-1].offset + 1, garbage, lost=lost)
 
     def _newest(self, log: _Log, records: Sequence[ConsumerRecord], end: int) -> Restored | None:
         """What the last owner before us wrote down last."""
         newest = {record.key: record.value for record in records if record.offset < log.owner}
-        markers = [_marker(v) for key, v in newest.items() if key.startswith(b"marker/") and v is not None]
+        markers = [
+            read_marker(v) for key, v in newest.items() if key.startswith(b"marker/") and v is not None
+        ]
         if not markers:
             return None
         marker = max(markers, key=lambda found: found.owner)
@@ -411,16 +374,16 @@ class TotalsLog:
         owned = OwnedShard(next_offset=marker.next_offset, caught_up_at=end)
         series = b""
         for piece in marker.pieces:
-            data = _data(newest, marker.owner, piece)
+            data = data_of(newest, marker.owner, piece)
             if piece.number == _SHARD:
                 owned.merge, series = decode_shard(data, owned.totals)
             else:
                 decode_bucket(data, owned.totals)
-        since = [r for r in records if _is_owner(r) and marker.owner < r.offset < log.owner]
+        since = [r for r in records if is_owner(r) and marker.owner < r.offset < log.owner]
         return Restored(owned, self._carried(marker, decode_series(series), since))
 
     def _carried(self, marker: Marker, part: SeriesPart, since: Sequence[ConsumerRecord]) -> Carried | None:
-        mine = all(address == self._address for address in (marker.address, *map(_address, since)))
+        mine = all(address == self._address for address in (marker.address, *map(address_of, since)))
         if since and (marker.closed or not mine):
             # Owners of whom nothing is known but that they were there.
             return Carried(None, mine=False)
@@ -458,52 +421,12 @@ class _Reader:
         )
 
     async def __aenter__(self) -> AIOKafkaConsumer:
-        await self._consumer.start()
+        try:
+            await self._consumer.start()
+        except (KafkaError, OSError) as error:
+            await self._consumer.stop()
+            raise TopicError(f"kafka unreachable: {type(error).__name__}") from error
         return self._consumer
 
     async def __aexit__(self, *_: object) -> None:
         await self._consumer.stop()
-
-
-def _chunks(data: bytes) -> list[bytes]:
-    return [data[start : start + _CHUNK_BYTES] for start in range(0, len(data), _CHUNK_BYTES)]
-
-
-def _piece(place: int, before: Piece | None, data: bytes) -> Piece:
-    side = 1 - before.side if before is not None else 0
-    return Piece(place, side, len(_chunks(data)), zlib.crc32(data))
-
-
-def _is_owner(record: ConsumerRecord) -> bool:
-    return bool(record.key.startswith(_OWNER)) and record.value is not None
-
-
-def _address(record: ConsumerRecord) -> str:
-    """Empty if it cannot be read: nobody's."""
-    try:
-        return _read_owner(record.value).address
-    except msgspec.MsgspecError:
-        return ""
-
-
-def _marker(value: bytes) -> Marker:
-    try:
-        fields = msgspec.msgpack.decode(value, type=list[Any])
-        if fields and fields[0] != VERSION:
-            raise CodecError(f"of version {fields[0]}, this build reads version {VERSION}")
-        return _read_marker(value)
-    except msgspec.MsgspecError as error:
-        raise CodecError(f"damaged: its marker cannot be read ({error})") from error
-
-
-def _data(newest: Mapping[bytes, bytes | None], owner: int, piece: Piece) -> bytes:
-    chunks = []
-    for index in range(piece.chunks):
-        chunk = newest.get(_chunk_key(owner, piece.number, piece.side, index))
-        if chunk is None:
-            raise CodecError(f"incomplete: a chunk of piece {piece.number} is missing")
-        chunks.append(chunk)
-    data = b"".join(chunks)
-    if zlib.crc32(data) != piece.checksum:
-        raise CodecError(f"damaged: the checksum of piece {piece.number} is wrong")
-    return data

@@ -26,7 +26,8 @@ from streams.results import Fence
 from streams.worker.entry import create_topics
 from streams.worker.kafka import Producer
 from streams.worker.merging import Merging
-from streams.worker.totals_log import Marker, TotalsLog
+from streams.worker.totals_entries import Marker
+from streams.worker.totals_log import TotalsLog
 from tests.support.clock import ManualClock
 from tests.support.rollups import T0, rollup
 from tests.support.workers import Deployment, read_topic
