@@ -441,4 +441,4 @@ async def test_a_snapshot_that_cannot_be_read_is_refused(deployment: Deployment,
         with pytest.raises(CodecError, match=said) as raised:
             await heir.take(0)
     assert str(raised.value).startswith(f"{totals_topic(deployment)}: totals of shard 0: ")
-    assert "delete the records of that partition" in str(raised.value)
+    assert "delete the records of the partition" in str(raised.value)
