@@ -51,7 +51,7 @@ def deploy(kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Path) -> Depl
 
     def make(**overrides: str) -> Deployment:
         shown = {"METRICS__ZERO_HOLD": "0s", "METRICS__VANISH_HOLD": "0s", "METRICS__MAX_KEYS": "1000"}
-        shown["COUNTING__SILENCE_TIMEOUT"] = "2s"
+        shown |= {"COUNTING__IDLE_TIMEOUT": "2s", "COUNTING__SILENCE_TIMEOUT": "2s"}
         return Deployment(kafka.bootstrap_servers, topic_names.prefix, tmp_path, shown | overrides)
 
     return make
