@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from streams.worker.log_entries import Marker
     from tests.integration.conftest import MakeKafkaCluster, TopicNames
     from tests.support.apache_kafka import KafkaCluster
     from tests.support.workers import WorkerProcess
@@ -87,12 +88,13 @@ class Follower:
     def _open(self) -> StateTopic:
         return StateTopic(self._settings.kafka, self._settings.topics.state, lambda _: None)
 
-    def reader(self, begin: Any) -> LogReader:
+    def reader(self, newest: Marker | None) -> LogReader:
         """A reader that has read nothing."""
         self.begun += 1
         counting = self._worker.counting
         counts = SourcePartition(counting.vocabulary, counting.settings)
         shape = shape_of(counting.vocabulary, counting.settings.attribution)
+        begin = newest.begin if newest is not None else None
         return LogReader(counts, counting.vocabulary, shape, begin)
 
     async def caught_up(self, worker: Worker, readers: dict[int, LogReader]) -> dict[int, LogReader]:
