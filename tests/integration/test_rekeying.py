@@ -303,9 +303,11 @@ async def test_a_backlog_read_by_two_workers_stays_in_step(
     # Long enough that whoever read one partition whole before another would be far too late.
     records = shop_traffic(2, 200, rate=50)
     await write_unkeyed(deployment, records, (8, 5))
-    async with RekeyWorker(settings) as one, RekeyWorker(settings) as two:
-        one.may_take.clear()
-        two.may_take.clear()
+    one, two = RekeyWorker(settings), RekeyWorker(settings)
+    # Neither may have read all before the other is there.
+    one.may_take.clear()
+    two.may_take.clear()
+    async with one, two:
         await until(lambda: both_have_some(one, two), seconds=60, what="each has some partitions")
         one.may_take.set()
         two.may_take.set()
