@@ -154,8 +154,8 @@ def test_no_broker_outlives_its_starter(kafka: KafkaCluster, how: signal.Signals
         watched = os.pidfd_open(broker)
         try:
             starter.send_signal(how)
-            starter.wait(20)
-            assert _ends(watched, timeout=20)
+            starter.wait(50)
+            assert _ends(watched, timeout=50)
         finally:
             os.close(watched)
 
