@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,30 +19,13 @@ from streams.worker.kafka import kafka_options
 from streams.worker.rekeying import RawPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from streams.config import Kafka
+    from streams.worker.publishing import Sender
     from streams.worker.rekeying import Rekeying
 
 _LOG = logging.getLogger(__name__)
 _PAUSE_SECONDS = 1.0
 _LONGEST_WAIT_MS = 100
-
-
-class Sender(Protocol):
-    """Where messages leave: :class:`streams.worker.kafka.Producer`."""
-
-    async def send(
-        self,
-        topic: str,
-        *,
-        value: bytes | None,
-        key: bytes | None,
-        partition: int | None,
-        headers: Sequence[tuple[str, bytes]],
-    ) -> asyncio.Future[object]:
-        """Hand one message over; the future is done when the broker has it."""
-        ...
 
 
 # Raw topic (0 clickstream, 1 orders), partition, event time.
