@@ -9,7 +9,8 @@ import ssl
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from faust.auth import SASLCredentials, SSLCredentials
 
@@ -81,6 +82,21 @@ def _password(kafka: Kafka) -> str | None:
     return kafka.sasl_password.get_secret_value() if kafka.sasl_password else None
 
 
+async def start(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient) -> None:
+    """Start a client; whoever is cancelled meanwhile leaves when it has started or failed.
+
+    aiokafka forgets a connection in whose opening it is cancelled, and never closes it.
+    """
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting], timeout=_STOP_SECONDS)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        raise
+
+
 class Producer:
     """An idempotent producer that waits for Kafka as long as it takes, and leaves when it must.
 
@@ -124,7 +140,7 @@ class Producer:
         )
         try:
             async with asyncio.timeout(_ATTEMPT_SECONDS):
-                await producer.start()
+                await start(producer)
         except BaseException:
             await producer.stop()
             raise

@@ -15,7 +15,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.worker.kafka import kafka_options
+from streams.worker.kafka import kafka_options, start
 from streams.worker.rekeying import RawPartition
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class PaceExchange:
         )
         tp = TopicPartition(self._topic, 0)
         try:
-            await consumer.start()
+            await start(consumer)
             consumer.assign([tp])
             await consumer.seek_to_end(tp)
             while True:

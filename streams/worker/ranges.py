@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from streams.errors import TopicError
 from streams.events import Record
+from streams.worker.kafka import start
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -26,7 +27,7 @@ _LOG_APPEND_TIME = 1
 async def _started(client: Client, servers: str | Sequence[str]) -> AsyncIterator[Client]:
     """A client of Kafka for once; its errors are ours."""
     try:
-        await client.start()
+        await start(client)
         yield client
     except (KafkaError, OSError) as error:
         named = servers if isinstance(servers, str) else ",".join(servers)

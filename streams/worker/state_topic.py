@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.errors import CodecError, TopicError
-from streams.worker.kafka import kafka_options
+from streams.worker.kafka import kafka_options, start
 from streams.worker.log_entries import Life, Marker, decode_entry
 
 if TYPE_CHECKING:
@@ -81,12 +81,11 @@ class StateTopic:
 
     async def __aenter__(self) -> Self:
         try:
-            await self._consumer.start()
-        except (KafkaError, OSError) as error:
+            await start(self._consumer)
+        except BaseException as error:
             await self._consumer.stop()
-            raise TopicError(f"{self._topic}: kafka unreachable: {type(error).__name__}") from error
-        except asyncio.CancelledError:
-            await self._consumer.stop()
+            if isinstance(error, (KafkaError, OSError)):
+                raise TopicError(f"{self._topic}: kafka unreachable: {type(error).__name__}") from error
             raise
         return self
 

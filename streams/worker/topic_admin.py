@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExists
 
 from streams.errors import TopicError
 from streams.topics import TopicShape, aligned, find_problems
+from streams.worker.kafka import start
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -109,7 +110,7 @@ async def _operate_once(
     admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=_REQUEST_TIMEOUT_MS, **security)
     try:
         try:
-            await admin.start()
+            await start(admin)
         except KafkaConnectionError as error:
             raise TopicError(f"no Kafka broker at {servers} answers, or takes these credentials") from error
         return await operate(admin)

@@ -32,7 +32,7 @@ from aiokafka.errors import KafkaError
 from streams.core.totals_state import decode_bucket, decode_shard, encode_bucket, encode_shard
 from streams.errors import CodecError, TopicError
 from streams.metrics.series_part import Carried, SeriesPart, decode_series, encode_series
-from streams.worker.kafka import kafka_options
+from streams.worker.kafka import kafka_options, start
 from streams.worker.merging import OwnedShard, Restored
 from streams.worker.ranges import partitions_of
 from streams.worker.totals_entries import (
@@ -422,10 +422,12 @@ class _Reader:
 
     async def __aenter__(self) -> AIOKafkaConsumer:
         try:
-            await self._consumer.start()
-        except (KafkaError, OSError) as error:
+            await start(self._consumer)
+        except BaseException as error:
             await self._consumer.stop()
-            raise TopicError(f"kafka unreachable: {type(error).__name__}") from error
+            if isinstance(error, (KafkaError, OSError)):
+                raise TopicError(f"kafka unreachable: {type(error).__name__}") from error
+            raise
         return self._consumer
 
     async def __aexit__(self, *_: object) -> None:

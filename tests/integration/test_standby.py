@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -170,6 +171,26 @@ async def test_released_in_the_middle_of_reading_copies_go_on_from_there(deploym
                 break
         assert_same(worker, readers)
         assert len(moves) > 2
+
+
+async def test_opening_broken_off_leaves_no_connection_open(deployment: Deployment) -> None:
+    """Wherever a start is cancelled, what it has opened is closed."""
+    settings, seen = deployment.settings(), set[bool]()
+    for attempt in range(80):
+        opening = asyncio.create_task(use(StateTopic(settings.kafka, settings.topics.state, lambda _: None)))
+        await asyncio.sleep(0.0005 * attempt)
+        opening.cancel()
+        (outcome,) = await asyncio.gather(opening, return_exceptions=True)
+        seen.add(isinstance(outcome, asyncio.CancelledError))
+    # An unclosed connection says so when it is collected, and warnings are errors.
+    gc.collect()
+    assert True in seen
+
+
+async def use(topic: StateTopic) -> None:
+    """Open the state topic, and close it."""
+    async with topic:
+        pass
 
 
 async def test_a_copy_that_cannot_be_read_is_made_anew(deployment: Deployment) -> None:
