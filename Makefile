@@ -33,7 +33,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/benchmarks -s --timeout=0 $(ARGS)
+	$(BIN)/python -m pytest -s --timeout=0 $(if $(findstring tests/benchmarks,$(ARGS)),,tests/benchmarks) $(ARGS)
 
 chaos: $(VENV)/.dev $(VENV)/.tools
 	$(BIN)/python -m tests.chaos $(ARGS)
