@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.core.totals_state import decode_bucket, decode_shard
-from streams.errors import CodecError, TopicError
+from streams.errors import CodecError, KafkaUnreachable, TopicError
 from streams.metrics.series_part import Carried, SeriesPart, decode_series
 from streams.worker.kafka import start
 from streams.worker.merging import OwnedShard, Restored
@@ -47,7 +47,7 @@ class TotalsReader:
         except BaseException as error:
             await self._consumer.stop()
             if isinstance(error, (KafkaError, OSError)):
-                raise TopicError(f"kafka unreachable: {type(error).__name__}") from error
+                raise KafkaUnreachable(f"kafka unreachable: {type(error).__name__}") from error
             raise
         return self
 
