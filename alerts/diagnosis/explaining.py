@@ -37,6 +37,7 @@ TOLERANCE: Final = 0.1
 DETAIL: Final = "(detail)"
 # What is a cause by its name: it stands above a drop on the same scope.
 NAMED_CAUSES: Final = frozenset({Kind.OUT_OF_STOCK, Kind.MIX_SHIFT})
+LOSS: Final = "loss"
 LOSSES: Final = frozenset({Kind.NODE_BREAK, Kind.CONVERSION_DROP}) | NAMED_CAUSES
 
 
@@ -70,10 +71,25 @@ def where(finding: Finding) -> Where:
 def family(finding: Finding) -> str:
     """Findings that may be one cause: the same name."""
     if finding.kind in LOSSES and finding.ratio <= 1.0:
-        return "loss"
+        return LOSS
     if finding.kind is Kind.MIX_SHIFT:
         return Kind.CONVERSION_SURGE.value
     return finding.kind.value
+
+
+@dataclass(eq=False, slots=True)
+class Suspect:
+    """A finding in one folding; itself only.
+
+    Attributes:
+        finding: what it is about.
+        places: the conditions of its scope.
+        rank: its place among all suspects, the likeliest cause first.
+    """
+
+    finding: Finding
+    places: Where
+    rank: int = 0
 
 
 @dataclass
@@ -93,65 +109,66 @@ class Explaining:
     tolerance: float = TOLERANCE
     _held: dict[tuple[Where, Step | None], tuple[F64, ...] | None] = field(default_factory=dict)
 
-    def reason(self, cause: Finding, other: Finding) -> Reason | None:
+    def reason(self, cause: Suspect, other: Suspect) -> Reason | None:
         """Why ``other`` is explained by ``cause``; None if it is not."""
         steps = self.steps(cause, other)
         if steps is Steps.UNRELATED or not self._in_time(steps, cause, other):
             return None
-        if cause.kind is Kind.MIX_SHIFT and where(cause) != where(other):
+        if cause.finding.kind is Kind.MIX_SHIFT and cause.places != other.places:
             return None
         part = self.part(cause, other)
-        if part <= 0.0 or self.left(other, self.effect(cause, other, part)) >= other.threshold:
+        if part <= 0.0 or self.left(other, self.effect(cause, other, part)) >= other.finding.threshold:
             return None
-        return _reason(steps, where(cause), where(other))
+        return _reason(steps, cause.places, other.places)
 
-    def steps(self, cause: Finding, other: Finding) -> Steps:
+    def steps(self, cause: Suspect, other: Suspect) -> Steps:
         """How the two lie in the funnel."""
-        if cause.step == other.step:
+        step, other_step = cause.finding.step, other.finding.step
+        if step == other_step:
             return Steps.SAME
-        if cause.step is None or other.step is None:
+        if step is None or other_step is None:
             return Steps.UNRELATED
-        (start, end), (other_start, other_end) = self._span(cause.step), self._span(other.step)
+        (start, end), (other_start, other_end) = self._span(step), self._span(other_step)
         if other_start <= start and end <= other_end:
             return Steps.WITHIN
-        return Steps.BEFORE if end <= other_start and family(cause) == "loss" else Steps.UNRELATED
+        return Steps.BEFORE if end <= other_start and family(cause.finding) == LOSS else Steps.UNRELATED
 
-    def effect(self, cause: Finding, other: Finding, part: float) -> float:
+    def effect(self, cause: Suspect, other: Suspect, part: float) -> float:
         """Part of ``other``'s expectation that ``cause`` takes away; negative is adds."""
-        return part * _time_shared(cause, other) * (1.0 - min(cause.ratio, MOST_RATIO))
+        away = 1.0 - min(cause.finding.ratio, MOST_RATIO)
+        return part * _time_shared(cause.finding, other.finding) * away
 
-    def left(self, other: Finding, effect: float) -> float:
+    def left(self, other: Suspect, effect: float) -> float:
         """Evidence that is left when the effect is taken off the expectation, in its own nats."""
-        expected = other.expected * max(1.0 - effect, 0.0)
-        drop = other.observed <= other.expected
+        found = other.finding
+        expected = found.expected * max(1.0 - effect, 0.0)
+        drop = found.observed <= found.expected
         bar = expected * (1.0 - self.tolerance if drop else 1.0 + self.tolerance)
-        if (other.observed >= bar) if drop else (other.observed <= bar):
+        if (found.observed >= bar) if drop else (found.observed <= bar):
             return 0.0
-        whole = gain(other.observed, other.expected)
-        return gain(other.observed, bar) * (other.evidence / whole if whole else 1.0)
+        whole = gain(found.observed, found.expected)
+        return gain(found.observed, bar) * (found.evidence / whole if whole else 1.0)
 
-    def part(self, cause: Finding, other: Finding) -> float:
+    def part(self, cause: Suspect, other: Suspect) -> float:
         """Part of ``other``'s expectation that lies where ``cause`` is, 0 to 1."""
-        inner, outer = where(cause), where(other)
+        inner, outer, step = cause.places, other.places, cause.finding.step
         if inner <= outer:
             return 1.0
         if _apart(inner, outer):
             return 0.0
-        known = self._by_leaves(inner, outer, cause.step)
+        known = self._by_leaves(inner, outer, step)
         if known is not None:
             return known
-        if outer < inner:
-            return min(cause.expected / other.expected, 1.0) if other.expected else 0.0
-        total = self.totals.get(cause.step, 0.0)
-        return min(cause.expected / total, 1.0) if total else 0.0
+        whole = other.finding.expected if outer < inner else self.totals.get(step, 0.0)
+        return min(cause.finding.expected / whole, 1.0) if whole else 0.0
 
     def _span(self, step: Step) -> tuple[int, int]:
         order = {node: at for at, node in enumerate(self.nodes)}
         return order.get(step.from_node, -1), order.get(step.to_node, len(order))
 
     @staticmethod
-    def _in_time(steps: Steps, cause: Finding, other: Finding) -> bool:
-        return steps is not Steps.BEFORE or other.since_ms >= cause.since_ms - SLACK_MS
+    def _in_time(steps: Steps, cause: Suspect, other: Suspect) -> bool:
+        return steps is not Steps.BEFORE or other.finding.since_ms >= cause.finding.since_ms - SLACK_MS
 
     def _by_leaves(self, inner: Where, outer: Where, step: Step | None) -> float | None:
         leaves = self.leaves.get(step)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # Combined codes must fit an int64.
 MOST_CODES = 2**62
+# Up to so many possible combinations counting is faster than sorting.
+MOST_COUNTED = 2**21
 
 
 class Groups(NamedTuple):
@@ -84,10 +87,14 @@ class Leaves:
 
     def groups(self, dimensions: tuple[int, ...]) -> Groups:
         """Sums by every combination of ``dimensions`` that occurs."""
-        _, first, inverse = np.unique(self._combined(dimensions), return_index=True, return_inverse=True)
-        observed = np.bincount(inverse, self.observed, minlength=len(first)).astype(np.float64)
-        expected = np.bincount(inverse, self.expected, minlength=len(first)).astype(np.float64)
-        return Groups(dimensions, self.codes[first][:, list(dimensions)], observed, expected)
+        radices = tuple(max(int(self.key_counts[dimension]), 1) for dimension in dimensions)
+        combined = self._combined(dimensions)
+        if prod(radices) <= MOST_COUNTED:
+            present = np.flatnonzero(np.bincount(combined))
+            keys = np.stack(np.unravel_index(present, radices), axis=1) if radices else self._no_keys(present)
+            return Groups(dimensions, keys, *(sums[present] for sums in self._sums(combined)))
+        _, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
+        return Groups(dimensions, self.codes[first][:, list(dimensions)], *self._sums(inverse))
 
     def inside(self, scope: tuple[Place, ...]) -> Bools:
         """Which leaves lie in ``scope``, shape (leaves,); none for a dimension or key that is unknown."""
@@ -108,6 +115,14 @@ class Leaves:
         dimension = self.dimensions.index(place.dimension)
         key = self._numbers[dimension].get(place.key)
         return None if key is None else (dimension, key)
+
+    def _sums(self, groups: I64) -> tuple[F64, F64]:
+        observed = np.bincount(groups, self.observed).astype(np.float64)
+        return observed, np.bincount(groups, self.expected).astype(np.float64)
+
+    @staticmethod
+    def _no_keys(present: I64) -> I64:
+        return np.zeros((len(present), 0), np.int64)
 
     def _at(self, place: Place) -> Bools:
         at = self.number(place)
