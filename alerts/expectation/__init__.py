@@ -10,6 +10,7 @@ of a series it has not learnt. Refuses: to decide whether anything is wrong.
     delay        the law of each step, from journeys, right-censored, with a long and a short memory
     jumps        when traffic jumped, so that the law is in doubt
     slower       how much slower or faster journeys became since then: slower, or fewer
+    doubt        which laws are to be reckoned with now
     arrivals     the last half hour of upstream entries, convolved with laws
     tail         what arrives after more than half an hour
     season       what the hour of the week does
