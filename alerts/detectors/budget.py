@@ -1,7 +1,7 @@
 """From one number, false alarms a week for everything together, to every series' threshold.
 
-The number is shared out over levels (dimensions), within a level equally over its series and both
-directions. A series' share is a time between its false alarms; times its rate that is a number of
+The number is shared out over levels (dimensions), within a level equally over its series; of a series'
+share drops have three quarters. A series' share is a time between its false alarms; times its rate that is a number of
 expected events, and the log of it is the threshold, since evidence is calibrated so
 (``sequential``). No constant is tuned: the sum of all shares is the number.
 """
@@ -29,6 +29,8 @@ WEEK_MS = 7 * 24 * 3_600_000
 MINUTE_MS = 60_000
 MIN_THRESHOLD = 6.0  # nats; a nearly silent series would else be judged on a single event
 OTHER = "other"
+# Of a series' false alarms: a drop costs money every minute, so its threshold is the lower.
+WAY_SHARES = np.array([0.75, 0.25])
 _LARGEST = 700.0  # nats; above, exp overflows
 
 
@@ -65,10 +67,10 @@ class BudgetSettings:
         return [self.false_alarms_per_week * weight / sum(weights) for weight in weights]
 
 
-def threshold(
-    per_minute: NDArray[Any], dispersion: NDArray[Any] | float, series: int, per_week: float
+def thresholds(
+    per_minute: NDArray[Any] | float, dispersion: NDArray[Any] | float, series: int, per_week: float
 ) -> F64:
-    """Thresholds of a level's series, nats, same shape as ``per_minute``, for either direction.
+    """Thresholds of a level's series in nats; shape of ``per_minute`` and (2,), the last axis ``Way``.
 
     Args:
         per_minute: expected events a minute, a long mean (a day, a week): a threshold that follows
@@ -78,9 +80,10 @@ def threshold(
         per_week: false alarms a week of the level.
     """
     effective = np.asarray(per_minute, np.float64) / np.maximum(dispersion, 1.0)
-    minutes = WEEK_MS / MINUTE_MS / per_week * max(series, 1) * len(Way)
-    least: F64 = np.log(np.maximum(effective * minutes, math.exp(MIN_THRESHOLD)))
-    return least
+    minutes = WEEK_MS / MINUTE_MS / per_week * max(series, 1) / WAY_SHARES
+    events = effective[..., np.newaxis] * minutes
+    nats: F64 = np.log(np.maximum(events, math.exp(MIN_THRESHOLD)))
+    return nats
 
 
 def one_in_ms(evidence: float, per_minute: float, dispersion: float = 1.0) -> float:

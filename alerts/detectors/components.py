@@ -1,9 +1,10 @@
 """Which changes are looked for: one CUSUM for each, and how its height reads as evidence.
 
 Every component looks for one ratio. It is held against the nearest ratio that is still normal
-(``1 - tolerance`` or ``1 + tolerance``), so within the tolerance its sum does not grow; but how often it
-cries wolf is reckoned where the truth mostly lies, within ``margin`` of the expectation. That is what
-makes a tolerance cheap: a guarantee at its very edge would double the delay of a 30 % drop.
+(``1 - tolerance`` or ``1 + tolerance``), so within the tolerance its sum does not grow. How often it
+cries wolf is reckoned not at that edge but as far off as the expectation may be wrong (``margin``: its
+see ``margin_for``). That is what makes a tolerance cheap: a guarantee at its very edge doubles the
+delay of a 30 % drop.
 """
 
 from __future__ import annotations
@@ -11,10 +12,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from alerts.detectors.arl import drop_law, reference, surge_law
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    F64 = NDArray[np.float64]
+
+# False alarms grow by about exp(40 to 60 nats x error) with an expectation that is too high, more with
+# higher thresholds. Over errors spread normally with standard error u that is, in the mean, as with a
+# fixed error of 20 to 30 u^2; from about 3 % on a fixed error of u is the milder of the two.
+_MARGIN_PER_SQUARE = 30.0
 MIN_RATIO = 0.02  # a dead series still gets stragglers, which must not kill the evidence
 
 
@@ -50,25 +62,23 @@ class SequentialSettings:
 
     Attributes:
         tolerance: relative change below which nothing counts as evidence.
-        margin: how far a baseline may be wrong, relative, with the false-alarm budget still held.
         drops: (ratio, weight) below ``1 - tolerance``; the ratio is raised to ``MIN_RATIO``. A weight is
-            the component's share of false alarms. Components overlap, so the weights of a direction
-            may add up to more than one: how much more is found by simulation (``calibration``).
+            the component's share of false alarms. Components cry wolf together, so the default weights
+            of a direction add up to more than one; a test by simulation holds them to the budget.
         surges: likewise above ``1 + tolerance``.
 
     Raises:
-        ValueError: a ratio within the tolerance, a margin not below it, or a weight not above zero.
+        ValueError: a tolerance out of (0, 1), a ratio within it, or a weight not above zero.
     """
 
     tolerance: float = 0.10
-    margin: float = 0.03
-    drops: tuple[tuple[float, float], ...] = ((0.7, 0.75), (0.45, 0.3), (MIN_RATIO, 0.15))
-    surges: tuple[tuple[float, float], ...] = ((1.4, 0.7), (2.5, 0.3), (6.0, 0.15))
+    drops: tuple[tuple[float, float], ...] = ((0.78, 0.95), (0.5, 0.4), (MIN_RATIO, 0.1))
+    surges: tuple[tuple[float, float], ...] = ((1.3, 0.85), (2.2, 0.35), (6.0, 0.1))
 
     def __post_init__(self) -> None:
         """Refuse what cannot be calibrated."""
-        if not 0 <= self.margin < self.tolerance < 1:
-            raise ValueError(f"0 <= margin < tolerance < 1: {self.margin}, {self.tolerance}")
+        if not 0 < self.tolerance < 1:
+            raise ValueError(f"a tolerance must be in (0, 1): {self.tolerance}")
         if any(weight <= 0 for _, weight in (*self.drops, *self.surges)):
             raise ValueError("a weight must be above zero")
         if any(ratio >= 1 - self.tolerance for ratio, _ in self.drops):
@@ -76,21 +86,30 @@ class SequentialSettings:
         if any(ratio <= 1 + self.tolerance for ratio, _ in self.surges):
             raise ValueError("a surge's ratio lies within the tolerance")
 
-    @property
-    def components(self) -> tuple[Component, ...]:
-        """All components, drops first."""
-        drops = (_drop(max(ratio, MIN_RATIO), weight, self) for ratio, weight in self.drops)
-        surges = (_surge(ratio, weight, self) for ratio, weight in self.surges)
+    def components(self, margin: float = 0.0) -> tuple[Component, ...]:
+        """All components, drops first, calibrated for an expectation that is wrong by ``margin``.
+
+        A margin beyond the tolerance is the tolerance: further off nothing is calibrated.
+        """
+        wrong = min(max(margin, 0.0), self.tolerance)
+        drops = (_drop(max(ratio, MIN_RATIO), weight, self.tolerance, wrong) for ratio, weight in self.drops)
+        surges = (_surge(ratio, weight, self.tolerance, wrong) for ratio, weight in self.surges)
         return (*drops, *surges)
 
 
-def _drop(ratio: float, weight: float, settings: SequentialSettings) -> Component:
-    slope = reference(ratio, 1 - settings.tolerance)
-    law = drop_law(slope, 1 - settings.margin)
+def margin_for(uncertainty: F64 | float) -> F64:
+    """Error of the expectation to calibrate for, when its standard error is so large (both relative)."""
+    known = np.maximum(uncertainty, 0.0)
+    return np.asarray(known * np.minimum(_MARGIN_PER_SQUARE * known, 1.0))
+
+
+def _drop(ratio: float, weight: float, tolerance: float, margin: float) -> Component:
+    slope = reference(ratio, 1 - tolerance)
+    law = drop_law(slope, 1 - margin)
     return Component(Way.DOWN, ratio, slope, law.rate, law.offset + math.log(weight))
 
 
-def _surge(ratio: float, weight: float, settings: SequentialSettings) -> Component:
-    slope = reference(ratio, 1 + settings.tolerance)
-    law = surge_law(slope, 1 + settings.margin)
+def _surge(ratio: float, weight: float, tolerance: float, margin: float) -> Component:
+    slope = reference(ratio, 1 + tolerance)
+    law = surge_law(slope, 1 + margin)
     return Component(Way.UP, ratio, slope, law.rate, law.offset + math.log(weight))
