@@ -16,7 +16,7 @@ from alerts.expectation.packing import pack, unpack
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    F32 = NDArray[np.float32]
+    Bools = NDArray[np.bool_]
     F64 = NDArray[np.float64]
     I64 = NDArray[np.int64]
 
@@ -67,13 +67,17 @@ class Arrivals:
         """Entries of a row by age in buckets, shape (taps, steps)."""
         return self._ring[:, self._by_age(), row].T.astype(np.float64)
 
-    def convolved(self, kernels: F64) -> F64:
-        """Arrivals now under laws, given by age: (laws, steps, taps) to (laws, rows, steps)."""
+    def convolved(self, kernels: F64, several: Bools) -> F64:
+        """Arrivals now under laws, given by age: (laws, steps, taps) to (laws, rows, steps).
+
+        Where not ``several``, shape (steps,), a step's laws are all the same.
+        """
         by_place = np.empty(kernels.shape, dtype=np.float32)
         by_place[:, :, self._by_age()] = kernels
         found = np.empty((kernels.shape[0], self._rows, self._steps))
         for step, ring in enumerate(self._ring):
-            found[:, :, step] = (by_place[:, step] @ ring)[:, : self._rows]
+            laws = by_place[:, step] if several[step] else by_place[:1, step]
+            found[:, :, step] = (laws @ ring)[:, : self._rows]
         return found
 
     def _by_age(self) -> I64:

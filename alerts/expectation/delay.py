@@ -113,6 +113,14 @@ class DelayLaws:
         if self.refreshed:
             self._refresh()
 
+    def adopt(self, step: int, law: Law) -> None:
+        """From now on this is the law: memories say so, and weigh what they weighed."""
+        masses = lags.bins(law) * self.conversion(step)
+        self._arrived[:, :, step] = self._risk[:, :, step] * masses[:-1]
+        before = float(self._masses[1][-1, step])
+        self._tail.stretch(step, float(masses[-1]) / before if before else 1.0)
+        self._refresh()
+
     def _refresh(self) -> None:
         """Work out the laws: bins hold arrivals per entry."""
         prior = self._prior[:-1]

@@ -36,6 +36,10 @@ _FRESH: Final = 60 * MINUTE
 # Evidence from which on journeys put the law in doubt, and from which on it is told, nats.
 _DOUBTED: Final = 6.0
 _TOLD: Final = 2.0
+# A law that is known to have changed stays stretched for so long, told once in so many buckets; then it
+# is the law.
+_LONGEST: Final = 6 * 60 * MINUTE
+_AGAIN: Final = 10 * MINUTE
 _UNCHANGED: Final = Plausible(UNCHANGED, UNCHANGED, UNCHANGED)
 
 
@@ -147,13 +151,26 @@ class Doubt:
     def _doubted(self, step: int) -> F64:
         stretched = self._reference.stretched(step)
         since = np.arange(TAPS) <= self._now - self._since[step]
-        return np.where(since, stretched.taps[list(self._plausible[step])], stretched.taps[UNCHANGED])
+        likeliest, fastest, slowest = self._plausible[step]
+        # It may have become again what it was.
+        range_ = [likeliest, min(fastest, UNCHANGED), max(slowest, UNCHANGED)]
+        return np.where(since, stretched.taps[range_], stretched.taps[UNCHANGED])
 
     def _end(self, step: int) -> None:
-        if self._since[step] != _CERTAIN and self._now >= self._until[step]:
-            self._since[step] = _CERTAIN
-            self._plausible[step] = _UNCHANGED
-            self._renew(step)
+        if self._since[step] == _CERTAIN or self._now < self._until[step]:
+            return
+        likeliest, fastest, slowest = self._plausible[step]
+        if not fastest <= UNCHANGED <= slowest:
+            if self._now - self._since[step] < _LONGEST:
+                self._until[step] = self._now + _AGAIN
+                return
+            self._laws.adopt(
+                step, lags.scaled(self._reference.stretched(step).law, float(FACTORS[likeliest]))
+            )
+            self._taps = None
+        self._since[step] = _CERTAIN
+        self._plausible[step] = _UNCHANGED
+        self._renew(step)
 
     def _jump(self, step: int) -> None:
         """Traffic jumps; what follows within ten minutes belongs to the same jump."""

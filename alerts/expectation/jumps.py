@@ -34,6 +34,8 @@ class Jumps:
         self._recent = np.zeros((_LONGEST, steps))
         self._seen = 0
         self._above_hour = np.zeros(steps, dtype=bool)
+        # To differ no more takes half the way back: else the end of a jump would be one.
+        self._calm = float(np.sqrt(factor))
 
     def push(self, entered: F64) -> Bools:
         """A bucket's entries of the total, shape (steps,); says which steps jump now.
@@ -43,19 +45,19 @@ class Jumps:
         self._recent = np.roll(self._recent, 1, axis=0)
         self._recent[0] = entered
         self._seen = min(self._seen + 1, _LONGEST)
-        short, long = (self._differs(window) for window in _WINDOWS)
+        short, long = (self._differs(window, self._factor) for window in _WINDOWS)
         begins = long & ~self._above_hour
-        self._above_hour = long
+        self._above_hour = long | (self._above_hour & self._differs(_WINDOWS[-1], self._calm))
         return short | begins
 
-    def _differs(self, window: int) -> Bools:
+    def _differs(self, window: int, factor: float) -> Bools:
         behind = min(window, self._seen - MINUTE)
         if behind < _WINDOWS[0]:
             return np.zeros(self._recent.shape[1], dtype=bool)
         now = self._recent[:MINUTE].sum(axis=0)
         before = self._recent[MINUTE : MINUTE + behind].sum(axis=0) * (MINUTE / behind)
         sure = np.abs(now - before) > _SURE * np.sqrt(now + before * (1 + MINUTE / behind))
-        far = (now > self._factor * before) | (now * self._factor < before)
+        far = (now > factor * before) | (now * factor < before)
         differs: Bools = sure & far
         return differs
 

@@ -33,10 +33,17 @@ _TINY: Final = 1e-12
 
 
 class Level(NamedTuple):
-    """Conversion per arrival and its relative standard error, shape (rows, steps)."""
+    """Arrays of shape (rows, steps).
+
+    Attributes:
+        mean: conversion per arrival.
+        error: its relative standard error, were counts Poisson.
+        seen: conversions that were to be expected of what is remembered.
+    """
 
     mean: F64
     error: F64
+    seen: F64
 
 
 class Levels:
@@ -56,11 +63,6 @@ class Levels:
         self._scatter = np.full((levels, steps), _SCATTER)
         self._pooled = np.zeros((levels, steps))
 
-    @property
-    def seen(self) -> F64:
-        """Expected conversions that are remembered, shape (rows, steps)."""
-        return self._base * self.now().mean
-
     def resize(self, level_of: I16) -> None:
         """Make room for more rows; their dimension numbers, shape (rows,)."""
         missing = level_of.size - self._level_of.size
@@ -71,11 +73,12 @@ class Levels:
 
     def now(self) -> Level:
         """Present levels."""
-        prior = 1.0 / self._scatter[self._level_of]
-        prior[self._level_of == TOTAL] = _TINY
-        pooled = np.maximum(self._pooled[self._level_of], _TINY)
-        counts = self._counts + prior
-        return Level(counts / (self._base + prior / pooled), 1.0 / np.sqrt(np.maximum(counts, 1.0)))
+        prior = 1.0 / self._scatter
+        prior[TOTAL] = _TINY
+        entries = prior / np.maximum(self._pooled, _TINY)
+        counts = self._counts + prior[self._level_of]
+        mean = counts / (self._base + entries[self._level_of])
+        return Level(mean, 1.0 / np.sqrt(np.maximum(counts, 1.0)), self._base * mean)
 
     def learn(self, counts: F64, base: F64, frozen: Bools) -> None:
         """Conversions, and arrivals times all that is known to change conversion; (rows, steps)."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alerts.expectation.doubt import Kernels
+    from alerts.expectation.level import Level
     from alerts.expectation.slower import Slower
     from alerts.expectation.traffic import Forecast
     from alerts.series import LateEntries
@@ -120,7 +121,7 @@ class Expectation:
         self._settings = settings = settings or ExpectationSettings()
         self._steps, self._needed = steps, needed
         self._attributed_levels = [at for at, name in enumerate(dimensions) if name in settings.attributed]
-        self._level_of: I16 = np.zeros(0, dtype=np.int16)
+        self._take_levels(np.zeros(0, dtype=np.int16))
         self._monitored: Bools = np.zeros((0, steps), dtype=bool)
         self._number: int | None = None
         self._learnt = 0
@@ -152,13 +153,17 @@ class Expectation:
         """
         if levels.size == self._level_of.size:
             return
-        self._level_of = levels.astype(np.int16)
+        self._take_levels(levels.astype(np.int16))
         missing = np.zeros((levels.size - self._monitored.shape[0], self._steps), dtype=bool)
         self._monitored = np.concatenate((self._monitored, missing))
         self._levels.resize(levels)
         self._dispersion.resize(levels)
         for part in (self._arrivals, self._leaks, self._traffic):
             part.resize(levels.size)
+
+    def _take_levels(self, levels: I16) -> None:
+        self._level_of = levels
+        self._attributed = np.isin(levels, self._attributed_levels)
 
     def observe(
         self,
@@ -188,11 +193,13 @@ class Expectation:
         at_risk = self._push(entered, lags, late)
         kernels = self._doubt.kernels()
         units = self._units(kernels)
-        units += self._overdue(late, units.shape[1:], kernels)
+        if late:
+            units += self._overdue(late, units.shape[1:], kernels)
         known = lift * np.ones_like(entered)
-        means = units * (self._levels.now().mean * known * self._season.factor(start_ms))
+        level = self._levels.now()
+        means = units * (level.mean * known * self._season.factor(start_ms))
         self._open = _Open(start_ms, entered, lags, at_risk, units[0] * known, means[0])
-        return self._expected(means, start_ms, forecast)
+        return self._expected(means, level, start_ms, forecast)
 
     def learn(self, reached: F64, frozen: Bools) -> None:
         """Take in what was reached in the bucket observed last, and close it.
@@ -259,17 +266,12 @@ class Expectation:
 
     def _units(self, kernels: Kernels) -> F64:
         """Arrivals if all converted, by law, shape (1 or 3, rows, steps)."""
-        units = self._arrivals.convolved(kernels.taps)
-        attributed = np.isin(self._level_of, self._attributed_levels)
-        shares = self._laws.tail_shares * kernels.beyond
-        beyond = np.einsum("lnj,lj->nj", self._leaks.at_risk(), shares)
-        units += np.where(attributed[:, None], 0.0, beyond)
-        return units / self._within(kernels, attributed)
-
-    @staticmethod
-    def _within(kernels: Kernels, attributed: Bools) -> F64:
-        """Mass of a law that a row's conversions can have, shape (rows, steps)."""
-        return np.where(attributed[:, None], 1.0 - kernels.beyond, 1.0)
+        units = self._arrivals.convolved(kernels.taps, self._doubt.in_doubt)
+        beyond = self._leaks.arriving(self._laws.tail_shares * kernels.beyond)
+        beyond[self._attributed] = 0.0
+        units += beyond
+        units[:, self._attributed] /= 1.0 - kernels.beyond
+        return units
 
     def _overdue(self, late: Sequence[LateEntries], shape: tuple[int, ...], kernels: Kernels) -> F64:
         """Of late entries, what should have arrived before this bucket, shape (rows, steps)."""
@@ -277,17 +279,14 @@ class Expectation:
         done = np.cumsum(kernels.taps[0], axis=1)
         for age, part in self._ages(late):
             np.add.at(found, (part.rows, part.steps), part.counts * done[part.steps, min(age, TAPS) - 1])
-        attributed = np.isin(self._level_of, self._attributed_levels)
-        overdue: F64 = found / self._within(kernels, attributed)
-        return overdue
+        found[self._attributed] /= 1.0 - kernels.beyond
+        return found
 
-    def _expected(self, means: F64, start_ms: int, forecast: Forecast) -> Expected:
+    def _expected(self, means: F64, level: Level, start_ms: int, forecast: Forecast) -> Expected:
         dispersion = self._dispersion.now()
-        error = self._levels.now().error
-        variance = error**2 * dispersion + self._season.variance(start_ms)
-        needed = np.broadcast_to(self._needed(self._level_of), error.shape)
-        seen = self._levels.seen
-        self._monitored = readiness.monitored(seen, needed, self._monitored)
+        variance = level.error**2 * dispersion + self._season.variance(start_ms)
+        needed = np.broadcast_to(self._needed(self._level_of), level.seen.shape)
+        self._monitored = readiness.monitored(level.seen, needed, self._monitored)
         return Expected(
             mean=means[0],
             drop=means.min(axis=0),
@@ -295,7 +294,7 @@ class Expectation:
             uncertainty=np.sqrt(variance),
             dispersion=dispersion,
             readiness=readiness.codes(self._monitored, learning=self.learning),
-            missing=np.maximum(needed - seen, 0.0),
+            missing=np.maximum(needed - level.seen, 0.0),
             traffic=forecast.mean,
             traffic_uncertainty=forecast.error,
             in_doubt=self._doubt.in_doubt,
@@ -321,7 +320,8 @@ class Expectation:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a snapshot, bit by bit as if nothing had happened."""
         self._number, self._learnt = state["number"], state["learnt"]
-        self._level_of, self._monitored = unpack(state["levels_of"]), unpack(state["monitored"])
+        self._take_levels(unpack(state["levels_of"]))
+        self._monitored = unpack(state["monitored"])
         for name, part in self._parts():
             part.restore(state["parts"][name])
         self._open = None

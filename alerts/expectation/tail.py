@@ -56,6 +56,14 @@ class Leaks:
         """Entries that would arrive now out of each leak if all did; shape (leaks, rows, steps)."""
         return self._held[:, rows] * (1.0 / _KEPT - 1.0)[:, None, None]
 
+    def arriving(self, shares: F64) -> F64:
+        """Arrivals now, shape (rows, steps), if such shares, shape (leaks, steps), come out of leaks."""
+        out = shares * (1.0 / _KEPT - 1.0)[:, None]
+        found: F64 = self._held[0] * out[0]
+        for held, each in zip(self._held[1:], out[1:], strict=True):
+            found += held * each
+        return found
+
     def snapshot(self) -> dict[str, Any]:
         """Plain data."""
         return {"held": pack(self._held)}
@@ -104,6 +112,10 @@ class TailShares:
         kept = np.where(frozen, 1.0, self._kept)
         self._arrivals = self._arrivals * kept + np.where(frozen, 0.0, of_each * arrived)
         self._entries = self._entries * kept + np.where(frozen, 0.0, at_risk)
+
+    def stretch(self, step: int, factor: float) -> None:
+        """So many times as many arrive so late as was learnt."""
+        self._arrivals[:, step] *= factor
 
     def snapshot(self) -> dict[str, Any]:
         """Plain data."""
