@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 
 from alerts.diagnosis.decomposition import Trade, decompose, rounded
 from alerts.diagnosis.fold import FoldSettings, Opened, fold
-from alerts.diagnosis.leaves import Leaves
 from alerts.diagnosis.mix import Period, split
 from alerts.diagnosis.scan import scan
 from alerts.model import EVERYWHERE, Finding, Kind, Place, Step
 from tests.support.diagnosis import NODES, PAY, SINCE_MS, finding, shop
+
+if TYPE_CHECKING:
+    from alerts.diagnosis.leaves import Leaves
 
 COUNTS = st.integers(0, 10**9)
 TRADES = st.builds(Trade, COUNTS, COUNTS, st.integers(-(10**15), 10**15))
