@@ -143,10 +143,11 @@ class Explaining:
         found = other.finding
         expected = found.expected * max(1.0 - effect, 0.0)
         drop = found.observed <= found.expected
-        bar = expected * (1.0 - self.tolerance if drop else 1.0 + self.tolerance)
+        bearable = 1.0 - self.tolerance if drop else 1.0 + self.tolerance
+        bar = expected * bearable
         if (found.observed >= bar) if drop else (found.observed <= bar):
             return 0.0
-        whole = gain(found.observed, found.expected)
+        whole = gain(found.observed, found.expected * bearable)
         return gain(found.observed, bar) * (found.evidence / whole if whole else 1.0)
 
     def part(self, cause: Suspect, other: Suspect) -> float:

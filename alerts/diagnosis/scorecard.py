@@ -9,7 +9,9 @@ The lines between are medians of one dimension, weighted so that keys with next 
 draw them: the conversion that half of all entries are above, each key's rate first shrunk to the
 common one, and the exposure that half of all exposures are above (in a shop where a few keys have
 most of the traffic that is what "much" means). A key is placed only when its Wilson interval lies
-wholly on one side of the conversion line: three lucky orders make no gem, they make it ``unclear``.
+wholly on one side of the conversion line, and only once the line would have given it
+``LEAST_CONVERSIONS`` (below that the interval is too narrow): three lucky orders make no gem.
+What is not placed is ``unclear``.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 DEVIATIONS: Final = 2.576
 # Entries at the common rate that each key is given before its rate helps to draw the line.
 PSEUDO_ENTRIES: Final = 100.0
+LEAST_CONVERSIONS: Final = 5.0
 
 
 class Quadrant(StrEnum):
@@ -75,7 +78,8 @@ def scorecard(exposures: F64, entries: F64, conversions: F64, *, deviations: flo
     exposure_line = _weighted_median(exposures, exposures)
     lower, upper = wilson(converted, entries, deviations)
     much = exposures >= exposure_line
-    quadrants = _quadrants(much, lower > line, upper < line)
+    enough = entries * line >= LEAST_CONVERSIONS
+    quadrants = _quadrants(much, enough & (lower > line), enough & (upper < line))
     return Scorecard(quadrants, exposure_line, line, lower, upper)
 
 
