@@ -41,7 +41,7 @@ class FlowSettings:
     """
 
     threshold: float = 16.1
-    doubt: float = 3.0
+    doubt: float = 5.0
     least_known_beats: int = 60
     least_empty_beats: int = 2
     least_per_minute: float = 1.0
@@ -55,16 +55,21 @@ class FlowSettings:
 
 
 class Mean(msgspec.Struct):
-    """A mean in which a beat weighs half as much after ``half`` further beats."""
+    """A mean in which each beat leaves ``keep`` of the weight of those before."""
 
-    half: float
+    keep: float
     total: float = 0.0
     weight: float = 0.0
 
+    @classmethod
+    def halving(cls, beats: float) -> Mean:
+        """One whose weights halve in so many beats."""
+        return cls(0.5 ** (1 / beats))
+
     def add(self, value: float, times: int = 1) -> None:
         """Take in a value, that often."""
-        keep = 0.5 ** (times / self.half)
-        new = (1 - keep) / (1 - 0.5 ** (1 / self.half))
+        keep = self.keep if times == 1 else self.keep**times
+        new = 1.0 if times == 1 else (1 - keep) / (1 - self.keep)
         self.total = self.total * keep + value * new
         self.weight = self.weight * keep + new
 
@@ -112,7 +117,9 @@ class Flow(msgspec.Struct):
     def begin(cls, settings: FlowSettings) -> Flow:
         """Nothing is known."""
         return cls(
-            Mean(settings.fast_half_beats), Mean(settings.slow_half_beats), Mean(settings.spread_half_beats)
+            Mean.halving(settings.fast_half_beats),
+            Mean.halving(settings.slow_half_beats),
+            Mean.halving(settings.spread_half_beats),
         )
 
     @property
