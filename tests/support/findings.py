@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from alerts.model import EVERYWHERE, Finding, Kind, Place, Recovered, Rooted, Step
+from alerts.model import Finding, Kind, Place, Recovered, Rooted, Step
 
 T0 = 1_762_689_600_000
 BUCKET = 10_000
@@ -46,6 +46,3 @@ def rooted(kind: Kind = DROP, scope: tuple[Place, ...] = SLOT, **fields: Any) ->
 def recovered(kind: Kind = DROP, scope: tuple[Place, ...] = SLOT, step: Step | None = PAY) -> Recovered:
     """It is over."""
     return Recovered(kind, scope, step)
-
-
-__all__ = ["EVERYWHERE", "PAIR", "SLOT"]
