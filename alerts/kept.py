@@ -68,7 +68,8 @@ def urgency(rooted: Rooted) -> tuple[Any, ...]:
     width = 0 if identity.scope == EVERYWHERE else len(identity.scope)
     rank = FAMILIES.get(finding.kind, ("", 0))[1]
     name = (identity.family, identity.scope, identity.step or (), identity.detail)
-    return width, -severity_rank(severity_of(rooted)), -rank, -finding.evidence, name
+    numbers = (finding.observed, finding.expected, finding.lost_minor or 0, finding.since_ms)
+    return width, -severity_rank(severity_of(rooted)), -rank, -finding.evidence, name, numbers
 
 
 def summary(beyond: Sequence[Rooted]) -> Rooted:

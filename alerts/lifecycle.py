@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from alerts.archive import Archive
 from alerts.control import Ack, Silence, Unsilence
 from alerts.drafting import draft, identity_of_incident, loss_per_minute, moved_to, severity_of
 from alerts.identity import Identity, identity_of, incident_id, topics_behind, wider
@@ -83,9 +84,7 @@ class Lifecycle:
         self.silences = Silences() if silences is None else silences
         self._at_ms = _BEGINNING
         self._open: dict[Identity, Kept] = {}
-        # By id, in the order in which they were resolved; and the last of each identity.
-        self._closed: dict[str, Kept] = {}
-        self._last: dict[Identity, str] = {}
+        self._closed = Archive(self._settings.max_closed)
         self._changes: list[Change] = []
 
     @property
@@ -96,7 +95,7 @@ class Lifecycle:
     @property
     def closed(self) -> tuple[Incident, ...]:
         """Those that were resolved lately, in that order."""
-        return tuple(kept.incident for kept in self._closed.values())
+        return tuple(kept.incident for kept in self._closed)
 
     @property
     def identities(self) -> tuple[Identity, ...]:
@@ -127,7 +126,7 @@ class Lifecycle:
         self._recover(recoveries, found)
         self._end(data)
         self._remind()
-        self._forget()
+        self._closed.forget_before(at_ms - self._settings.keep_closed_ms)
         return self._told()
 
     def control(self, record: Ack | Silence | Unsilence) -> tuple[Change, ...]:
@@ -183,7 +182,7 @@ class Lifecycle:
         return kept
 
     def _draft(self, identity: Identity, rooted: Rooted) -> Incident:
-        last = self._closed.get(self._last.get(identity, ""))
+        last = self._closed.newest(identity)
         ended_ms = (last.incident.resolved_at_ms if last else None) or 0
         incident = draft(rooted, self._at_ms, ended_ms)
         taken = incident.id in self._closed or any(k.incident.id == incident.id for k in self._open.values())
@@ -233,22 +232,14 @@ class Lifecycle:
 
     def _returning(self, identity: Identity) -> Kept | None:
         """Take out the resolved one that this is, if it is not too long ago."""
-        kept = self._closed.get(self._last.get(identity, ""))
+        kept = self._closed.newest(identity)
         if kept is None:
             return None
         resolved_ms = kept.incident.resolved_at_ms or 0
         if self._at_ms - resolved_ms > self._settings.reopen_within_ms:
             return None
-        del self._closed[kept.incident.id]
-        self._note_last(identity)
+        self._closed.take_out(kept)
         return kept
-
-    def _note_last(self, identity: Identity) -> None:
-        """Find the last resolved one of an identity anew."""
-        self._last.pop(identity, None)
-        for name, kept in self._closed.items():
-            if identity_of_incident(kept.incident) == identity:
-                self._last[identity] = name
 
     def _reopen(self, kept: Kept, rooted: Rooted) -> None:
         kept.change(
@@ -298,9 +289,8 @@ class Lifecycle:
         if not kept.incident.open:
             return
         kept.change(state=State.RESOLVED, resolved_at_ms=self._at_ms, merged_into=merged_into)
-        self._closed[kept.incident.id] = kept
-        self._last[identity] = kept.incident.id
         self._tell(kept, reason)
+        self._closed.add(kept)
 
     def _hold(self, data: DataState) -> None:
         for identity, kept in list(self._open.items()):
@@ -353,16 +343,6 @@ class Lifecycle:
         changes, self._changes = tuple(self._changes), []
         return changes
 
-    def _forget(self) -> None:
-        oldest_ms = self._at_ms - self._settings.keep_closed_ms
-        for name, kept in list(self._closed.items()):
-            too_many = len(self._closed) > self._settings.max_closed
-            if too_many or (kept.incident.resolved_at_ms or 0) < oldest_ms:
-                del self._closed[name]
-                identity = identity_of_incident(kept.incident)
-                if self._last.get(identity) == name:
-                    del self._last[identity]
-
     def _topics(self, about: Finding | Incident) -> frozenset[str]:
         step = about.step
         nodes = (step.from_node, step.to_node) if step else ()
@@ -374,7 +354,7 @@ class Lifecycle:
         return {
             "at_ms": self._at_ms,
             "open": [msgspec.to_builtins(kept) for kept in self._open.values()],
-            "closed": [msgspec.to_builtins(kept) for kept in self._closed.values()],
+            "closed": self._closed.snapshot(),
             "silences": self.silences.snapshot(),
         }
 
@@ -389,7 +369,5 @@ class Lifecycle:
         lifecycle._at_ms = state["at_ms"]
         for kept in msgspec.convert(state["open"], list[Kept]):
             lifecycle._open[identity_of_incident(kept.incident)] = kept
-        for kept in msgspec.convert(state["closed"], list[Kept]):
-            lifecycle._closed[kept.incident.id] = kept
-            lifecycle._last[identity_of_incident(kept.incident)] = kept.incident.id
+        lifecycle._closed.restore(state["closed"])
         return lifecycle
