@@ -176,9 +176,8 @@ def _as_compared(rule: Rule, now: Counts, then: Counts) -> F64:
     """What would be reached now were it as it was then; NaN where then there was nothing."""
     if not rule.subject.is_conversion:
         return np.where(then.reached > 0, then.reached, np.nan)
-    share = np.divide(
-        then.reached, then.entries, out=np.full_like(now.reached, np.nan), where=then.entries > 0
-    )
+    unknown = np.full(len(then.reached), np.nan)
+    share = np.divide(then.reached, then.entries, out=unknown, where=then.entries > 0)
     return now.entries * np.where(share > 0, share, np.nan)
 
 

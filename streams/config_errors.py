@@ -152,6 +152,6 @@ def _homes(section: type[BaseModel], above: KeyPath = ()) -> Iterator[KeyPath]:
     for name, info in section.model_fields.items():
         here = (*above, info.alias or name)
         yield here
-        inner = _section_in(info.annotation)
-        if inner:
-            yield from _homes(inner, here)
+        # Not into lists: which of their entries was meant is anybody's guess.
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            yield from _homes(info.annotation, here)

@@ -61,8 +61,10 @@ class TimedPhase(Expected):
     @field_validator("from_", "until")
     @classmethod
     def _moment(cls, text: str | None) -> str | None:
-        if text is not None:
-            _moment_ms(text, 0, 0, ZoneInfo("UTC"))
+        try:
+            _moment_ms(text or "start", 0, 0, ZoneInfo("UTC"))
+        except ValueError as error:
+            raise wrong(str(error)) from None
         return text
 
 
@@ -166,7 +168,8 @@ class PromotionEntry(Expected):
         """Of warm-up, opening and last hour; the latter two share what is too short for both."""
         start, end = self.start_ms, self.end_ms
         last_from = self._at("last_hour", "from_", end)
-        opening = self._phase("open", start, min(start + _OPEN_MS, (start + end) // 2, last_from))
+        opening_ends = max(start, min(start + _OPEN_MS, (start + end) // 2, last_from))
+        opening = self._phase("open", start, opening_ends)
         last = self._phase("last_hour", max(end - _LAST_MS_OF_SALE, opening.end_ms), end)
         warmup = self._phase("warmup", start - _WARMUP_MS, start)
         self._check("warmup", warmup, _Bounds(start - _LONGEST_MS, start), "before start")
@@ -248,7 +251,7 @@ def _time_ms(text: str, zone: ZoneInfo) -> int:
     try:
         return parse_local_time_ms(text, zone)
     except ValueError as error:
-        raise ValueError(str(error) if text[:1].isdigit() else _A_MOMENT) from None
+        raise ValueError(str(error) if "-" in text[1:] else _A_MOMENT) from None
 
 
 def with_zones(values: object) -> object:
