@@ -98,14 +98,14 @@ class Combinations:
             code.append(numbers[key])
         return code
 
-    def leaves(self, entry: int, arrival: int, since_ms: int, expected: float) -> Leaves | None:
+    def leaves(self, entry: int, arrival: int, since_ms: int, ratio: float) -> Leaves | None:
         """Counts since a moment, at most of the last hour; None if nothing entered.
 
         Args:
             entry: column of entries.
             arrival: column of arrivals.
             since_ms: the moment.
-            expected: arrivals of all that were expected since then.
+            ratio: reached over expected of the total since then: all leaves together get the same.
         """
         entered = self._sum(int(self._place[entry]), since_ms - _LEAD_MS)
         reached = self._sum(int(self._place[arrival]), since_ms)
@@ -113,6 +113,7 @@ class Combinations:
         due = entered[there] * self._rates(int(self._place[entry]), int(self._place[arrival]))[there]
         if not due.sum():
             return None
+        expected = reached.sum() / ratio if ratio > 0 and reached.any() else due.sum()
         return Leaves(
             DIMENSIONS,
             self._names,
@@ -127,7 +128,7 @@ class Combinations:
         for start_ms, keys, places, counts in self._recent:
             if start_ms >= since_ms:
                 mine = places == place
-                found += np.bincount(keys[mine], counts[mine], minlength=found.size)
+                np.add.at(found, keys[mine], counts[mine])
         return found
 
     def _rates(self, entry: int, arrival: int) -> F64:

@@ -12,6 +12,7 @@ import numpy as np
 from alerts.combinations import Combinations
 from alerts.diagnosis.decomposition import GmvChange, Trade, decompose
 from alerts.diagnosis.diagnosing import Evidence, RuledOut, diagnose, proposed
+from alerts.diagnosis.leaves import Leaves
 from alerts.diagnosis.mix import MixChange, Period, Verdict, split
 from alerts.diagnosis.money import lost_minor
 from alerts.model import EVERYWHERE, Kind
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from alerts.diagnosis.leaves import Leaves
     from alerts.model import Diagnosis, Finding, Step
     from alerts.series import SeriesTable, StepCounts
     from streams.closed import ClosedBucket
@@ -37,8 +37,7 @@ _HOUR_BUCKETS: Final = 360
 _SKU: Final = "sku"
 _SLOT: Final = "slot"
 _TINY: Final = 1e-9
-# Leaves are summed and scanned anew once in so many buckets, or when findings come or go.
-_EVERY: Final = 6
+NO_LEAVES: Final = Leaves((), (), np.zeros((0, 0), np.int64), np.zeros(0), np.zeros(0), np.zeros(0))
 _ABOUT_CONVERSION: Final = frozenset({Kind.CONVERSION_DROP, Kind.CONVERSION_SURGE})
 
 
@@ -59,8 +58,6 @@ class Places:
         self.recent = RecentCounts(paid)
         self._combinations = Combinations((self._click, self._order, self._paid))
         self._revenue: deque[tuple[int, int]] = deque(maxlen=_HOUR_BUCKETS)
-        self._known: dict[Step, tuple[int, frozenset[Any], Leaves | None, tuple[Finding, ...]]] = {}
-        self._count = 0
 
     def add(
         self, closed: ClosedBucket, counts: StepCounts, expected: F64, frozen: Bools, currency: str | None
@@ -76,7 +73,6 @@ class Places:
             if (key.dimension, key.kind, key.currency) == (ALL, "paid", currency)
         )
         self._revenue.append((closed.start_ms, amount))
-        self._count += 1
 
     # ------------------------------------------------------------------ before folding
     def named(self, findings: Iterable[Finding], mixed: frozenset[Step]) -> tuple[Finding, ...]:
@@ -94,29 +90,20 @@ class Places:
     def leaves(self, findings: Iterable[Finding]) -> tuple[dict[Step | None, Leaves], tuple[Finding, ...]]:
         """Leaves by step, and scopes that they would rather name."""
         strongest: dict[Step, Finding] = {}
-        scopes: dict[Step, set[Any]] = {}
         for finding in findings:
             if finding.step is None or finding.step == self._steps[0] or finding.kind is Kind.SLOWER:
                 continue
-            scopes.setdefault(finding.step, set()).add(finding.scope)
             known = strongest.get(finding.step)
             if known is None or (finding.evidence, finding.scope) > (known.evidence, known.scope):
                 strongest[finding.step] = finding
-        self._known = {step: known for step, known in self._known.items() if step in strongest}
+        leaves: dict[Step | None, Leaves] = {}
+        named: list[Finding] = []
         for step, finding in strongest.items():
-            self._look(step, finding, frozenset(scopes[step]))
-        leaves: dict[Step | None, Leaves] = {
-            step: known[2] for step, known in self._known.items() if known[2] is not None
-        }
-        return leaves, tuple(found for known in self._known.values() for found in known[3])
-
-    def _look(self, step: Step, finding: Finding, scopes: frozenset[Any]) -> None:
-        known = self._known.get(step)
-        if known is not None and known[1] == scopes and self._count - known[0] < _EVERY:
-            return
-        leaves = self._leaves(step, finding.since_ms)
-        named = () if leaves is None else proposed(finding, leaves)
-        self._known[step] = (self._count, scopes, leaves, named)
+            found = self._leaves(step, finding.since_ms)
+            if found is not None:
+                leaves[step] = found
+                named += proposed(finding, found)
+        return leaves, tuple(named)
 
     def _leaves(self, step: Step, since_ms: int) -> Leaves | None:
         number = self._steps.index(step)
@@ -156,9 +143,7 @@ class Places:
             return 1.0
         usual = self.recent.usual()
         later = range(step, len(self._steps))
-        return prod(
-            float(usual.reached[total, at] / max(usual.entered[total, at], _TINY)) for at in later
-        )
+        return prod(float(usual.reached[total, at] / max(usual.entered[total, at], _TINY)) for at in later)
 
     def normal_minor_per_minute(self, value_minor: float) -> int | None:
         """Usual revenue of the total per minute."""
@@ -168,15 +153,18 @@ class Places:
         return round(float(self.recent.usual(60_000 / BUCKET_MS).reached[total, -1]) * value_minor)
 
     def diagnose(
-        self, finding: Finding, folded: int, value_minor: float, ruled_out: Iterable[RuledOut]
+        self,
+        finding: Finding,
+        leaves: Leaves | None,
+        folded: int,
+        value_minor: float,
+        ruled_out: Iterable[RuledOut],
     ) -> Diagnosis:
-        """What stands beside a root."""
-        known = self._known.get(finding.step) if finding.step is not None else None
-        leaves = known[2] if known is not None else None
+        """What stands beside a root, given the leaves of its step."""
         evidence = Evidence(
             mix=self._mix(finding), gmv=self._gmv(finding, value_minor), not_the_cause=ruled_out
         )
-        return diagnose(finding, leaves if leaves is not None else _no_leaves(), evidence, folded=folded)
+        return diagnose(finding, leaves or NO_LEAVES, evidence, folded=folded)
 
     def _mix(self, finding: Finding) -> MixChange | None:
         """The total's change by slot. Entries are those that the expected arrivals stand for."""
@@ -208,17 +196,18 @@ class Places:
         orders = round(float(usual.reached[total, -1]))
         before = Trade(round(float(usual.entered[total, _CLICK])), orders, round(orders * value_minor))
         after = Trade(
-            round(float(now.entered[total, _CLICK])), round(float(now.reached[total, -1])), sum(recent[-buckets:])
+            round(float(now.entered[total, _CLICK])),
+            round(float(now.reached[total, -1])),
+            sum(recent[-buckets:]),
         )
         return decompose(before, after)
 
     def snapshot(self) -> dict[str, Any]:
-        """All of it as plain data; what was found of leaves is found again."""
+        """All of it as plain data."""
         return {
             "recent": self.recent.snapshot(),
             "combinations": self._combinations.snapshot(),
             "revenue": list(self._revenue),
-            "count": self._count,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -226,11 +215,3 @@ class Places:
         self.recent.restore(state["recent"])
         self._combinations.restore(state["combinations"])
         self._revenue = deque(((start, amount) for start, amount in state["revenue"]), _HOUR_BUCKETS)
-        self._count = state["count"]
-
-
-def _no_leaves() -> Leaves:
-    from alerts.diagnosis.leaves import Leaves  # noqa: PLC0415  # only here at run time
-
-    nothing = np.zeros(0)
-    return Leaves((), (), np.zeros((0, 0), np.int64), nothing, nothing, nothing)

@@ -83,7 +83,12 @@ class RecentCounts:
 
     def snapshot(self) -> dict[str, Any]:
         """All of it as plain data."""
-        arrays: dict[str, NDArray[Any]] = {"rows": self.rows, "ring": self._ring, "usual": self._usual, "weight": self._weight}
+        arrays: dict[str, NDArray[Any]] = {
+            "rows": self.rows,
+            "ring": self._ring,
+            "usual": self._usual,
+            "weight": self._weight,
+        }
         packed = {name: pack(array) for name, array in arrays.items()}
         return {"at": self._at, "buckets": self._buckets, "newest_ms": self._newest_ms, **packed}
 

@@ -55,7 +55,7 @@ def project(so_far: float, share: float, per_unit: float = 1.0, *, z: float = _Z
     return Projection(max(so_far, final - spread + lift), final, final + spread + lift)
 
 
-def behind_target(  # noqa: PLR0913 - one argument per number
+def behind_target(
     promotion: str,
     *,
     so_far: float,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streams.closed import ClosedBucket
 
 JUDGE: Final = "order_value"
-SETTINGS: Final = SequentialSettings(tolerance=0.15, margin=0.05, drops=((0.6, 0.6), (0.3, 0.4)), surges=())
+SETTINGS: Final = SequentialSettings(tolerance=0.15, drops=((0.6, 0.6), (0.3, 0.4)), surges=())
 PAID: Final = "paid"
 _ENOUGH: Final = 200.0
 _TOTAL = np.zeros(1, dtype=np.int16)
@@ -72,7 +72,8 @@ class OrderValueJudge:
         known = trusted and mean > 0 and self._buckets >= self._learning and self._value.orders[0] >= _ENOUGH
         seen, due = np.array([[amount / mean if mean > 0 else 0.0]]), np.array([[paid]])
         judged = np.array([[known]])
-        held = self._thresholds.update(due, spread, judged, _TOTAL, sensitivity)
+        both = self._thresholds.update(due, spread, judged, _TOTAL, sensitivity)
+        held = both[..., Way.DOWN]
         self._test.update(seen, due, spread, judged, due)
         self._now = Now(float(seen[0, 0]), paid, float(spread[0, 0]), known)
         alarming = known and bool(self._test.evidence()[0, 0, Way.DOWN] >= held[0, 0])
@@ -118,7 +119,7 @@ class OrderValueJudge:
         mine = [one for one in series if one.judge == JUDGE]
         self._mirrors.forget(mine)
         if mine:
-            self._test.forget(np.array([0]))
+            self._test.forget(np.ones((1, 1), np.bool_))
 
     def snapshot(self) -> dict[str, Any]:
         """All of it as plain data."""

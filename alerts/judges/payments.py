@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from alerts.detectors.budget import OTHER, one_in_ms, threshold
+from alerts.detectors.budget import OTHER, one_in_ms, thresholds
+from alerts.detectors.components import Way
 from alerts.detectors.packing import pack, unpack
 from alerts.detectors.resolved import ResolvedTest
 from alerts.expectation import lags
@@ -27,11 +28,11 @@ from streams.funnel import NONE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from alerts.detectors.budget import BudgetSettings
     from alerts.expectation.settings import ExpectationSettings
     from streams.closed import ClosedBucket
-
-    from numpy.typing import NDArray
 
     F64 = NDArray[np.float64]
     Bools = NDArray[np.bool_]
@@ -148,7 +149,7 @@ class PaymentJudge:
         self._arrivals.push(entered)
         kernel = np.zeros((1, _STEPS, lags.TAPS))
         kernel[0, _ATTEMPTS] = lags.taps(self._laws.now(_ATTEMPTS).seconds)
-        found: F64 = self._arrivals.convolved(kernel)[0, :, _ATTEMPTS]
+        found: F64 = self._arrivals.convolved(kernel, np.zeros(_STEPS, np.bool_))[0, :, _ATTEMPTS]
         return found
 
     def _resolved(self) -> float:
@@ -172,7 +173,10 @@ class PaymentJudge:
         return found
 
     def _held(self, sensitivity: float) -> F64:
-        return threshold(self._per_minute(), 1.0, int(self._judged.sum()), self._per_week * sensitivity)
+        series = int(self._judged.sum())
+        both = thresholds(self._per_minute(), 1.0, series, self._per_week * sensitivity)
+        found: F64 = both[..., Way.DOWN]
+        return found
 
     def _counts_now(self, series: Series) -> Now:
         row = series.row

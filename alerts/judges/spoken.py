@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from alerts.detectors.recovery import Recovery, Standing
-from alerts.model import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from alerts.model import Finding
 
 
 class Series(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -35,10 +34,6 @@ if TYPE_CHECKING:
 JUDGE: Final = "steps"
 # Under this part of what is expected a node is broken, not only worse.
 BROKEN: Final = 0.1
-# Standard errors by which an expectation may be off before that is held against a series; those that
-# the test allows for anyway are taken off.
-_DEVIATIONS: Final = 1.5
-_MOST_UNSURE: Final = 0.5
 
 
 class Judged(NamedTuple):
@@ -71,16 +66,11 @@ class StepJudge:
     ) -> None:
         self._table = table
         self._steps = tuple(steps)
-        self._margin = sequential.margin
-        # The two directions are held against different expectations while the delay law is in doubt.
-        self._tests = {
-            Way.DOWN: SequentialTest(len(steps), replace(sequential, surges=())),
-            Way.UP: SequentialTest(len(steps), replace(sequential, drops=())),
-        }
+        self._test = SequentialTest(len(steps), sequential)
         self._thresholds = Thresholds(table.dimensions, len(steps), budget)
         self._mirrors = Mirrors(sequential.tolerance)
         self.expectation = Expectation(table.dimensions, len(steps), expectation)
-        self._held: NDArray[np.float64] = np.zeros((0, len(steps)))
+        self._held: F64 = np.zeros((0, len(steps), len(Way)))
         self.last: Judged | None = None
 
     @property
@@ -104,13 +94,10 @@ class StepJudge:
         self._thresholds.resize(rows)
         judged = (expected.readiness == Code.MONITORED) & trusted
         held = self._thresholds.update(expected.mean, expected.dispersion, judged, levels, sensitivity)
-        unsure = np.clip(_DEVIATIONS * expected.uncertainty - self._margin, 0.0, _MOST_UNSURE)
-        due = {Way.DOWN: expected.drop * (1.0 - unsure), Way.UP: expected.surge * (1.0 + unsure)}
-        for way, test in self._tests.items():
-            test.resize(rows)
-            test.update(counts.reached, due[way], expected.dispersion, judged, counts.entered)
-        evidence = self._evidence()
-        alarming = judged[..., None] & (evidence >= held[..., None])
+        self._test.resize(rows)
+        due = (expected.drop, expected.surge)
+        self._test.update(counts.reached, due, expected.dispersion, judged, counts.entered)
+        alarming = judged[..., None] & (self._test.evidence(expected.uncertainty) >= held)
         self.last = Judged(counts, expected, judged, alarming.any(axis=-1))
         self._held = held
         back = self._mirrors.look(self._now)
@@ -118,11 +105,6 @@ class StepJudge:
         spoken = tuple(spoken for spoken in self._say(alarming, expected, at_ms) if spoken.series not in back)
         self._mirrors.watch(spoken)
         return Verdicts(spoken, back)
-
-    def _evidence(self) -> F64:
-        both = [test.evidence() for test in self._tests.values()]
-        found: F64 = np.maximum(both[0], both[1])
-        return found
 
     def _now(self, series: Series) -> Now:
         if self.last is None:
@@ -138,11 +120,11 @@ class StepJudge:
 
     def _say(self, alarming: Bools, expected: Expected, at_ms: int) -> Iterator[Spoken]:
         for row, step, way in np.argwhere(alarming).tolist():
-            dispersion = float(expected.dispersion[row, step])
-            yield Spoken(self._finding(row, step, Way(way), at_ms, dispersion), Series(JUDGE, row, step, way))
+            finding = self._finding(row, step, Way(way), at_ms, expected)
+            yield Spoken(finding, Series(JUDGE, row, step, way))
 
-    def _finding(self, row: int, step: int, way: Way, at_ms: int, dispersion: float) -> Finding:
-        account = self._tests[way].account(row, step, way)
+    def _finding(self, row: int, step: int, way: Way, at_ms: int, expected: Expected) -> Finding:
+        account = self._test.account(row, step, way, float(expected.uncertainty[row, step]))
         ratio = account.observed / account.expected if account.expected else np.inf
         per_minute = float(self.per_minute[row, step])
         return Finding(
@@ -155,8 +137,8 @@ class StepJudge:
             account.expected,
             account.entries,
             account.evidence,
-            float(self._held[row, step]),
-            one_in_ms(account.evidence, per_minute, dispersion),
+            float(self._held[row, step, way]),
+            one_in_ms(account.evidence, per_minute, float(expected.dispersion[row, step])),
         )
 
     def slower(self, expected: Expected, at_ms: int) -> tuple[Finding, ...]:
@@ -176,12 +158,12 @@ class StepJudge:
                 found.before_s,
                 0.0,
                 found.evidence,
-                float(self._held[row, found.step]),
+                float(self._held[row, found.step, Way.DOWN]),
                 one_in_ms(found.evidence, float(self.per_minute[row, found.step])),
                 detail=f"x{found.factor:.1f}",
             )
             for found in expected.slower
-            if found.evidence >= self._held[row, found.step]
+            if found.evidence >= self._held[row, found.step, Way.DOWN]
         )
 
     def learn(self, frozen: Bools) -> None:
@@ -192,17 +174,16 @@ class StepJudge:
     def forget(self, series: Sequence[Series] | frozenset[Series]) -> None:
         """Begin anew with some series: what was wrong with them is over."""
         self._mirrors.forget(series)
-        for way, test in self._tests.items():
-            mine = [one for one in series if one.judge == JUDGE and one.way == way]
-            if mine:
-                which = np.zeros((test.rows, len(self._steps)), dtype=np.bool_)
-                which[[one.row for one in mine], [one.step for one in mine]] = True
-                test.forget(which)
+        mine = [one for one in series if one.judge == JUDGE]
+        if mine:
+            which = np.zeros((self._test.rows, len(self._steps)), dtype=np.bool_)
+            which[[one.row for one in mine], [one.step for one in mine]] = True
+            self._test.forget(which)
 
     def snapshot(self) -> dict[str, Any]:
         """All of it as plain data."""
         return {
-            "tests": {str(int(way)): test.snapshot() for way, test in self._tests.items()},
+            "test": self._test.snapshot(),
             "thresholds": self._thresholds.snapshot(),
             "mirrors": self._mirrors.snapshot(),
             "expectation": self.expectation.snapshot(),
@@ -210,8 +191,7 @@ class StepJudge:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a snapshot."""
-        for way, test in self._tests.items():
-            test.restore(state["tests"][str(int(way))])
+        self._test.restore(state["test"])
         self._thresholds.restore(state["thresholds"])
         self._mirrors.restore(state["mirrors"])
         self.expectation.restore(state["expectation"])

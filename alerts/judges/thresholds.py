@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alerts.detectors.budget import threshold
+from alerts.detectors.budget import thresholds
+from alerts.detectors.components import Way
 from alerts.detectors.packing import pack, unpack
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _UNREACHABLE = np.inf
 
 
 class Thresholds:
-    """Thresholds, nats, shape (rows, steps); they follow the long mean of what is expected.
+    """Thresholds, nats, shape (rows, steps, 2), the last axis ``Way``; they follow the long mean expected.
 
     Args:
         levels: names of the levels that rows are of.
@@ -41,7 +42,7 @@ class Thresholds:
         self._budget = budget
         self._sums = np.zeros((0, steps))
         self._buckets = np.zeros((0, 1))
-        self._found = np.zeros((0, steps))
+        self._found = np.zeros((0, steps, len(Way)))
         self._count = 0
 
     def resize(self, rows: int) -> None:
@@ -51,7 +52,7 @@ class Thresholds:
             steps = self._sums.shape[1]
             self._sums = np.concatenate((self._sums, np.zeros((more, steps))))
             self._buckets = np.concatenate((self._buckets, np.zeros((more, 1))))
-            self._found = np.concatenate((self._found, np.full((more, steps), _UNREACHABLE)))
+            self._found = np.concatenate((self._found, np.full((more, steps, len(Way)), _UNREACHABLE)))
 
     @property
     def per_minute(self) -> F64:
@@ -79,14 +80,14 @@ class Thresholds:
         return self._found
 
     def _work_out(self, dispersion: F64, judged: Bools, levels: I16, sensitivity: float) -> None:
-        self._found = np.full(self._sums.shape, _UNREACHABLE)
+        self._found = np.full((*self._sums.shape, len(Way)), _UNREACHABLE)
         present = [number for number in range(len(self._levels)) if judged[levels == number].any()]
         shares = self._budget.per_week([self._levels[number] for number in present])
         rates = self.per_minute
         for number, per_week in zip(present, shares, strict=True):
             mine = levels == number
             series = int(judged[mine].sum())
-            self._found[mine] = threshold(rates[mine], dispersion[mine], series, per_week * sensitivity)
+            self._found[mine] = thresholds(rates[mine], dispersion[mine], series, per_week * sensitivity)
 
     def snapshot(self) -> dict[str, Any]:
         """All of it as plain data."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 JUDGE: Final = "traffic"
-SETTINGS: Final = SequentialSettings(tolerance=0.5, margin=0.2, drops=((0.25, 0.5), (0.02, 0.5)), surges=())
+SETTINGS: Final = SequentialSettings(tolerance=0.5, drops=((0.25, 0.5), (0.02, 0.5)), surges=())
 # Entries come in page views and campaigns: they scatter far more than orders do.
 _DISPERSION: Final = 10.0
 _LONG: Final = 0.5 ** (BUCKET_MS / 86_400_000)
@@ -95,7 +95,8 @@ class TrafficJudge:
         self._expected = np.minimum(lately[:, None], usual) * min(lift, 1.0)
         self._judged = np.isin(levels, self._watched)[:, None] & (self._weight >= self._learning) & trusted
         spread = np.full(self._seen.shape, _DISPERSION)
-        held = self._thresholds.update(self._expected, spread, self._judged, levels, sensitivity)
+        both = self._thresholds.update(self._expected, spread, self._judged, levels, sensitivity)
+        held = both[..., Way.DOWN]
         self._test.update(self._seen, self._expected, spread, self._judged, self._seen)
         alarming = self._judged & (self._test.evidence()[..., Way.DOWN] >= held)
         back = self._mirrors.look(self._now)
@@ -144,7 +145,7 @@ class TrafficJudge:
         mine = [one for one in series if one.judge == JUDGE]
         self._mirrors.forget(mine)
         if mine:
-            self._test.forget(np.array([one.row for one in mine]))
+            self._test.forget(_mask(self._test.rows, mine))
 
     def snapshot(self) -> dict[str, Any]:
         """All of it as plain data."""
@@ -162,3 +163,10 @@ class TrafficJudge:
         self._thresholds.restore(state["thresholds"])
         self._mirrors.restore(state["mirrors"])
         self._long, self._weight = unpack(state["long"]), unpack(state["weight"])
+
+
+def _mask(rows: int, series: Sequence[Series]) -> Bools:
+    """Some rows, shape (rows, 1)."""
+    which = np.zeros((rows, 1), dtype=np.bool_)
+    which[[one.row for one in series]] = True
+    return which
