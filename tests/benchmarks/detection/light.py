@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 STAGES: Final = ("exposure", "click", "order")
 _CLICK, _ORDER = 1, 2
 _CLOSE_AFTER_MS: Final = 6_000
+_AT_ONCE: Final = 180  # ticks; the work grows with their square
 REST: Final = "(rest)"
 
 
@@ -72,11 +73,10 @@ class Block:
 
 @dataclass(slots=True)
 class _Pending:
-    """Conversions of the last ticks under one delay law, shape (taps, slots), and the law."""
+    """Conversions of the last ticks under one delay law, shape (taps, slots), and the law (taps, 19)."""
 
     taps: F64
     tail: F64
-    total_by_bin: F64
 
 
 @dataclass(slots=True)
@@ -112,6 +112,13 @@ class World:
 
     def block(self, ticks: int, effects: Sequence[Effect] = ()) -> Block:
         """The next ticks."""
+        parts = [self._some(min(_AT_ONCE, ticks - done), effects) for done in range(0, ticks, _AT_ONCE)]
+        clicks, orders, lags = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("clicks", "orders", "lags")
+        )
+        return Block(parts[0].start_ms, clicks, orders, lags)
+
+    def _some(self, ticks: int, effects: Sequence[Effect]) -> Block:
         start, tick_ms = self.now_ms, self.settings.tick_s * 1000
         times = start + tick_ms * np.arange(ticks, dtype=np.int64)
         clicks = self._rng.poisson(self._traffic(times, effects)).astype(np.int64)
@@ -161,7 +168,7 @@ class World:
             law = laws.CLICK_TO_ORDER.stretched(stretch)
             taps = laws.joint(law, chosen.tick_s, chosen.span_s)
             tail = np.zeros((len(taps), self.weights.size))
-            self._pending[stretch] = _Pending(taps, tail, np.zeros(0))
+            self._pending[stretch] = _Pending(taps, tail)
         return self._pending[stretch]
 
     def _arrive(self, stretch: float, converting: F64) -> tuple[F64, F64]:
@@ -170,12 +177,13 @@ class World:
         ticks, taps = len(converting), len(pending.taps)
         known = np.concatenate([pending.tail, converting])
         pending.tail = known[-taps:].copy()
-        # Row t of the matrix takes from row taps + t - a of what is known.
+        shares = pending.taps.sum(axis=1)
+        # Row t takes from row taps + t - a of what is known.
         ago = taps + np.arange(ticks)[:, None] - np.arange(taps + ticks)[None, :]
-        within = (ago >= 0) & (ago < taps)
-        picked = np.where(within[..., None], pending.taps[np.clip(ago, 0, taps - 1)], 0.0)
+        picked = np.where((ago >= 0) & (ago < taps), shares[np.clip(ago, 0, taps - 1)], 0.0)
         total = known.sum(axis=1)
-        return picked.sum(axis=2) @ known, np.einsum("tkb,k->tb", picked, total)
+        bins = (np.convolve(total, of_bin)[taps : taps + ticks] for of_bin in pending.taps.T)
+        return picked @ known, np.column_stack(list(bins))
 
     def _lags(self, totals: I64, by_bin: F64) -> I64:
         sums = by_bin.sum(axis=1, keepdims=True)
@@ -210,7 +218,7 @@ def closed_buckets(world: World, ticks: int, effects: Sequence[Effect] = ()) -> 
     waiting = Waiting()
     rng = np.random.default_rng((world.settings.seed, world.now_ms // 1000))
     while ticks > 0:
-        size = min(ticks, 180)
+        size = min(ticks, _AT_ONCE)
         block = world.block(size, effects)
         clicks, orders = block.clicks, block.orders
         if world.settings.realistic:

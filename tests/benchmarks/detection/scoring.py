@@ -7,7 +7,7 @@ than half an hour between them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, inf, lgamma, log, log1p
+from math import exp, inf, lgamma, log, log1p, sqrt
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -96,7 +96,7 @@ def _binomial(seen: int, runs: int, share: float) -> float:
 
 def rate_bound(seen: int, sure: float = 0.95) -> float:
     """Of a Poisson count: the mean above which so few would be seen with probability ``1 - sure``."""
-    low, high = max(float(seen), 1e-9), seen + 20.0 + 5 * seen**0.5
+    low, high = max(float(seen), 1e-9), seen + 20.0 + 5 * sqrt(seen)
     for _ in range(60):
         middle = (low + high) / 2
         below = sum(exp(k * log(middle) - middle - lgamma(k + 1)) for k in range(seen + 1))
