@@ -1,0 +1,225 @@
+"""Runs a scenario through a watcher: quiet hours once, then many futures from that point.
+
+Promises: the watcher sees closed buckets and nothing else; each future has its own chance; what was
+learnt in the quiet hours is shared by the futures of one run, so runs are repeated with other seeds.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tests.benchmarks.detection import laws, light, shop
+from tests.benchmarks.detection.effects import What
+from tests.benchmarks.detection.outcome import Judge, Outcome, about_conversion, about_traffic
+from tests.benchmarks.detection.scenarios import MINUTE_MS, Scenario, Stage
+from tests.benchmarks.detection.scoring import episodes
+from tests.benchmarks.detection.telling import Teller
+from tests.benchmarks.detection.watching import Budget, Told, Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from streams.closed import ClosedBucket
+    from tests.benchmarks.detection.effects import Effect
+    from tests.benchmarks.detection.watching import Scope
+
+    Make = Callable[[Budget], Watcher]
+
+# A Monday, 11:00, in UTC.
+ONSET_MS: Final = 1_762_167_600_000
+_PER_MINUTE: Final = 6
+_EVERYWHERE: Final = (("all", "all"),)
+_TOUCHED: Final = 0.15  # of the slots; the total moves by 3 % at most
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a scenario is run.
+
+    Attributes:
+        realistic: see the worlds.
+        rate: orders a minute of each slot in the light world.
+        slots: replicates at once in the light world.
+        futures: how often the future is drawn after the same quiet hours.
+        history_min: quiet minutes before.
+        clicks: a minute in the shop, where the scenario does not set it.
+        seed: all chance comes from it.
+        budget_days: days of a slot (of the shop, for scenarios there) per false alarm allowed.
+    """
+
+    realistic: bool = True
+    rate: float = 6.0
+    slots: int = 100
+    futures: int = 1
+    history_min: int = 24 * 60
+    clicks: float = 10_000.0
+    seed: int = 1
+    budget_days: float | None = None
+
+
+class Timed:
+    """A watcher, and the CPU time it takes."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.watcher = watcher
+        self.seconds = 0.0
+        self.buckets = 0
+
+    def feed(self, buckets: Iterable[ClosedBucket]) -> list[Told]:
+        """All that it says."""
+        said: list[Told] = []
+        for closed in buckets:
+            start = time.process_time()
+            said.extend(self.watcher.observe(closed))
+            self.seconds += time.process_time() - start
+            self.buckets += 1
+        return said
+
+
+def run(scenario: Scenario, plan: Plan, make: Make) -> Outcome:
+    """All futures of one run."""
+    return _light(scenario, plan, make) if scenario.stage is Stage.LIGHT else _shop(scenario, plan, make)
+
+
+def _light(scenario: Scenario, plan: Plan, make: Make) -> Outcome:
+    settings = light.Settings(plan.slots, plan.rate, plan.realistic, seed=plan.seed)
+    before = plan.history_min + scenario.lead
+    world = light.World(settings, ONSET_MS - before * MINUTE_MS)
+    timed = Timed(make(Budget.per_series(plan.slots, plan.budget_days or 60)))
+    timed.feed(light.closed_buckets(world, plan.history_min * _PER_MINUTE))
+    learnt = timed.watcher.snapshot()
+    outcome = Outcome()
+    for future in range(plan.futures):
+        timed.watcher.restore(learnt)
+        fork = copy.deepcopy(world)
+        fork.reseed(future)
+        _light_future(scenario, fork, timed, outcome, future)
+    outcome.seconds, outcome.buckets = timed.seconds, timed.buckets
+    return outcome
+
+
+def _light_future(scenario: Scenario, world: light.World, timed: Timed, outcome: Outcome, seed: int) -> None:
+    slots = world.settings.slots
+    chance = np.random.default_rng((world.settings.seed, seed, 2))
+    touched = sorted(chance.permutation(slots)[: max(int(slots * _TOUCHED), 1)].tolist())
+    effects = scenario.placed(ONSET_MS, touched)
+    ticks = (scenario.lead + scenario.minutes) * _PER_MINUTE
+    said = _play(scenario, light.closed_buckets(world, ticks, effects), timed)
+    broken = {world.names[slot] for slot in touched} if scenario.local else set()
+    judge = Judge(scenario.truth, ONSET_MS, _end(scenario, effects))
+    for name in sorted(broken):
+        judge.broken(outcome, _of_slot(said, name), (("slot", name),))
+    if not scenario.local and not scenario.silent:
+        judge.broken(outcome, said, scenario.truth.scope)
+    others = [name for name in world.names if name not in broken and name != light.REST]
+    _cry(outcome, scenario, said, others)
+    outcome.slot_days += len(others) * ticks / (_PER_MINUTE * 1_440)
+
+
+def _play(scenario: Scenario, buckets: Iterable[ClosedBucket], timed: Timed) -> list[Told]:
+    """S15 goes through a restart five minutes after the onset."""
+    if scenario.name != "S15":
+        return timed.feed(buckets)
+    said: list[Told] = []
+    for closed in buckets:
+        said += timed.feed([closed])
+        if closed.end_ms == ONSET_MS + 5 * MINUTE_MS:
+            timed.watcher.restore(timed.watcher.snapshot())
+    return said
+
+
+def _of_slot(said: Sequence[Told], name: str) -> list[Told]:
+    return [told for told in said if ("slot", name) in told.scope]
+
+
+def _cry(outcome: Outcome, scenario: Scenario, said: Sequence[Told], quiet: Sequence[str]) -> None:
+    """False words: about slots that are well, and about the total."""
+    wrong = [
+        told for told in about_conversion(said) if told.kind not in scenario.truth.kinds or scenario.local
+    ]
+    by_slot: dict[str, list[float]] = {}
+    for told in wrong:
+        for _, key in told.scope:
+            by_slot.setdefault(key, []).append(told.at_ms / MINUTE_MS)
+    crying = [by_slot[name] for name in quiet if name in by_slot]
+    outcome.runs += len(quiet)
+    outcome.crying += len(crying)
+    outcome.false_episodes += sum(episodes(times) for times in crying)
+    outcome.wide += sum(bool({key for _, key in told.scope} & {"all", light.REST}) for told in wrong)
+    outcome.wide_runs += 1
+    outcome.traffic += about_traffic(said)
+    outcome.kinds.update(told.kind for told in wrong if set(told.scope) & {("slot", n) for n in quiet})
+
+
+def _shop(scenario: Scenario, plan: Plan, make: Make) -> Outcome:
+    teller = Teller(shop.Shop(_shop_settings(scenario, plan), ONSET_MS - plan.history_min * MINUTE_MS))
+    timed = Timed(make(Budget(7 / (plan.budget_days or 7))))
+    timed.feed(teller.closed(plan.history_min * _PER_MINUTE))
+    learnt = timed.watcher.snapshot()
+    outcome = Outcome()
+    for future in range(plan.futures):
+        timed.watcher.restore(learnt)
+        fork = copy.deepcopy(teller)
+        fork.reseed(future)
+        _shop_future(scenario, fork, timed, outcome, future)
+    outcome.seconds, outcome.buckets = timed.seconds, timed.buckets
+    return outcome
+
+
+def _shop_settings(scenario: Scenario, plan: Plan) -> shop.Settings:
+    seeded = shop.Settings(
+        plan.clicks, realistic=plan.realistic, seed=plan.seed, low_intent=scenario.low_intent
+    )
+    if scenario.attempts is None:
+        return seeded
+    # Where only the rate of attempts matters, a small catalogue does; the onset is a busy hour.
+    at_onset = float(laws.traffic_at(np.array([ONSET_MS % 86_400_000 / 1000])).item())
+    clicks = scenario.attempts / (0.03 * at_onset)
+    return replace(seeded, clicks_per_minute=clicks, slots=5, banners=10, skus=50)
+
+
+def _shop_future(scenario: Scenario, teller: Teller, timed: Timed, outcome: Outcome, seed: int) -> None:
+    effects = scenario.placed(ONSET_MS)
+    scope = scenario.truth.scope
+    if any(key == "" for _, key in scope):
+        where, scope = _pair(teller, seed)
+        effects = tuple(replace(effect, where=where) for effect in effects)
+    said = timed.feed(teller.closed(scenario.minutes * _PER_MINUTE, effects))
+    judge = Judge(scenario.truth, ONSET_MS, _end(scenario, effects))
+    mine = set() if scenario.silent else judge.broken(outcome, said, scope)
+    wrong = [told for told in about_conversion(said) if told.incident not in mine]
+    outcome.runs += 1
+    outcome.crying += bool(wrong)
+    outcome.false_episodes += len(wrong)
+    outcome.slot_days += scenario.minutes / 1_440
+    outcome.traffic += about_traffic(said)
+    outcome.kinds.update(told.kind for told in wrong)
+
+
+def _pair(teller: Teller, seed: int) -> tuple[tuple[tuple[str, int], ...], Scope]:
+    """One of the thirty busiest pairs of slot and banner."""
+    parts, banners = teller.shop.combinations, teller.shop.settings.banners
+    weight = np.bincount(parts.slot * banners + parts.banner, parts.weight)
+    slot, banner = divmod(int(np.argsort(-weight)[seed % 30]), banners)
+    scope = (("slot", teller.names["slot"][slot]), ("banner", teller.names["banner"][banner]))
+    return (("slot", slot), ("banner", banner)), scope
+
+
+def _end(scenario: Scenario, effects: Sequence[Effect]) -> int | None:
+    if not scenario.truth.ends:
+        return None
+    return max(effect.end_ms for effect in effects if effect.what is not What.TRAFFIC)
+
+
+def lost_orders(scenario: Scenario, rate: float, delay_min: float) -> float:
+    """Orders that a slot of this rate lost before the word: rate x drop x the share already due."""
+    drop = 1 - next(effect.factor for effect in scenario.effects if effect.what is What.CONVERSION)
+    due = np.cumsum(laws.joint(laws.CLICK_TO_ORDER, 10, laws.ATTRIBUTION_S).sum(axis=1))
+    ticks = round(min(delay_min, 240) * _PER_MINUTE)
+    held = np.concatenate([due, np.full(max(ticks - due.size, 0), due[-1])])[:ticks] / due[-1]
+    return float(rate * 1.3 / _PER_MINUTE * drop * held.sum())

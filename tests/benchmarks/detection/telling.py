@@ -1,0 +1,301 @@
+"""From a shop's events to closed buckets, as COUNT and the merge would make them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from streams.closed import (
+    BUCKET_MS,
+    COMBINATION,
+    LAG,
+    PAYMENT_METHOD,
+    VISITORS,
+    Cells,
+    ClosedBucket,
+    Progress,
+)
+from streams.core.merge import MoneyKey
+from tests.benchmarks.detection import laws
+from tests.benchmarks.detection.effects import Effect, What
+from tests.benchmarks.detection.lateness import Waiting
+from tests.benchmarks.detection.shop import (
+    ATTEMPT_AFTER_MS,
+    METHODS,
+    NODES,
+    ORDERS_TOPIC,
+    PARTITIONS,
+    STAGES,
+    Events,
+    Shop,
+    joined,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    F64 = NDArray[np.float64]
+    I64 = NDArray[np.int64]
+    Keyed = tuple[I64, I64, I64]  # rows of events, key numbers, columns
+
+NONE: Final = "(none)"
+_PAID: Final = STAGES.index("paid")
+_ATTEMPT: Final = STAGES.index("payment_attempt")
+_FAILED: Final = STAGES.index("payment_failed")
+_EXPOSURES_PER_CLICK: Final = 20
+_CLOSE_AFTER_MS: Final = 6_000
+_CURRENCY: Final = "CNY"
+_DUPLICATES: Final = 0.01
+
+
+@dataclass(slots=True)
+class Teller:
+    """Closes a shop's buckets one after the other; ``copy.deepcopy`` forks it."""
+
+    shop: Shop
+    names: Mapping[str, Sequence[str]] = field(init=False)
+    prices: I64 = field(init=False)
+    _early: list[Events] = field(init=False, default_factory=list)
+    _waiting: Waiting = field(init=False, default_factory=Waiting)
+    _rng: np.random.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        chosen = self.shop.settings
+        self._rng = np.random.default_rng((chosen.seed, 1))
+        self.prices = (100 * self._rng.lognormal(4.5, 0.8, chosen.skus)).astype(np.int64)
+        self.names = _names(self.shop)
+
+    def reseed(self, seed: int) -> None:
+        """Go on with other chance."""
+        self.shop.reseed(seed)
+        self._rng = np.random.default_rng((self.shop.settings.seed, seed, 1))
+
+    def closed(self, ticks: int, effects: Sequence[Effect] = ()) -> Iterator[ClosedBucket]:
+        """The next buckets."""
+        end = self.shop.now_ms + ticks * BUCKET_MS
+        while self.shop.now_ms < end:
+            start = self.shop.now_ms
+            self._early.append(self.shop.journeys(end, effects))
+            yield from self._close(start, self.shop.now_ms, effects)
+
+    def _close(self, start: int, until: int, effects: Sequence[Effect]) -> Iterator[ClosedBucket]:
+        known = joined(self._early)
+        due = known.due < until
+        self._early = [known.take(~due)]
+        events = known.take(due)
+        own = events.time // BUCKET_MS * BUCKET_MS
+        counts = self._counts(events.take(own == events.due), start, until, effects)
+        self._hold(events.take(own != events.due))
+        money, records = self._money(events, start), self._records(events, start, until)
+        for tick, bucket in enumerate(range(start, until, BUCKET_MS)):
+            late = self._waiting.come(bucket)
+            yield self._bucket(bucket, counts[tick], late, money.get(tick, {}), records[tick], effects)
+
+    def _counts(
+        self, events: Events, start: int, until: int, effects: Sequence[Effect]
+    ) -> list[dict[str, Cells]]:
+        out: list[dict[str, Cells]] = [{} for _ in range(start, until, BUCKET_MS)]
+        exposed = self._exposures(start, len(out), effects)
+        ticks = (events.due - start) // BUCKET_MS
+        for dimension, (rows, keys, columns) in self._keyed(events).items():
+            span = len(self.names[dimension]) << 5
+            packed = ticks[rows] * span + (keys << 5) + columns
+            cells, sums = _distinct(packed, exposed.get(dimension), span * len(out))
+            edges = np.searchsorted(cells, np.arange(len(out) + 1) * span)
+            for tick, counts in enumerate(out):
+                part = slice(edges[tick], edges[tick + 1])
+                codes = cells[part] - tick * span
+                counts[dimension] = Cells(codes >> 5, codes & 31, sums[part])
+        return out
+
+    def _exposures(self, start: int, ticks: int, effects: Sequence[Effect]) -> dict[str, I64]:
+        """Counts by dimension, shape (ticks, keys); only what is on the page, no visitors."""
+        parts, weight = self.shop.combinations, self.shop.combinations.weight
+        times = start + BUCKET_MS * np.arange(ticks, dtype=np.int64)
+        rate = self.shop.settings.clicks_per_minute * BUCKET_MS / 60_000 * _EXPOSURES_PER_CLICK
+        seconds = (times % (laws.DAY_S * 1000) / 1000).astype(np.float64)
+        mean = rate * laws.traffic_at(seconds) * _product(effects, times, silent=True)
+        keys = {name: np.bincount(parts.part(name), weight) for name in ("slot", "banner", "sku")}
+        keys = {"all": np.ones(1), **keys}
+        shares = {name: np.append(share, 0.0)[: len(self.names[name])] for name, share in keys.items()}
+        return {name: self._rng.poisson(mean[:, None] * share) for name, share in shares.items()}
+
+    def _keyed(self, events: Events) -> dict[str, Keyed]:
+        """Cells of each dimension, one for an event and one for its visitor."""
+        parts, combination = self.shop.combinations, events.combination
+        everything = np.arange(events.time.size)
+        out: dict[str, Keyed] = {"all": _both(events, everything, np.zeros(everything.size, np.int64))}
+        for dimension in ("slot", "banner"):
+            none = len(self.names[dimension]) - 1
+            keys = np.where(events.within, parts.part(dimension)[combination], none)
+            out[dimension] = _both(events, everything, keys)
+        out["sku"] = _both(events, everything, parts.sku[combination])
+        joint = np.flatnonzero(events.within)
+        out[COMBINATION] = _both(events, joint, combination[joint])
+        out[PAYMENT_METHOD] = _paying(events)
+        out[LAG] = _lags(events)
+        return out
+
+    def _hold(self, late: Events) -> None:
+        own = late.time // BUCKET_MS * BUCKET_MS
+        for dimension, (rows, keys, columns) in self._keyed(late).items():
+            cells = keys << 5 | columns
+            order = np.lexsort((cells, own[rows], late.due[rows]))
+            pairs = np.stack([late.due[rows], own[rows]])[:, order]
+            cuts = np.flatnonzero(np.any(pairs[:, 1:] != pairs[:, :-1], axis=0)) + 1
+            for part in np.split(np.arange(order.size), cuts):
+                if part.size:
+                    found, times = np.unique(cells[order[part]], return_counts=True)
+                    due, mine = pairs[:, part[0]].tolist()
+                    self._waiting.hold(due, mine, dimension, found, times)
+
+    def _money(self, events: Events, start: int) -> dict[int, dict[MoneyKey, tuple[int, int]]]:
+        out: dict[int, dict[MoneyKey, tuple[int, int]]] = {}
+        paid = events.take(events.stage == _PAID)
+        parts = self.shop.combinations
+        ticks = ((paid.due - start) // BUCKET_MS).tolist()
+        for tick, combination, within in zip(
+            ticks, paid.combination.tolist(), paid.within.tolist(), strict=True
+        ):
+            amount = int(self.prices[parts.sku[combination]])
+            into = out.setdefault(tick, {})
+            for dimension in ("all", "slot", "banner", "sku"):
+                name = self._name(dimension, combination, within=within)
+                key = MoneyKey(dimension, name, _CURRENCY, "paid")
+                orders, before = into.get(key, (0, 0))
+                into[key] = (orders + 1, before + amount)
+        return out
+
+    def _name(self, dimension: str, combination: int, *, within: bool) -> str:
+        if dimension == "all":
+            return "all"
+        if not within and dimension != "sku":
+            return NONE
+        return self.names[dimension][int(self.shop.combinations.part(dimension)[combination])]
+
+    def _records(self, events: Events, start: int, until: int) -> list[dict[tuple[int, int, str], int]]:
+        """By what was read while a bucket was open."""
+        topic = (events.stage >= NODES.index("order")).astype(np.int64)
+        ticks = (events.due - start) // BUCKET_MS
+        size = (until - start) // BUCKET_MS
+        flat = (ticks * PARTITIONS + events.partition) * 2 + topic
+        table = np.bincount(flat, minlength=size * PARTITIONS * 2).reshape(size, PARTITIONS, 2)
+        return [_outcomes(row, repeated=self.shop.settings.realistic) for row in table]
+
+    def _bucket(
+        self,
+        start: int,
+        counts: Mapping[str, Cells],
+        late: tuple[tuple[int, Mapping[str, Cells]], ...],
+        money: Mapping[MoneyKey, tuple[int, int]],
+        records: Mapping[tuple[int, int, str], int],
+        effects: Sequence[Effect],
+    ) -> ClosedBucket:
+        at = start + BUCKET_MS + _CLOSE_AFTER_MS
+        progress = {partition: _progress(partition, start, at, effects) for partition in range(PARTITIONS)}
+        return ClosedBucket(
+            start_ms=start,
+            closed_at_ms=at,
+            complete=not any(one.idle for one in progress.values()),
+            stages=STAGES,
+            nodes=len(NODES),
+            names=self.names,
+            counts=counts,
+            late=late,
+            money=money,
+            records=records,
+            progress=progress,
+        )
+
+
+def _names(shop: Shop) -> dict[str, Sequence[str]]:
+    chosen, parts = shop.settings, shop.combinations
+    slots = [f"slot.{number:02d}" for number in range(chosen.slots)]
+    banners = [f"banner_{number:03d}" for number in range(chosen.banners)]
+    skus = [f"SKU_{number:04d}" for number in range(chosen.skus)]
+    triples = zip(parts.slot.tolist(), parts.banner.tolist(), parts.sku.tolist(), strict=True)
+    return {
+        "all": ("all",),
+        "slot": (*slots, NONE),
+        "banner": (*banners, NONE),
+        "sku": skus,
+        LAG: tuple(str(edge) for edge in laws.LAG_EDGES),
+        PAYMENT_METHOD: METHODS,
+        COMBINATION: [f"{slots[s]}\x1f{banners[b]}\x1f{skus[k]}" for s, b, k in triples],
+    }
+
+
+def _distinct(packed: I64, exposed: I64 | None, size: int) -> tuple[I64, I64]:
+    """Cells, ascending, and how often each is there; exposures stand in column 0."""
+    if exposed is None:
+        return np.unique(packed, return_counts=True)
+    table = np.bincount(packed, minlength=size)
+    table.reshape(*exposed.shape, 32)[:, :, 0] += exposed
+    cells = np.flatnonzero(table)
+    return cells, table[cells]
+
+
+def _both(events: Events, rows: I64, keys: I64) -> Keyed:
+    """A cell for each event, and one for each visitor who counts."""
+    marked = events.mark[rows]
+    columns = events.stage[rows]
+    return (
+        np.concatenate([rows, rows[marked]]),
+        np.concatenate([keys, keys[marked]]),
+        np.concatenate([columns, VISITORS + columns[marked]]),
+    )
+
+
+def _paying(events: Events) -> Keyed:
+    rows = np.flatnonzero(np.isin(events.stage, (_PAID, _ATTEMPT, _FAILED)))
+    return rows, events.method[rows], events.stage[rows]
+
+
+def _lags(events: Events) -> Keyed:
+    """Visitors by the time since the node before; resolved payments by the time since the attempt."""
+    bins = np.searchsorted(laws.LAG_EDGES, events.lag / 1000, side="right") - 1
+    marked = np.flatnonzero((events.lag >= 0) & events.mark)
+    resolved = np.flatnonzero((events.stage == _PAID) | (events.stage == _FAILED))
+    tried = (events.lag[resolved] - ATTEMPT_AFTER_MS) / 1000
+    return (
+        np.concatenate([marked, resolved]),
+        np.concatenate([bins[marked], np.searchsorted(laws.LAG_EDGES, tried, side="right") - 1]),
+        np.concatenate([VISITORS + events.stage[marked], events.stage[resolved]]),
+    )
+
+
+def _outcomes(row: I64, *, repeated: bool) -> dict[tuple[int, int, str], int]:
+    out: dict[tuple[int, int, str], int] = {}
+    for partition in range(PARTITIONS):
+        for topic, read in enumerate(row[partition].tolist()):
+            if read:
+                out[partition, topic, "accepted"] = read
+            if repeated and read >= 1 / _DUPLICATES:
+                out[partition, topic, "duplicate"] = round(read * _DUPLICATES)
+    return out
+
+
+def _progress(partition: int, start: int, at: int, effects: Sequence[Effect]) -> Progress:
+    """A partition of which both topics stand still gets no further."""
+    for effect in effects:
+        where = dict(effect.where)
+        about = effect.what is What.FEED and where.get("partition", partition) == partition
+        if about and "topic" not in where and effect.start_ms <= start < effect.end_ms:
+            return Progress(effect.start_ms, at, idle=True)
+    return Progress(start + BUCKET_MS, at, idle=False)
+
+
+def _product(effects: Sequence[Effect], times: I64, *, silent: bool) -> F64:
+    """Site-wide traffic; nothing is exposed that a stalled feed would have to tell."""
+    out = np.ones(times.size)
+    for effect in effects:
+        everywhere = not effect.where or effect.where == (("topic", 1 - ORDERS_TOPIC),)
+        if effect.what is What.TRAFFIC and not effect.where:
+            out *= effect.at(times)
+        if silent and effect.what is What.FEED and everywhere:
+            out *= (times < effect.start_ms) | (times >= effect.end_ms)
+    return out

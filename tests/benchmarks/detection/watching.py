@@ -1,0 +1,154 @@
+"""Whoever watches: what the benchmark asks of a detector, and the yardsticks dressed up as one.
+
+Promises: everything that is judged here goes through ``Watcher``, closed bucket by closed bucket, so
+ours and a rule see the same; what it says is cut down to ``Told``, which is all that scores look at.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+import numpy as np
+
+from streams.closed import BUCKET_MS, VISITORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from streams.closed import ClosedBucket
+    from tests.benchmarks.detection.rules import Rule
+
+Scope: TypeAlias = tuple[tuple[str, str], ...]
+_TICKS_PER_MINUTE: Final = 6
+_GAP_MS: Final = 30 * 60_000
+
+
+class Word(StrEnum):
+    """What a watcher says of an incident."""
+
+    FIRED = "fired"
+    UPDATED = "updated"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One message about an incident.
+
+    Attributes:
+        at_ms: event time at which it was decided: the end of a bucket.
+        word: what happened to the incident.
+        incident: its id.
+        kind: as in ``alerts.model.Kind``.
+        scope: (dimension, key) pairs; the total is (("all", "all"),).
+        step: the two nodes; None where it is about no step.
+        since_ms: estimated change point.
+        candidates: places that it names as the cause, best first.
+        detail: what tells incidents of a kind apart: a payment method, a partition.
+    """
+
+    at_ms: int
+    word: Word
+    incident: str
+    kind: str
+    scope: Scope
+    step: tuple[str, str] | None
+    since_ms: int
+    candidates: tuple[Scope, ...] = ()
+    detail: str = ""
+
+
+class Watcher(Protocol):
+    """Is fed closed buckets in order."""
+
+    def observe(self, closed: ClosedBucket) -> Sequence[Told]:
+        """What is to be said after this bucket."""
+        ...
+
+    def snapshot(self) -> object:
+        """All it knows, as plain data that later calls leave alone."""
+        ...
+
+    def restore(self, state: object) -> None:
+        """Go on from a snapshot."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """False alarms allowed: the only thing that is set.
+
+    Attributes:
+        per_week: of the whole deployment.
+        slots: how many series of a slot share it, for rules that know one series only.
+    """
+
+    per_week: float
+    slots: int = 1
+
+    @classmethod
+    def per_series(cls, slots: int, days: float = 60) -> Budget:
+        """One false alarm in so many days of each slot."""
+        return cls(slots * 7 / days, slots)
+
+
+@dataclass(slots=True)
+class RuleWatcher:
+    """A yardstick on the slots' clicks and orders: it knows one kind, and no place but the series.
+
+    Attributes:
+        make: a rule in its first state.
+        ticks: buckets per call of the rule: 1, or 6 for a minute's clock.
+    """
+
+    make: Callable[[], Rule]
+    ticks: int = _TICKS_PER_MINUTE
+    kind: str = "conversion_drop"
+    _rule: Rule = field(init=False)
+    _sums: list[np.ndarray] = field(init=False, default_factory=list)
+    _last: dict[int, int] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._rule = self.make()
+
+    def observe(self, closed: ClosedBucket) -> Sequence[Told]:
+        """See ``Watcher``."""
+        slots = len(closed.names["slot"])
+        cells = closed.cells("slot")
+        columns = (VISITORS + closed.stages.index("click"), VISITORS + closed.stages.index("order"))
+        self._sums.append(np.array([cells.column(column, slots) for column in columns]))
+        if len(self._sums) < self.ticks:
+            return ()
+        clicks, orders = np.sum(self._sums, axis=0)
+        self._sums = []
+        start = closed.end_ms - self.ticks * BUCKET_MS
+        alarms = np.flatnonzero(self._rule.step(start, clicks, orders))
+        return [told for slot in alarms.tolist() if (told := self._tell(slot, closed)) is not None]
+
+    def _tell(self, slot: int, closed: ClosedBucket) -> Told | None:
+        before = self._last.get(slot)
+        self._last[slot] = closed.end_ms
+        if before is not None and closed.end_ms - before <= _GAP_MS:
+            return None
+        name = closed.names["slot"][slot]
+        return Told(
+            at_ms=closed.end_ms,
+            word=Word.FIRED,
+            incident=f"{name}@{closed.end_ms}",
+            kind=self.kind,
+            scope=(("slot", name),),
+            step=("click", "order"),
+            since_ms=closed.start_ms,
+        )
+
+    def snapshot(self) -> object:
+        """See ``Watcher``."""
+        return copy.deepcopy((self._rule, self._sums, self._last))
+
+    def restore(self, state: object) -> None:
+        """See ``Watcher``."""
+        assert isinstance(state, tuple)
+        self._rule, self._sums, self._last = copy.deepcopy(state)
