@@ -9,13 +9,12 @@ Of one rule at most :data:`MOST_HELD` keys are held, the busiest of those that c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from alerts.model import Finding, Kind, Place, Step
 from alerts.rules import judge
-from streams.funnel import RESERVED_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -30,19 +29,27 @@ if TYPE_CHECKING:
 MOST_HELD: Final = 1_000
 
 
+class Cleared(NamedTuple):
+    """What was told of a place by a rule is over."""
+
+    rule: str
+    place: Place
+    step: Step | None
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What all rules said at the end of one bucket.
 
     Attributes:
         findings: of what is beyond its line, and was for as long as its rule wants.
-        clear: (rule, place) of earlier findings that are judged and not beyond any more, or that
+        clear: earlier findings whose places are judged and not beyond the line any more, or that
             nobody looks at any more: the rule is gone, or its promotion is over. What cannot be
             judged for want of volume is in neither.
     """
 
     findings: tuple[Finding, ...] = ()
-    clear: tuple[tuple[str, Place], ...] = ()
+    clear: tuple[Cleared, ...] = ()
 
 
 @dataclass(slots=True)
@@ -57,22 +64,19 @@ class _Chosen:
     """Which numbers a rule's keys have; names only grow, so each is looked at once."""
 
     def __init__(self, rule: Rule) -> None:
-        self._keys = rule.keys
+        self._rule = rule
         self._seen = 0
         self.numbers: dict[str, int] = {}
 
-    def among(self, names: Sequence[str], size: int) -> Bools:
-        """The keys that the rule is about, shape (size,)."""
+    def among(self, names: Sequence[str]) -> Bools:
+        """The keys that the rule is about, shape (keys,)."""
         for number in range(self._seen, len(names)):
-            if self._wants(names[number]):
+            if self._rule.covers(names[number]):
                 self.numbers[names[number]] = number
-        self._seen = max(self._seen, len(names))
-        chosen = np.zeros(size, dtype=np.bool_)
+        self._seen = len(names)
+        chosen = np.zeros(len(names), dtype=np.bool_)
         chosen[np.fromiter(self.numbers.values(), np.intp, len(self.numbers))] = True
         return chosen
-
-    def _wants(self, name: str) -> bool:
-        return name in self._keys if self._keys else name not in RESERVED_KEYS
 
 
 class RuleBook:
@@ -83,7 +87,7 @@ class RuleBook:
         self._held: dict[str, dict[str, _Held]] = {}
         self._chosen: dict[str, _Chosen] = {}
         # Told, and of rules that are there no more.
-        self._orphans: list[tuple[str, Place]] = []
+        self._orphans: list[Cleared] = []
         self.replace(rules)
 
     def rule(self, name: str) -> Rule | None:
@@ -113,18 +117,23 @@ class RuleBook:
         for rule in self._rules.values():
             if not rule.applies(active):
                 clear += self._forget(rule)
-            elif (verdicts := judge(rule, measures)) is not None:
-                names = measures.names(rule.dimension)
-                chosen = self._chosen[rule.name].among(names, len(verdicts.beyond))
-                clear += self._let_go(rule, verdicts)
-                findings += self._tell(rule, verdicts, chosen, names, at_ms)
             else:
-                self._pause(rule)
+                findings += self._judge(rule, measures, at_ms, clear)
         return Outcome(tuple(findings), tuple(clear))
 
-    def _forget(self, rule: Rule) -> list[tuple[str, Place]]:
+    def _judge(self, rule: Rule, measures: Measures, at_ms: int, clear: list[Cleared]) -> Iterable[Finding]:
+        names = measures.names(rule.dimension)
+        chosen = self._chosen[rule.name].among(names)
+        verdicts = judge(rule, measures, chosen)
+        if verdicts is None:
+            self._pause(rule)
+            return ()
+        clear += self._let_go(rule, verdicts)
+        return self._tell(rule, verdicts, chosen, names, at_ms)
+
+    def _forget(self, rule: Rule) -> list[Cleared]:
         held, self._held[rule.name] = self._held.get(rule.name, {}), {}
-        return [(rule.name, Place(rule.dimension, key)) for key, each in held.items() if each.told]
+        return [_cleared(rule, key) for key, each in held.items() if each.told]
 
     def _pause(self, rule: Rule) -> None:
         """Nothing is known of it now: what it held begins anew."""
@@ -133,10 +142,10 @@ class RuleBook:
             each.since_ms = None
         self._held[rule.name] = told
 
-    def _let_go(self, rule: Rule, verdicts: Verdicts) -> list[tuple[str, Place]]:
-        """Ends what is not beyond the line any more; (rule, place) of what was told of it."""
+    def _let_go(self, rule: Rule, verdicts: Verdicts) -> list[Cleared]:
+        """Ends what is not beyond the line any more; what was told of it."""
         held, numbers = self._held[rule.name], self._chosen[rule.name].numbers
-        clear: list[tuple[str, Place]] = []
+        clear: list[Cleared] = []
         for key, each in list(held.items()):
             number = numbers.get(key)
             if number is not None and verdicts.beyond[number]:
@@ -144,7 +153,7 @@ class RuleBook:
             each.since_ms = None
             judged = number is not None and bool(verdicts.judged[number])
             if judged and each.told:
-                clear.append((rule.name, Place(rule.dimension, key)))
+                clear.append(_cleared(rule, key))
             if judged or not each.told:
                 del held[key]
         return clear
@@ -167,21 +176,39 @@ class RuleBook:
     def snapshot(self) -> dict[str, Any]:
         """What is held, as plain data."""
         held = [
-            [rule.name, rule.dimension, key, each.since_ms, each.told]
+            [*_plain(_cleared(rule, key)), each.since_ms, each.told]
             for rule in self._rules.values()
             for key, each in self._held[rule.name].items()
         ]
-        return {"held": held, "orphans": [[name, *place] for name, place in self._orphans]}
+        return {"held": held, "orphans": [_plain(orphan) for orphan in self._orphans]}
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take up what another life held; what was told by rules that are gone will be cleared."""
-        self._orphans = [(name, Place(dimension, key)) for name, dimension, key in snapshot["orphans"]]
-        for name, dimension, key, since_ms, told in snapshot["held"]:
-            rule = self._rules.get(name)
-            if rule is not None and rule.dimension == dimension:
-                self._held[name][key] = _Held(since_ms, told)
+        self._orphans = [_from_plain(*orphan) for orphan in snapshot["orphans"]]
+        for *plain, since_ms, told in snapshot["held"]:
+            held = _from_plain(*plain)
+            rule, key = self._rules.get(held.rule), held.place.key
+            if rule is not None and rule.covers(key) and _cleared(rule, key) == held:
+                self._held[rule.name][key] = _Held(since_ms, told)
             elif told:
-                self._orphans.append((name, Place(dimension, key)))
+                self._orphans.append(held)
+
+
+def _cleared(rule: Rule, key: str) -> Cleared:
+    return Cleared(rule.name, Place(rule.dimension, key), _step(rule))
+
+
+def _step(rule: Rule) -> Step | None:
+    upstream, downstream = rule.subject.from_node, rule.subject.to_node
+    return Step(upstream, downstream) if upstream is not None and downstream is not None else None
+
+
+def _plain(cleared: Cleared) -> list[Any]:
+    return [cleared.rule, *cleared.place, None if cleared.step is None else [*cleared.step]]
+
+
+def _from_plain(rule: str, dimension: str, key: str, step: Sequence[str] | None) -> Cleared:
+    return Cleared(rule, Place(dimension, key), None if step is None else Step(*step))
 
 
 def _busiest_first(verdicts: Verdicts, chosen: Bools) -> list[int]:
@@ -198,7 +225,7 @@ def _finding(rule: Rule, verdicts: Verdicts, number: int, key: str, since_ms: in
     return Finding(
         kind=Kind.RULE,
         scope=(Place(rule.dimension, key),),
-        step=Step(subject.from_node, subject.to_node) if subject.from_node and subject.to_node else None,
+        step=_step(rule),
         since_ms=since_ms,
         at_ms=at_ms,
         observed=observed,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from alerts.model import Severity
+from streams.funnel import RESERVED_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     F64 = NDArray[np.float64]
     Bools = NDArray[np.bool_]
+    Numbers = NDArray[np.intp]
 
 
 class Comparison(StrEnum):
@@ -54,7 +56,7 @@ class Subject(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """Counts of every key of a dimension in one window, by key number, each of shape (n,).
+    """Counts of every key of a dimension in one window, by key number, each of shape (keys,).
 
     ``entries``: upstream count of a conversion; the node's own count of traffic; paid orders of
     revenue. ``reached``: downstream count, the node's own count, or minor units. NaN where it is
@@ -69,15 +71,19 @@ class Measures(Protocol):
     """The windows as they stand at the end of a bucket."""
 
     def names(self, dimension: str) -> Sequence[str]:
-        """The keys of a dimension by number; not longer than the counts of it."""
+        """The keys of a dimension by number; they only grow."""
         ...
 
-    def counts(
-        self, subject: Subject, dimension: str, window: str, compared: Comparison | None
-    ) -> Counts | None:
-        """Counts of the window that ends now, or of what it is compared with; None if there are none.
+    def counts(self, subject: Subject, dimension: str, window: str) -> Counts | None:
+        """Counts in the window that ends now; None if there is no such window."""
+        ...
 
-        Against ``EXPECTED``, ``reached`` is what should have been reached in the window; entries are
+    def compared(
+        self, subject: Subject, dimension: str, window: str, with_: Comparison, numbers: Numbers
+    ) -> Counts | None:
+        """Counts of what the window is compared with, at least of the keys with these numbers; None if unknown.
+
+        With ``EXPECTED``, ``reached`` is what should have been reached in the window; entries are
         those of now for a conversion, the expected count or orders for an amount.
         """
         ...
@@ -117,6 +123,10 @@ class Rule:
     promotion: str | None = None
     phases: frozenset[str] = frozenset()
 
+    def covers(self, key: str) -> bool:
+        """Whether it is about this key; one without keys is not about what has none, or is summed up."""
+        return key in self.keys if self.keys else key not in RESERVED_KEYS
+
     def applies(self, active: Collection[tuple[str, str]]) -> bool:
         """Whether it is looked at while these (promotion, phase) are active."""
         if self.promotion is None and not self.phases:
@@ -143,7 +153,7 @@ def rule_from(plain: Mapping[str, Any]) -> Rule:
 
 
 class Verdicts(NamedTuple):
-    """What a rule says of each key of its dimension, by key number, each of shape (n,).
+    """What a rule says of each key of its dimension, by key number, each of shape (keys,).
 
     ``judged``: stands on enough to be judged; ``beyond``: judged, and beyond the line; ``expected``: what
     would be reached on the comparison, or on an absolute line.
@@ -155,17 +165,31 @@ class Verdicts(NamedTuple):
     expected: F64
 
 
-def judge(rule: Rule, measures: Measures) -> Verdicts | None:
-    """A rule at the end of one bucket, without its hold; None where nothing is counted."""
-    now = measures.counts(rule.subject, rule.dimension, rule.window, None)
+def judge(rule: Rule, measures: Measures, chosen: Bools) -> Verdicts | None:
+    """A rule at the end of one bucket, without its hold; None where nothing is counted.
+
+    Args:
+        rule: the rule.
+        measures: the windows that end there.
+        chosen: by key number, the keys that matter; of others nothing is asked that takes time.
+    """
+    now = measures.counts(rule.subject, rule.dimension, rule.window)
     if now is None:
         return None
     if rule.relative_to is None:
         return _beyond(rule, now, _on_the_line(rule, now), 1.0, now.entries)
-    then = measures.counts(rule.subject, rule.dimension, rule.window, rule.relative_to)
+    numbers = np.flatnonzero(chosen & _busy(rule, now))
+    then = measures.compared(rule.subject, rule.dimension, rule.window, rule.relative_to, numbers)
     if then is None:
         return None
     return _beyond(rule, now, _as_compared(rule, now, then), rule.line, then.entries)
+
+
+def _busy(rule: Rule, now: Counts) -> Bools:
+    """Where a comparison can matter: an amount that fell is looked for where now is nothing, too."""
+    if rule.subject.is_conversion or rule.above:
+        return now.entries >= rule.minimum
+    return np.ones(len(now.entries), dtype=np.bool_)
 
 
 def _on_the_line(rule: Rule, now: Counts) -> F64:

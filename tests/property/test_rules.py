@@ -64,9 +64,9 @@ def test_nothing_stands_on_too_little(buckets: list[Bucket]) -> None:
     open_now: set[tuple[str, str]] = set()
     for number, bucket in enumerate(buckets):
         outcome = book.evaluate(10 * number, measures(bucket), bucket.active)
-        for name, place in outcome.clear:
-            assert (name, place.key) in open_now
-            open_now.remove((name, place.key))
+        for cleared in outcome.clear:
+            assert (cleared.rule, cleared.place.key) in open_now
+            open_now.remove((cleared.rule, cleared.place.key))
         for finding in outcome.findings:
             assert finding.step is None or finding.entries >= 100
             assert finding.expected > 0

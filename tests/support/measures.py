@@ -12,6 +12,8 @@ from alerts.rules import Comparison, Counts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from alerts.rules import Subject
 
     Row = tuple[float, float]
@@ -29,12 +31,24 @@ class FixedMeasures:
         """The keys."""
         return list(self.now)
 
-    def counts(
-        self, subject: Subject, dimension: str, window: str, compared: Comparison | None
+    def counts(self, subject: Subject, dimension: str, window: str) -> Counts | None:
+        """The counts of now."""
+        return None if self.missing else self._columns(self.now)
+
+    def compared(
+        self,
+        subject: Subject,
+        dimension: str,
+        window: str,
+        with_: Comparison,
+        numbers: NDArray[np.intp],
     ) -> Counts | None:
-        """The counts, NaN for a key that a comparison does not know."""
-        if self.missing or (compared is not None and compared not in self.then):
+        """Those that are asked for; NaN for all others, and for a key that was not there."""
+        if with_ not in self.then:
             return None
-        known = self.now if compared is None else self.then[compared]
+        asked = {list(self.now)[number] for number in numbers}
+        return self._columns({key: row for key, row in self.then[with_].items() if key in asked})
+
+    def _columns(self, known: Mapping[str, Row]) -> Counts:
         rows = np.array([known.get(key, (np.nan, np.nan)) for key in self.now]).reshape(-1, 2)
         return Counts(rows[:, 0], rows[:, 1])

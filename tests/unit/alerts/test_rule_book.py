@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from alerts import rule_book
 from alerts.model import EVERYWHERE, Kind, Place, Severity, Step
-from alerts.rule_book import RuleBook
+from alerts.rule_book import Cleared, RuleBook
 from alerts.rules import Comparison, Rule, Subject
 from tests.support.measures import FixedMeasures
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from alerts.rule_book import Outcome
 
 SHARE = Subject("click", "paid")
+STEP = Step("click", "paid")
 HELD = Rule("r", SHARE, 0.1, dimension="slot", hold_ms=20)
 BAD, GOOD, THIN = (200.0, 0.0), (200.0, 40.0), (5.0, 0.0)
 
@@ -51,7 +53,17 @@ def test_a_break_in_between_begins_anew() -> None:
 def test_what_was_told_is_taken_back_once_it_is_seen_to_be_over() -> None:
     """Not while it cannot be judged; and once, not at every bucket."""
     outcomes = run(RuleBook([HELD]), [BAD, BAD, BAD, THIN, THIN, GOOD, GOOD])
-    assert [outcome.clear for outcome in outcomes] == [*[()] * 5, (("r", Place("slot", "a")),), ()]
+    assert [outcome.clear for outcome in outcomes] == [
+        *[()] * 5,
+        (Cleared("r", Place("slot", "a"), STEP),),
+        (),
+    ]
+
+
+def test_what_was_told_must_hold_again_after_a_time_that_is_not_known() -> None:
+    """It is told anew, since when it was crossed anew."""
+    outcomes = run(RuleBook([HELD]), [BAD, BAD, BAD, THIN, BAD, BAD, BAD])
+    assert [told(outcome) for outcome in outcomes[3:]] == [[], [], [], [("a", 40)]]
 
 
 def test_a_window_that_is_missing_takes_nothing_back() -> None:
@@ -114,7 +126,7 @@ def test_a_promotion_that_ends_takes_its_findings_back() -> None:
     assert told(book.evaluate(0, rows)) == []
     assert told(book.evaluate(10, rows, [("D11", "open")])) == [("a", 10)]
     over = book.evaluate(20, rows)
-    assert (over.findings, over.clear) == ((), (("r", Place("slot", "a")),))
+    assert (over.findings, over.clear) == ((), (Cleared("r", Place("slot", "a"), STEP),))
 
 
 def test_other_rules_take_back_what_is_not_theirs() -> None:
@@ -124,19 +136,30 @@ def test_other_rules_take_back_what_is_not_theirs() -> None:
     run(book, [BAD, BAD])
     book.replace([HELD])
     outcome = book.evaluate(20, FixedMeasures({"a": BAD}))
-    assert (told(outcome), outcome.clear) == ([("a", 0)], (("s", Place("slot", "a")),))
+    assert (told(outcome), outcome.clear) == ([("a", 0)], (Cleared("s", Place("slot", "a"), STEP),))
     book.replace([Rule("r", SHARE, 0.2, dimension="slot", hold_ms=20)])
     outcome = book.evaluate(30, FixedMeasures({"a": BAD}))
-    assert (told(outcome), outcome.clear) == ([], (("r", Place("slot", "a")),))
+    assert (told(outcome), outcome.clear) == ([], (Cleared("r", Place("slot", "a"), STEP),))
+
+
+def test_what_is_to_be_taken_back_survives_a_restart() -> None:
+    """Between a reload and the end of the next bucket."""
+    book, heir = RuleBook([HELD]), RuleBook()
+    run(book, [BAD, BAD, BAD])
+    book.replace([])
+    heir.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(book.snapshot())))
+    assert heir.evaluate(30, FixedMeasures({"a": BAD})).clear == (Cleared("r", Place("slot", "a"), STEP),)
 
 
 def test_a_snapshot_of_other_rules_is_taken_as_far_as_it_goes() -> None:
-    """What was told by a rule that is there no more, or is about another dimension, is taken back."""
-    book = RuleBook([HELD, Rule("s", SHARE, 0.1, dimension="slot")])
+    """What was told by a rule that is gone, or is about another dimension or other keys, is taken back."""
+    others = [Rule(name, SHARE, 0.1, dimension="slot") for name in "stu"]
+    book = RuleBook([HELD, *others])
     run(book, [BAD, BAD, BAD])
     plain = msgspec.msgpack.decode(msgspec.msgpack.encode(book.snapshot()))
-    heir = RuleBook([HELD, Rule("s", SHARE, 0.1, dimension="sku")])
+    sku, named = Rule("s", SHARE, 0.1, dimension="sku"), replace(others[1], keys=frozenset({"b"}))
+    heir = RuleBook([HELD, sku, named])
     heir.restore(plain)
     outcome = heir.evaluate(30, FixedMeasures({"a": BAD}))
-    assert outcome.clear == (("s", Place("slot", "a")),)
+    assert outcome.clear == tuple(Cleared(name, Place("slot", "a"), STEP) for name in "stu")
     assert told(outcome) == [("a", 0), ("a", 30)]

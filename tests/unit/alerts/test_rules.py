@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from alerts.rules import Comparison, Rule, Subject, judge
@@ -16,13 +17,14 @@ CONVERSION = Subject("click", "paid")
 TRAFFIC = Subject(None, "click")
 REVENUE = Subject(None, None, "CNY")
 NAN = float("nan")
+ONE = np.ones(1, dtype=np.bool_)
 
 
 def side(subject: Subject, line: float, now: Row, then: Row | None = None, **rule: Any) -> str:
     """``beyond``, ``within`` or ``unknown``: what is said of one key."""
     compared = None if then is None else Comparison.YESTERDAY
     measures = FixedMeasures({"a": now}, {} if then is None else {Comparison.YESTERDAY: {"a": then}})
-    verdicts = judge(Rule("r", subject, line, relative_to=compared, **rule), measures)
+    verdicts = judge(Rule("r", subject, line, relative_to=compared, **rule), measures, ONE)
     if verdicts is None or not verdicts.judged[0]:
         assert verdicts is None or not verdicts.beyond[0]
         return "unknown"
@@ -96,9 +98,9 @@ def test_a_fixed_line_on_an_amount_is_its_own_minimum() -> None:
 
 def test_without_counts_nothing_is_said() -> None:
     """A window that is not there yet, or a comparison that is not."""
-    assert judge(Rule("r", CONVERSION, 0.1), FixedMeasures({"a": (200, 0)}, missing=True)) is None
+    assert judge(Rule("r", CONVERSION, 0.1), FixedMeasures({"a": (200, 0)}, missing=True), ONE) is None
     rule = Rule("r", CONVERSION, 0.1, relative_to=Comparison.LAST_WEEK)
-    assert judge(rule, FixedMeasures({"a": (200, 0)})) is None
+    assert judge(rule, FixedMeasures({"a": (200, 0)}), ONE) is None
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,13 @@ def test_a_tree_written_out_is_the_same_tree(tmp_path: Path) -> None:
         ),
         (f"{DAY}, phases: {{open: {{until: start30m}}}}", "phases.open.until: must be a time, or start"),
         (f"{DAY}, phases: {{open: {{until: 90}}}}", "phases.open.until: must be text"),
+        (f"{DAY}, phases: {{open: {{until: '90'}}}}", "phases.open.until: must be a time, or start"),
+        (f"{DAY}, phases: {{open: {{until: 1hh}}}}", "phases.open.until: must be a time, or start"),
+        (f"{DAY}, phases: {{warmup: {{from: -101d}}}}", "phases.warmup.from: must be a time, or start"),
+        (
+            "name: a, time_zone: Europe/Berlin, start: 2026-03-28, end: 2026-03-30, phases: {open: {from: 2026-03-29 02:30}}",
+            "phases.open.from: is a time that the clocks of Europe/Berlin skip",
+        ),
         (
             f"{DAY}, phases: {{open: {{until: 2026-11-31}}}}",
             "phases.open.until: must be a day of the calendar",

@@ -83,7 +83,14 @@ def test_of_several_promotions_the_closest_look_counts() -> None:
     """Most sensitive, least tolerant, most severe; a tolerance that nobody sets stays open."""
     loose = Strictness(sensitivity=0.5, severity_shift=1)
     close = Strictness(sensitivity=2.0, tolerance=0.2, severity_shift=-1)
-    calendar = Calendar([promotion("a", 0, 10, strictness=loose), promotion("b", 0, 5, strictness=close)])
+    third = Strictness(tolerance=0.3)
+    calendar = Calendar(
+        [
+            promotion("a", 0, 10, strictness=loose),
+            promotion("b", 0, 5, strictness=close),
+            promotion("c", 0, 5, strictness=third),
+        ]
+    )
     assert calendar.strictness(4, "all", "all") == Strictness(2.0, 0.2, 1)
     assert calendar.strictness(5, "all", "all") == loose
 
