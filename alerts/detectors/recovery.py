@@ -1,15 +1,15 @@
 """The mirror test: is what fired over, or has it got worse?
 
 From the moment an incident fires, its counts are held against the ratio it fired at. ``BACK`` needs two
-things, both since the estimated turn: evidence against "still as when it fired" as large as the evidence
-that made it fire, and 19 to 1 odds against "stuck half way" (else a dead slot that comes back to a third
-would be called healthy after four orders). ``WORSE`` needs the same evidence for a ratio further out;
-the test then goes on from the new ratio.
+things: evidence against "still as when it fired" as large as the evidence that made it fire, and
+``HALF_WAY`` nats against "stuck half way" (else a dead slot that comes back to a third would be called
+healthy after four orders). ``WORSE`` needs the same evidence for a ratio further out; the test then goes
+on from the new ratio. Each is a CUSUM of its own, so orders that come back slowly, as they lag clicks,
+count against none of them for long.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from alerts.detectors.components import MIN_RATIO
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-HALF_WAY_ODDS = math.log(19)
+HALF_WAY = 9.0  # nats
 WORSE_FACTOR = 0.6  # of a drop's ratio; a surge's is divided by it
 MAX_RATIO = 50.0  # something where almost nothing was expected: any larger ratio tests alike
 
@@ -58,11 +58,6 @@ class Turn:
             return 0.0
         return max(0.0, self._law().rate * self.height + self._law().offset)
 
-    def odds(self, ratio: float, dispersion: float) -> float:
-        """Log likelihood of the new ratio over ``ratio``, since the sum left zero."""
-        gained = self.observed * math.log(self.new / ratio) - self.expected * (self.new - ratio)
-        return gained / dispersion
-
     def _law(self) -> Law:
         slope = reference(self.new, self.old)
         law = surge_law if self.new > self.old else drop_law
@@ -91,14 +86,15 @@ class Recovery:
             self.ratio = max(min(ratio, MAX_RATIO), 1 + 1.5 * self._tolerance)
             worse = self.ratio / WORSE_FACTOR
         self._back = Turn(self.ratio, 1.0)
+        self._beyond = Turn((self.ratio + self._edge) / 2, 1.0)
         self._worse = Turn(self.ratio, worse)
 
     def update(self, observed: float, expected: float, dispersion: float = 1.0) -> Standing:
         """Take one bucket that was judged; after ``BACK`` the test is over."""
         spread = max(dispersion, 1.0)
-        self._back.update(observed, expected, spread)
-        self._worse.update(observed, expected, spread)
-        if self._is_back(spread):
+        for turn in self._turns.values():
+            turn.update(observed, expected, spread)
+        if self._is_back:
             return Standing.BACK
         if self._worse.evidence() >= self.threshold and self._can_worsen:
             self._start(self._worse.observed / self._worse.expected)
@@ -114,11 +110,14 @@ class Recovery:
     def _can_worsen(self) -> bool:
         return MIN_RATIO / WORSE_FACTOR < self.ratio < MAX_RATIO * WORSE_FACTOR
 
-    def _is_back(self, dispersion: float) -> bool:
-        half_way = (self.ratio + self._edge) / 2
-        return (
-            self._back.evidence() >= self.threshold and self._back.odds(half_way, dispersion) >= HALF_WAY_ODDS
-        )
+    @property
+    def _is_back(self) -> bool:
+        least = min(HALF_WAY, self.threshold)
+        return self._back.evidence() >= self.threshold and self._beyond.evidence() >= least
+
+    @property
+    def _turns(self) -> dict[str, Turn]:
+        return {"back": self._back, "beyond": self._beyond, "worse": self._worse}
 
     @property
     def _edge(self) -> float:
@@ -126,16 +125,13 @@ class Recovery:
 
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data."""
-        turns = {
-            name: [turn.height, turn.observed, turn.expected]
-            for name, turn in (("back", self._back), ("worse", self._worse))
-        }
+        turns = {name: [turn.height, turn.observed, turn.expected] for name, turn in self._turns.items()}
         return {"ratio": self.ratio, "threshold": self.threshold, "tolerance": self._tolerance, **turns}
 
     @classmethod
     def restored(cls, state: Mapping[str, Any]) -> Recovery:
         """The test that ``snapshot`` was taken of."""
         test = cls(state["ratio"], state["threshold"], state["tolerance"])
-        for turn, name in ((test._back, "back"), (test._worse, "worse")):
+        for name, turn in test._turns.items():
             turn.height, turn.observed, turn.expected = state[name]
         return test
