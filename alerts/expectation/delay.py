@@ -89,6 +89,11 @@ class DelayLaws:
         """Arrivals per entry of the total at present, of those whose journey is seen."""
         return float(self._masses[1][:, step].sum())
 
+    def known(self, step: int, *, long: bool) -> float:
+        """Arrivals that the long memory's law, or that of the present, was learnt from."""
+        whole, recent = (float(arrived[:, step].sum()) for arrived in self._arrived)
+        return whole if long else min(whole, recent + _LONG_PRIOR)
+
     def at_risk(self, entered: F64) -> F64:
         """Of the total's entries by age, shape (181, steps): how many may arrive now after each delay.
 

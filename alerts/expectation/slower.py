@@ -68,10 +68,16 @@ class Plausible(NamedTuple):
 
 
 class Stretched:
-    """A law, and what it were at each of ``FACTORS``."""
+    """A law from before, and what it were at each of ``FACTORS``.
 
-    def __init__(self, law: Law) -> None:
-        self.law = law
+    Args:
+        law: of all who arrive.
+        conversion: arrivals per entry.
+        known: arrivals that it was learnt from.
+    """
+
+    def __init__(self, law: Law, conversion: float, known: float) -> None:
+        self.law, self.conversion, self.known = law, conversion, known
         laws = [lags.scaled(law, float(factor)) for factor in FACTORS]
         seconds = np.stack([each.seconds for each in laws])
         self.beyond = np.array([each.beyond for each in laws])
@@ -115,18 +121,17 @@ class Journeys:
         self._newest = state["newest"]
 
 
-def plausible(arrived: F64, risk: F64, of: Stretched, conversion: float) -> Plausible:
+def plausible(arrived: F64, risk: F64, of: Stretched) -> Plausible:
     """Which factors may explain what was seen, best without a change of conversion.
 
     Args:
         arrived: by delay, shape (18,).
         risk: likewise.
         of: the law from before.
-        conversion: arrivals per entry from before.
     """
-    rates = _rates(risk, of, conversion)
-    free = _likelihood(arrived, rates, _best_rate(arrived, rates))
-    same = _likelihood(arrived, rates, np.clip(_best_rate(arrived, rates), *_SAME_RATE))
+    rates, best, weight = _compared(arrived, risk, of)
+    free = weight * _likelihood(arrived, rates, best)
+    same = weight * _likelihood(arrived, rates, np.clip(best, *_SAME_RATE))
     enough = free.max() - _PLAUSIBLE
     score = same if (same >= enough).any() else free
     places = np.flatnonzero(score >= enough)
@@ -134,23 +139,24 @@ def plausible(arrived: F64, risk: F64, of: Stretched, conversion: float) -> Plau
     return Plausible(likeliest, min(int(places[0]), likeliest), max(int(places[-1]), likeliest))
 
 
-def evidence(arrived: F64, risk: F64, of: Stretched, conversion: float) -> tuple[float, float]:
+def evidence(arrived: F64, risk: F64, of: Stretched) -> tuple[float, float]:
     """Factor above one that explains best what was seen, and its evidence against fewer or more."""
-    rates = _rates(risk, of, conversion)
-    best = _best_rate(arrived, rates)
+    rates, best, weight = _compared(arrived, risk, of)
     slower = _likelihood(arrived, rates, np.clip(best, *_SAME_RATE))[UNCHANGED + 1 :]
     unchanged = _likelihood(arrived, rates, best)[UNCHANGED]
     place = int(slower.argmax())
-    return float(FACTORS[UNCHANGED + 1 + place]), float(slower[place] - unchanged)
+    return float(FACTORS[UNCHANGED + 1 + place]), weight * float(slower[place] - unchanged)
 
 
-def _rates(risk: F64, of: Stretched, conversion: float) -> F64:
-    """Expected arrivals by factor and delay, shape (factors, 18)."""
-    return risk * of.masses * conversion
+def _compared(arrived: F64, risk: F64, of: Stretched) -> tuple[F64, F64, float]:
+    """Expected arrivals by factor and delay, shape (factors, 18); the likeliest rate by factor; a weight.
 
-
-def _best_rate(arrived: F64, rates: F64) -> F64:
-    return np.asarray(arrived.sum() / np.maximum(rates.sum(axis=1), _TINY), dtype=np.float64)
+    The old law is an estimate as well: the weight makes of a likelihood against a known law one of two
+    samples, near enough.
+    """
+    rates = risk * of.masses * of.conversion
+    best = np.asarray(arrived.sum() / np.maximum(rates.sum(axis=1), _TINY), dtype=np.float64)
+    return rates, best, of.known / max(of.known + float(arrived.sum()), _TINY)
 
 
 def _likelihood(arrived: F64, rates: F64, rate: F64) -> F64:
