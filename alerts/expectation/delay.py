@@ -110,10 +110,12 @@ class DelayLaws:
             beyond: at risk of the leaks, shape (leaks, steps).
             frozen: steps of which nothing is learnt, shape (steps,).
         """
-        kept = np.where(frozen, 1.0, self._kept[:, None, None])
-        self._arrived = self._arrived * kept + np.where(frozen, 0.0, arrived[:-1])
-        self._risk = self._risk * kept + np.where(frozen, 0.0, at_risk)
-        self._tail.learn(arrived[-1], beyond, frozen)
+        # Who entered before the first bucket was at risk as well, and nobody knows of him.
+        unknown = frozen | (self._learnt < lags.MATURE)[:, None]
+        kept = np.where(unknown, 1.0, self._kept[:, None, None])
+        self._arrived = self._arrived * kept + np.where(unknown, 0.0, arrived[:-1])
+        self._risk = self._risk * kept + np.where(unknown, 0.0, at_risk)
+        self._tail.learn(arrived[-1], beyond, frozen | (self._learnt < lags.TAPS))
         self._learnt += 1
         if self.refreshed:
             self._refresh()

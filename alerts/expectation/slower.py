@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from alerts.expectation import lags
-from alerts.expectation.lags import BUCKET_S, EDGES_S, WITHIN, Law
+from alerts.expectation.lags import EDGES_S, MATURE, WITHIN, Law
 from alerts.expectation.packing import pack, unpack
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ _SAME_RATE: Final = (0.85, 1.15)
 _PLAUSIBLE: Final = 4.0
 # Logarithm of factors, before anything is seen: nearly always nothing changes.
 _PRIOR_SD: Final = 0.5
-# Buckets after entry at which all delays of a bin are over.
-_MATURE: Final = -(-np.array(EDGES_S[1:]) // BUCKET_S)
 _TINY: Final = 1e-12
 
 
@@ -89,15 +87,15 @@ class Journeys:
     """Arrivals of the total by delay, and who was at risk of them, of the last seventy minutes."""
 
     def __init__(self, steps: int) -> None:
-        self._arrived = np.zeros((KEPT_BUCKETS, WITHIN, steps))
-        self._risk = np.zeros((KEPT_BUCKETS, WITHIN, steps))
+        # Arrived and at risk, summed up from the beginning.
+        self._sums = np.zeros((2, KEPT_BUCKETS, WITHIN, steps))
         self._newest = 0
 
     def push(self, arrived: F64, at_risk: F64) -> None:
         """A bucket's, each of shape (18, steps)."""
+        before = self._sums[:, self._newest]
         self._newest = (self._newest + 1) % KEPT_BUCKETS
-        self._arrived[self._newest] = arrived
-        self._risk[self._newest] = at_risk
+        self._sums[:, self._newest] = before + np.stack([arrived, at_risk])
 
     def since(self, age: int, step: int) -> tuple[F64, F64]:
         """Arrived and at risk by delay, shape (18,), of who entered in the last ``age`` buckets.
@@ -105,20 +103,18 @@ class Journeys:
         The present bucket is of age 0. Delays that some of them may not have had count from when all
         those still at risk were of them.
         """
-        back = np.arange(min(age + 1, KEPT_BUCKETS))
-        at = (self._newest - back) % KEPT_BUCKETS
-        mature = age - back[:, None] >= _MATURE
-        arrived, risk = self._arrived[at, :, step], self._risk[at, :, step]
-        return (arrived * mature).sum(axis=0), (risk * mature).sum(axis=0)
+        buckets = np.clip(age + 1 - MATURE, 0, KEPT_BUCKETS - 1)
+        before = self._sums[:, (self._newest - buckets) % KEPT_BUCKETS, np.arange(WITHIN), step]
+        arrived, risk = self._sums[:, self._newest, :, step] - before
+        return arrived, risk
 
     def snapshot(self) -> dict[str, Any]:
         """Plain data."""
-        return {"arrived": pack(self._arrived), "risk": pack(self._risk), "newest": self._newest}
+        return {"sums": pack(self._sums), "newest": self._newest}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a snapshot."""
-        self._arrived, self._risk = unpack(state["arrived"]), unpack(state["risk"])
-        self._newest = state["newest"]
+        self._sums, self._newest = unpack(state["sums"]), state["newest"]
 
 
 def plausible(arrived: F64, risk: F64, of: Stretched) -> Plausible:

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 from alerts.expectation.dispersion import BOUNDS, Dispersion
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 ROWS = 40
 LEVEL_OF = np.array([0] * 4 + [1] * (ROWS - 4))
 
 
-def learnt(counts: object, expected: float, buckets: int = 1_800, *, frozen: bool = False) -> Dispersion:
+def learnt(
+    counts: Callable[[np.random.Generator, int], np.ndarray],
+    expected: float,
+    buckets: int = 1_800,
+    *,
+    frozen: bool = False,
+) -> Dispersion:
     """After buckets whose counts ``counts`` draws, given generator and shape."""
     dispersion = Dispersion(2, 1, kept=0.9999)
     dispersion.resize(LEVEL_OF)
     rng = np.random.default_rng(4)
     for bucket in range(buckets):
-        drawn = counts(rng, bucket)  # type: ignore[operator]  # any of the drawings below
+        drawn = counts(rng, bucket)
         mask = np.full((ROWS, 1), frozen)
         dispersion.learn(drawn.astype(float), np.full((ROWS, 1), expected), mask)
     return dispersion

@@ -50,7 +50,8 @@ def minutes(factor: float, slowed: float = 1.0, converting: float = 1.0, seed: i
             sums += np.stack([second.reached[:, 1], expected.mean[:, 1], expected.drop[:, 1], scatter])
             if at % 6 == 5:
                 deviation = np.sqrt(sums[3] + (sums[1] * expected.uncertainty[:, 1]) ** 2)
-                found.append(Minute(*sums[:3].copy(), deviation, expected.slower))
+                reached, mean, drop = sums[:3].copy()
+                found.append(Minute(reached, mean, drop, deviation, expected.slower))
         of.learn(second.reached, np.zeros((3, 2), dtype=bool))
     return found
 

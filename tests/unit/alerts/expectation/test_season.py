@@ -15,7 +15,7 @@ TEN_MINUTES_MS = 600_000
 
 def daily(at_ms: int) -> float:
     """15 % more at six, 15 % less at eighteen o'clock."""
-    return 1.0 + 0.15 * np.sin(2 * np.pi * at_ms / DAY_MS)
+    return float(1.0 + 0.15 * np.sin(2 * np.pi * at_ms / DAY_MS))
 
 
 def learnt(days: float, orders: float = 200.0, wander: float = 0.0) -> Season:

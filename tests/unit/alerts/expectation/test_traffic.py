@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
@@ -9,14 +11,17 @@ from alerts.expectation.settings import DAY_MS, ExpectationSettings
 from alerts.expectation.traffic import Traffic
 from streams.closed import BUCKET_MS
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def learnt(rate: object, buckets: int, every: int = 1) -> Traffic:
+
+def learnt(rate: Callable[[int], float], buckets: int, every: int = 1) -> Traffic:
     """After buckets of the total and one key with a tenth of it; a step each."""
     traffic = Traffic(1, ExpectationSettings())
     traffic.resize(2)
     rng = np.random.default_rng(6)
     for bucket in range(0, buckets, every):
-        mean = rate(bucket * BUCKET_MS)  # type: ignore[operator]  # a rate by time
+        mean = rate(bucket * BUCKET_MS)
         counts = rng.poisson([[mean], [0.1 * mean]]).astype(float)
         traffic.learn(bucket * BUCKET_MS, counts, 0, np.zeros((2, 1), dtype=bool))
     return traffic
@@ -31,7 +36,10 @@ def test_steady_traffic() -> None:
 
 def test_day_and_night_are_expected() -> None:
     """After two weeks, a morning's rise is expected before it comes."""
-    swing = lambda at_ms: 300.0 * (1 + 0.6 * np.sin(2 * np.pi * at_ms / DAY_MS))  # noqa: E731 - a rate
+
+    def swing(at_ms: int) -> float:
+        return float(300.0 * (1 + 0.6 * np.sin(2 * np.pi * at_ms / DAY_MS)))
+
     traffic = learnt(swing, 14 * 8_640, every=6)
     ahead_ms = 14 * DAY_MS + 3 * 3_600_000
     assert traffic.expected(ahead_ms).mean[0, 0] == pytest.approx(swing(ahead_ms), rel=0.15)
