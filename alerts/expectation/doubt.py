@@ -131,13 +131,14 @@ class Doubt:
             at_risk: of ``DelayLaws.at_risk``, shape (18, steps).
         """
         self._now = number
-        self._journeys.push(arrived[:-1], at_risk)
         jumps = self._jumps.push(entered)
         for step in range(self._laws.steps):
             self._end(step)
             if jumps[step]:
                 self._jump(step)
             self._look(step)
+        # Only now: what arrived in a bucket must not say what is expected of it.
+        self._journeys.push(arrived[:-1], at_risk)
         if self._laws.refreshed:
             self._taps = None
 
@@ -219,7 +220,7 @@ class Doubt:
 
     def _weigh(self, step: int) -> None:
         age = self._now - int(self._since[step])
-        arrived, risk = self._journeys.since(age, step)
+        arrived, risk = self._journeys.since(age - 1, step)
         self._plausible[step] = slower.plausible(arrived, risk, self._reference.stretched(step))
 
     def _tell(self, step: int, ages: list[int] | tuple[int, ...]) -> None:
@@ -227,7 +228,7 @@ class Doubt:
         self._slower.pop(step, None)
         best = _TOLD
         for age in ages:
-            factor, evidence = slower.evidence(*self._journeys.since(age, step), stretched)
+            factor, evidence = slower.evidence(*self._journeys.since(age - 1, step), stretched)
             if evidence > best:
                 best = evidence
                 before_s = lags.quantile_s(stretched.law, 0.5)

@@ -72,13 +72,15 @@ def test_first_it_learns() -> None:
 
 
 def test_what_a_bucket_brought_is_not_expected_of_it() -> None:
-    """Expectations of a bucket are the same whatever is reached in it."""
+    """Expectations of a bucket are the same whatever is reached in it, while its law is in doubt too."""
     seconds = shop(100)
     one, two = expectation(), expectation()
     run(one, seconds[:99])
-    run(two, [*seconds[:98], seconds[98]._replace(reached=seconds[98].reached)])
+    run(two, seconds[:99])
     last = seconds[99]
-    assert same(one.observe(last.entered, last.lags, 990_000), two.observe(last.entered, last.lags, 990_000))
+    found = one.observe(last.entered, last.lags, 99 * BUCKET_MS)
+    assert found.in_doubt.all()
+    assert same(found, two.observe(last.entered, 0.0 * last.lags + 50.0, 99 * BUCKET_MS))
 
 
 def test_frozen_series_expect_what_they_did() -> None:
