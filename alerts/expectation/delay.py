@@ -89,6 +89,11 @@ class DelayLaws:
         """Arrivals per entry of the total at present, of those whose journey is seen."""
         return float(self._masses[1][:, step].sum())
 
+    def known(self, step: int, *, long: bool) -> float:
+        """Arrivals that the long memory's law, or that of the present, was learnt from."""
+        whole, recent = (float(arrived[:, step].sum()) for arrived in self._arrived)
+        return whole if long else min(whole, recent + _LONG_PRIOR)
+
     def at_risk(self, entered: F64) -> F64:
         """Of the total's entries by age, shape (181, steps): how many may arrive now after each delay.
 
@@ -105,10 +110,12 @@ class DelayLaws:
             beyond: at risk of the leaks, shape (leaks, steps).
             frozen: steps of which nothing is learnt, shape (steps,).
         """
-        kept = np.where(frozen, 1.0, self._kept[:, None, None])
-        self._arrived = self._arrived * kept + np.where(frozen, 0.0, arrived[:-1])
-        self._risk = self._risk * kept + np.where(frozen, 0.0, at_risk)
-        self._tail.learn(arrived[-1], beyond, frozen)
+        # Who entered before the first bucket was at risk as well, and nobody knows of him.
+        unknown = frozen | (self._learnt < lags.MATURE)[:, None]
+        kept = np.where(unknown, 1.0, self._kept[:, None, None])
+        self._arrived = self._arrived * kept + np.where(unknown, 0.0, arrived[:-1])
+        self._risk = self._risk * kept + np.where(unknown, 0.0, at_risk)
+        self._tail.learn(arrived[-1], beyond, frozen | (self._learnt < lags.TAPS))
         self._learnt += 1
         if self.refreshed:
             self._refresh()

@@ -2,8 +2,9 @@
 
 Two parts per level and step: a factor seen within a minute (duplicates, bursts), and a relative
 variance seen over 15 minutes (conversion that wanders), which matters the more the larger a series is.
-Both from squared residuals, winsorised at three standard deviations, so that an incident that was not
-yet found hardly moves them; both shrunk to *Poisson*.
+Both from squared residuals, winsorised at two standard deviations, so that an incident that was not
+yet found hardly moves them; both are shrunk to what is
+common.
 """
 
 from __future__ import annotations
@@ -24,13 +25,17 @@ if TYPE_CHECKING:
 SHORT: Final = 6
 LONG: Final = 90
 BOUNDS: Final = (1.0, 10.0)
-_WINSOR: Final = 9.0
+_WINSOR: Final = 4.0
 # Mean of a squared standard normal deviate cut off there.
-_CUT_MEAN: Final = 0.9835
+_CUT_MEAN: Final = 0.9205
 # Below so many expected in a block, its residual says more of chance than of scatter.
 _LEAST: Final = 1.0
-# Blocks' worth that the opinion is, that counts are Poisson.
-_OPINION: Final = 30.0
+# The opinion that counts are Poisson and conversion wanders by 2 %, and how many blocks it is worth.
+_OPINION: Final = 12.0
+_WANDERING: Final = 0.02**2
+# A series tells of wandering as far as Poisson scatter does not drown at least so much of it.
+_TELLING: Final = 0.03**2
+_OPINIONS: Final = _OPINION * np.array([[1.0, 1.0], [_WANDERING, 1.0]])[:, :, None, None]
 _TINY: Final = 1e-12
 
 
@@ -88,8 +93,7 @@ class Dispersion:
         self._blocks = (_Block(SHORT, steps), _Block(LONG, steps))
         # Weighted sum of estimates, and of weights: factor, relative variance.
         self._sums = np.zeros((2, 2, levels, steps))
-        self._sums[:, 1] = _OPINION
-        self._sums[0, 0] = _OPINION
+        self._sums += _OPINIONS
         # Counts expected in the last 15 minutes or so.
         self._recent = np.zeros((0, steps))
 
@@ -134,15 +138,13 @@ class Dispersion:
         factor, wandering = self.factor[self._level_of], self.wandering[self._level_of]
         known = np.maximum(expected, _TINY)
         per_mean = np.minimum((counts - expected) ** 2 / known, _WINSOR * (factor + wandering * known))
-        # A series tells of wandering as far as Poisson scatter does not drown it: 2 % is thought of.
-        least = np.maximum(wandering, 0.0004) * known
+        least = np.maximum(wandering, _TELLING) * known
         weight = usable * (least / (factor + least)) ** 2
         return (per_mean / _CUT_MEAN - factor) / known, weight
 
     def _take(self, which: int, buckets: int, values: F64, weights: F64) -> None:
         sums = self._sums[which]
-        opinion = np.array([1.0 if which == 0 else 0.0, 1.0])[:, None, None] * _OPINION
-        sums -= (sums - opinion) * (1.0 - self._kept**buckets)
+        sums -= (sums - _OPINIONS[which]) * (1.0 - self._kept**buckets)
         for level in range(sums.shape[1]):
             mine = self._level_of == level
             sums[0, level] += (values[mine] * weights[mine]).sum(axis=0)

@@ -61,26 +61,33 @@ class _Reference:
     def __init__(self, steps: int) -> None:
         self._masses = np.zeros((lags.BINS, steps))
         self._beyond_s = np.ones(steps)
-        self.conversion = np.zeros(steps)
+        self._conversion = np.zeros(steps)
+        self._known = np.zeros(steps)
         self._stretched: list[Stretched | None] = [None] * steps
 
-    def take(self, step: int, law: Law, conversion: float) -> None:
+    def take(self, step: int, law: Law, conversion: float, known: float) -> None:
         self._masses[:, step], self._beyond_s[step] = lags.bins(law), law.beyond_s
-        self.conversion[step] = conversion
+        self._conversion[step], self._known[step] = conversion, known
         self._stretched[step] = None
+
+    def known(self, step: int) -> bool:
+        return bool(self._known[step])
 
     def stretched(self, step: int) -> Stretched:
         found = self._stretched[step]
         if found is None:
             law = lags.law(self._masses[:, step], float(self._beyond_s[step]))
-            found = self._stretched[step] = Stretched(law)
+            found = Stretched(law, float(self._conversion[step]), float(self._known[step]))
+            self._stretched[step] = found
         return found
 
     def snapshot(self) -> list[Any]:
-        return [pack(array) for array in (self._masses, self._beyond_s, self.conversion)]
+        arrays = (self._masses, self._beyond_s, self._conversion, self._known)
+        return [pack(array) for array in arrays]
 
     def restore(self, state: list[Any]) -> None:
-        self._masses, self._beyond_s, self.conversion = (unpack(packed) for packed in state)
+        arrays = [unpack(packed) for packed in state]
+        self._masses, self._beyond_s, self._conversion, self._known = arrays
         self._stretched = [None] * self._beyond_s.size
 
 
@@ -124,13 +131,14 @@ class Doubt:
             at_risk: of ``DelayLaws.at_risk``, shape (18, steps).
         """
         self._now = number
-        self._journeys.push(arrived[:-1], at_risk)
         jumps = self._jumps.push(entered)
         for step in range(self._laws.steps):
             self._end(step)
             if jumps[step]:
                 self._jump(step)
             self._look(step)
+        # Only now: what arrived in a bucket must not say what is expected of it.
+        self._journeys.push(arrived[:-1], at_risk)
         if self._laws.refreshed:
             self._taps = None
 
@@ -160,7 +168,7 @@ class Doubt:
         if self._since[step] == _CERTAIN or self._now < self._until[step]:
             return
         likeliest, fastest, slowest = self._plausible[step]
-        if not fastest <= UNCHANGED <= slowest:
+        if not fastest - 1 <= UNCHANGED <= slowest + 1:
             if self._now - self._since[step] < _LONGEST:
                 self._until[step] = self._now + _AGAIN
                 return
@@ -179,11 +187,12 @@ class Doubt:
         if again and self._since[step] != _CERTAIN:
             return
         if self._since[step] == _CERTAIN:
-            self._reference.take(step, self._laws.now(step), self._laws.conversion(step))
+            known = self._laws.known(step, long=False)
+            self._reference.take(step, self._laws.now(step), self._laws.conversion(step), known)
         else:
-            factor = float(FACTORS[self._plausible[step].likeliest])
-            law = lags.scaled(self._reference.stretched(step).law, factor)
-            self._reference.take(step, law, float(self._reference.conversion[step]))
+            old = self._reference.stretched(step)
+            law = lags.scaled(old.law, float(FACTORS[self._plausible[step].likeliest]))
+            self._reference.take(step, law, old.conversion, old.known)
         self._begin(step, self._now - MINUTE + 1)
 
     def _begin(self, step: int, since: int) -> None:
@@ -197,7 +206,7 @@ class Doubt:
             self._tell(step, [self._now - int(self._since[step])])
             self._weigh(step)
         elif self._now % MINUTE == 0:
-            if self._now % _FRESH == 0 or not self._reference.conversion[step]:
+            if self._now % _FRESH == 0 or not self._reference.known(step):
                 self._renew(step)
             self._tell(step, _SINCE)
             found = self._slower.get(step)
@@ -206,20 +215,20 @@ class Doubt:
                 self._weigh(step)
 
     def _renew(self, step: int) -> None:
-        self._reference.take(step, self._laws.long(step), self._laws.conversion(step))
+        known = self._laws.known(step, long=True)
+        self._reference.take(step, self._laws.long(step), self._laws.conversion(step), known)
 
     def _weigh(self, step: int) -> None:
         age = self._now - int(self._since[step])
-        arrived, risk = self._journeys.since(age, step)
-        conversion = float(self._reference.conversion[step])
-        self._plausible[step] = slower.plausible(arrived, risk, self._reference.stretched(step), conversion)
+        arrived, risk = self._journeys.since(age - 1, step)
+        self._plausible[step] = slower.plausible(arrived, risk, self._reference.stretched(step))
 
     def _tell(self, step: int, ages: list[int] | tuple[int, ...]) -> None:
-        stretched, conversion = self._reference.stretched(step), float(self._reference.conversion[step])
+        stretched = self._reference.stretched(step)
         self._slower.pop(step, None)
         best = _TOLD
         for age in ages:
-            factor, evidence = slower.evidence(*self._journeys.since(age, step), stretched, conversion)
+            factor, evidence = slower.evidence(*self._journeys.since(age - 1, step), stretched)
             if evidence > best:
                 best = evidence
                 before_s = lags.quantile_s(stretched.law, 0.5)

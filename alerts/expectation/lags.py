@@ -25,6 +25,8 @@ WITHIN: Final = BINS - 1
 SECONDS: Final = EDGES_S[-1]
 BUCKET_S: Final = BUCKET_MS // 1000
 TAPS: Final = SECONDS // BUCKET_S + 1
+# Buckets after entry at which all delays of a bin are over.
+MATURE: Final = -(-np.array(EDGES_S[1:]) // BUCKET_S)
 
 _EDGES = np.array(EDGES_S)
 _WIDTHS = np.diff(_EDGES)

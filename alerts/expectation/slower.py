@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from alerts.expectation import lags
-from alerts.expectation.lags import BUCKET_S, EDGES_S, WITHIN, Law
+from alerts.expectation.lags import EDGES_S, MATURE, WITHIN, Law
 from alerts.expectation.packing import pack, unpack
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ _SAME_RATE: Final = (0.85, 1.15)
 _PLAUSIBLE: Final = 4.0
 # Logarithm of factors, before anything is seen: nearly always nothing changes.
 _PRIOR_SD: Final = 0.5
-# Buckets after entry at which all delays of a bin are over.
-_MATURE: Final = -(-np.array(EDGES_S[1:]) // BUCKET_S)
 _TINY: Final = 1e-12
 
 
@@ -68,10 +66,16 @@ class Plausible(NamedTuple):
 
 
 class Stretched:
-    """A law, and what it were at each of ``FACTORS``."""
+    """A law from before, and what it were at each of ``FACTORS``.
 
-    def __init__(self, law: Law) -> None:
-        self.law = law
+    Args:
+        law: of all who arrive.
+        conversion: arrivals per entry.
+        known: arrivals that it was learnt from.
+    """
+
+    def __init__(self, law: Law, conversion: float, known: float) -> None:
+        self.law, self.conversion, self.known = law, conversion, known
         laws = [lags.scaled(law, float(factor)) for factor in FACTORS]
         seconds = np.stack([each.seconds for each in laws])
         self.beyond = np.array([each.beyond for each in laws])
@@ -83,15 +87,15 @@ class Journeys:
     """Arrivals of the total by delay, and who was at risk of them, of the last seventy minutes."""
 
     def __init__(self, steps: int) -> None:
-        self._arrived = np.zeros((KEPT_BUCKETS, WITHIN, steps))
-        self._risk = np.zeros((KEPT_BUCKETS, WITHIN, steps))
+        # Arrived and at risk, summed up from the beginning.
+        self._sums = np.zeros((2, KEPT_BUCKETS, WITHIN, steps))
         self._newest = 0
 
     def push(self, arrived: F64, at_risk: F64) -> None:
         """A bucket's, each of shape (18, steps)."""
+        before = self._sums[:, self._newest]
         self._newest = (self._newest + 1) % KEPT_BUCKETS
-        self._arrived[self._newest] = arrived
-        self._risk[self._newest] = at_risk
+        self._sums[:, self._newest] = before + np.stack([arrived, at_risk])
 
     def since(self, age: int, step: int) -> tuple[F64, F64]:
         """Arrived and at risk by delay, shape (18,), of who entered in the last ``age`` buckets.
@@ -99,34 +103,31 @@ class Journeys:
         The present bucket is of age 0. Delays that some of them may not have had count from when all
         those still at risk were of them.
         """
-        back = np.arange(min(age + 1, KEPT_BUCKETS))
-        at = (self._newest - back) % KEPT_BUCKETS
-        mature = age - back[:, None] >= _MATURE
-        arrived, risk = self._arrived[at, :, step], self._risk[at, :, step]
-        return (arrived * mature).sum(axis=0), (risk * mature).sum(axis=0)
+        buckets = np.clip(age + 1 - MATURE, 0, KEPT_BUCKETS - 1)
+        before = self._sums[:, (self._newest - buckets) % KEPT_BUCKETS, np.arange(WITHIN), step]
+        arrived, risk = self._sums[:, self._newest, :, step] - before
+        return arrived, risk
 
     def snapshot(self) -> dict[str, Any]:
         """Plain data."""
-        return {"arrived": pack(self._arrived), "risk": pack(self._risk), "newest": self._newest}
+        return {"sums": pack(self._sums), "newest": self._newest}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a snapshot."""
-        self._arrived, self._risk = unpack(state["arrived"]), unpack(state["risk"])
-        self._newest = state["newest"]
+        self._sums, self._newest = unpack(state["sums"]), state["newest"]
 
 
-def plausible(arrived: F64, risk: F64, of: Stretched, conversion: float) -> Plausible:
+def plausible(arrived: F64, risk: F64, of: Stretched) -> Plausible:
     """Which factors may explain what was seen, best without a change of conversion.
 
     Args:
         arrived: by delay, shape (18,).
         risk: likewise.
         of: the law from before.
-        conversion: arrivals per entry from before.
     """
-    rates = _rates(risk, of, conversion)
-    free = _likelihood(arrived, rates, _best_rate(arrived, rates))
-    same = _likelihood(arrived, rates, np.clip(_best_rate(arrived, rates), *_SAME_RATE))
+    rates, best, weight = _compared(arrived, risk, of)
+    free = weight * _likelihood(arrived, rates, best)
+    same = weight * _likelihood(arrived, rates, np.clip(best, *_SAME_RATE))
     enough = free.max() - _PLAUSIBLE
     score = same if (same >= enough).any() else free
     places = np.flatnonzero(score >= enough)
@@ -134,23 +135,24 @@ def plausible(arrived: F64, risk: F64, of: Stretched, conversion: float) -> Plau
     return Plausible(likeliest, min(int(places[0]), likeliest), max(int(places[-1]), likeliest))
 
 
-def evidence(arrived: F64, risk: F64, of: Stretched, conversion: float) -> tuple[float, float]:
+def evidence(arrived: F64, risk: F64, of: Stretched) -> tuple[float, float]:
     """Factor above one that explains best what was seen, and its evidence against fewer or more."""
-    rates = _rates(risk, of, conversion)
-    best = _best_rate(arrived, rates)
+    rates, best, weight = _compared(arrived, risk, of)
     slower = _likelihood(arrived, rates, np.clip(best, *_SAME_RATE))[UNCHANGED + 1 :]
     unchanged = _likelihood(arrived, rates, best)[UNCHANGED]
     place = int(slower.argmax())
-    return float(FACTORS[UNCHANGED + 1 + place]), float(slower[place] - unchanged)
+    return float(FACTORS[UNCHANGED + 1 + place]), weight * float(slower[place] - unchanged)
 
 
-def _rates(risk: F64, of: Stretched, conversion: float) -> F64:
-    """Expected arrivals by factor and delay, shape (factors, 18)."""
-    return risk * of.masses * conversion
+def _compared(arrived: F64, risk: F64, of: Stretched) -> tuple[F64, F64, float]:
+    """Expected arrivals by factor and delay, shape (factors, 18); the likeliest rate by factor; a weight.
 
-
-def _best_rate(arrived: F64, rates: F64) -> F64:
-    return np.asarray(arrived.sum() / np.maximum(rates.sum(axis=1), _TINY), dtype=np.float64)
+    The old law is an estimate as well: the weight makes of a likelihood against a known law one of two
+    samples, near enough.
+    """
+    rates = risk * of.masses * of.conversion
+    best = np.asarray(arrived.sum() / np.maximum(rates.sum(axis=1), _TINY), dtype=np.float64)
+    return rates, best, of.known / max(of.known + float(arrived.sum()), _TINY)
 
 
 def _likelihood(arrived: F64, rates: F64, rate: F64) -> F64:
