@@ -80,11 +80,14 @@ def test_a_proposal_that_explains_nothing_is_no_incident() -> None:
     assert scopes(roots) == [at(sku="sku3")]
 
 
-def test_two_slots_that_together_drag_the_total_are_two() -> None:
-    """The total fits best at first, but two slots account for all of it."""
-    leaves = shop(lambda grid: np.where(np.isin(grid[:, 0], (0, 2)), 0.4, 1.0))
-    roots = fold(findings(leaves), SETTINGS, leaves={PAY: leaves})
-    assert set(scopes(roots)) == {at(slot="slot0"), at(slot="slot2")}
+def test_three_slots_that_together_drag_the_total_are_three() -> None:
+    """The total fits best at first, but three slots account for all of it."""
+    leaves = shop(lambda grid: np.where(grid[:, 0] < 3, 0.6, 1.0))
+    found = findings(leaves)
+    assert max(found, key=lambda one: one.evidence).scope == EVERYWHERE
+    roots = fold(found, SETTINGS, leaves={PAY: leaves})
+    assert set(scopes(roots)) == {at(slot="slot0"), at(slot="slot1"), at(slot="slot2")}
+    assert Reason.DRAGGED in {reason for root in roots for reason in reasons(root).values()}
 
 
 def test_many_parts_of_one_whole_are_one() -> None:
