@@ -231,10 +231,11 @@ def test_two_detectors_on_one_series_are_one() -> None:
 
 
 def test_an_old_incident_elsewhere_is_not_swallowed() -> None:
-    """A slot dead since morning is not a part of the break that comes at night."""
-    old = replace(finding(at(slot="slot1"), 0, 900), since_ms=SINCE_MS - 36_000_000)
-    new = finding(EVERYWHERE, 5000, 10_000)
-    assert {root.finding for root in fold([old, new], SETTINGS)} == {old, new}
+    """Slots dead since morning, however many, are not parts of the break that comes at night."""
+    slots = [finding(at(slot=f"slot{key}"), 0, 900) for key in range(5)]
+    old = [replace(slot, since_ms=SINCE_MS - 36_000_000) for slot in slots]
+    new = finding(EVERYWHERE, 50_000, 100_000)
+    assert {root.finding for root in fold([*old, new], SETTINGS)} == {*old, new}
 
 
 def test_nothing_found_is_nothing_folded() -> None:
