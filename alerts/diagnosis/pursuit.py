@@ -20,6 +20,7 @@ class Pursuit:
 
     Attributes:
         roots: the causes, and what is under each.
+        taken: part of each suspect's expectation that the causes take away.
     """
 
     def __init__(
@@ -36,15 +37,15 @@ class Pursuit:
         self._barred = barred
         self._left = dict.fromkeys(sorted(members, key=by_rank))
         self._offered = set(proposed)
-        self._taken = dict.fromkeys([*members, *proposed], 0.0)
+        self.taken = dict.fromkeys([*members, *proposed], 0.0)
         self._most: dict[Suspect, tuple[float, Suspect]] = {}
-        self._scores = {suspect: score(settings, suspect) for suspect in self._taken if suspect not in barred}
+        self._scores = {suspect: score(settings, suspect) for suspect in self.taken if suspect not in barred}
         while self._scores:
             self._take(self._first_cause(min(self._scores, key=lambda one: (-self._scores[one], one.rank))))
         self.roots |= {suspect: [] for suspect in self._left}
 
     def _take(self, cause: Suspect) -> None:
-        net = 1.0 - self._taken[cause] - min(cause.finding.ratio, MOST_RATIO)
+        net = 1.0 - self.taken[cause] - min(cause.finding.ratio, MOST_RATIO)
         reached = {
             other: self._explaining.share(cause, other) * net for other in self._left if other is not cause
         }
@@ -52,7 +53,7 @@ class Pursuit:
         done = [
             other
             for other, effect in reached.items()
-            if self._explaining.explained(other, self._taken[other] + effect)
+            if self._explaining.explained(other, self.taken[other] + effect)
         ]
         del self._scores[cause]
         if cause in self._offered and not done:
@@ -65,11 +66,11 @@ class Pursuit:
             self._place(other)
 
     def _reach(self, cause: Suspect, other: Suspect, effect: float) -> None:
-        self._taken[other] += effect
+        self.taken[other] += effect
         if abs(effect) > self._most.get(other, (0.0, cause))[0]:
             self._most[other] = abs(effect), cause
         if other in self._scores:
-            self._scores[other] = score(self._settings, other, self._taken[other])
+            self._scores[other] = score(self._settings, other, self.taken[other])
 
     def _place(self, other: Suspect) -> None:
         cause = self._most[other][1]
