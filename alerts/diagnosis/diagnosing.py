@@ -6,16 +6,18 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from alerts.diagnosis.contributors import contributors
 from alerts.diagnosis.likelihood import Direction
 from alerts.diagnosis.mix import Verdict
 from alerts.diagnosis.scan import scan
+from alerts.diagnosis.suspects import MOST_PARTS
 from alerts.model import Diagnosis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from alerts.diagnosis.decomposition import GmvChange
@@ -85,35 +87,50 @@ def diagnose(
     )
 
 
-def proposed(finding: Finding, leaves: Leaves, *, dispersion: float = 1.0) -> tuple[Finding, ...]:
-    """The scopes that a scan of the leaves would rather name, as findings like ``finding``.
+def proposed(
+    finding: Finding, leaves: Leaves, *, dispersion: float = 1.0, rounds: int = MOST_PARTS
+) -> tuple[Finding, ...]:
+    """The scopes that a scan of the leaves would name, as findings like ``finding``.
 
-    None if it names the same scope, or fits it about as well: see ``CLEARER``.
+    One scan names one scope; its effect is taken off the expectation, and the next names what broke
+    beside it, up to ``rounds``. What is no better than the finding's own scope is left out.
     """
     direction = Direction.DROP if finding.observed <= finding.expected else Direction.SURGE
-    scopes = scan(leaves, direction, dispersion=dispersion)
-    same = next((scope.gain for scope in scopes if set(scope.places) == set(finding.scope)), 0.0)
-    if not scopes or scopes[0].gain < same + CLEARER:
-        return ()
-    return (as_finding(scopes[0], finding, leaves),)
+    found: list[Finding] = []
+    rest = leaves
+    for _ in range(rounds):
+        scopes = scan(rest, direction, dispersion=dispersion)
+        if not scopes:
+            break
+        own = next((scope for scope in scopes if set(scope.places) == set(finding.scope)), None)
+        best = own if own is not None and scopes[0].gain < own.gain + CLEARER else scopes[0]
+        if best is not own:
+            found.append(as_finding(best, finding, leaves))
+        inside = leaves.inside(best.places)
+        rest = replace(rest, expected=np.where(inside, rest.expected * best.ratio, rest.expected))
+    return tuple(found)
 
 
 def as_finding(scope: Scope, like: Finding, leaves: Leaves) -> Finding:
     """A scope as a finding of the same kind, step and time; its loss in proportion."""
+    inside = leaves.inside(scope.places)
+    observed, expected = float(leaves.observed[inside].sum()), float(leaves.expected[inside].sum())
     lost = like.expected - like.observed
-    money = None if like.lost_minor is None or not lost else round(like.lost_minor * scope.lost / lost)
+    money = (
+        None if like.lost_minor is None or not lost else round(like.lost_minor * (expected - observed) / lost)
+    )
     return replace(
         like,
         scope=scope.places,
-        observed=scope.observed,
-        expected=scope.expected,
-        entries=float(leaves.entries[leaves.inside(scope.places)].sum()),
+        observed=observed,
+        expected=expected,
+        entries=float(leaves.entries[inside].sum()),
         evidence=scope.gain,
         lost_minor=money,
     )
 
 
-def scopes_of(findings: Sequence[Finding], leaves: Leaves) -> tuple[Finding, ...]:
+def scopes_of(findings: Sequence[Finding], leaves: Leaves, *, dispersion: float = 1.0) -> tuple[Finding, ...]:
     """What to propose to ``fold`` for findings of one step: the scan's answer for the strongest."""
     strongest = max(findings, key=lambda finding: (finding.evidence, str(finding.scope)), default=None)
-    return () if strongest is None else proposed(strongest, leaves)
+    return () if strongest is None else proposed(strongest, leaves, dispersion=dispersion)

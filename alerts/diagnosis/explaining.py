@@ -109,17 +109,18 @@ class Explaining:
     tolerance: float = TOLERANCE
     _held: dict[tuple[Where, Step | None], tuple[F64, ...] | None] = field(default_factory=dict)
 
-    def reason(self, cause: Suspect, other: Suspect) -> Reason | None:
-        """Why ``other`` is explained by ``cause``; None if it is not."""
-        steps = self.steps(cause, other)
-        if steps is Steps.UNRELATED or not self._in_time(steps, cause, other):
-            return None
-        if cause.finding.kind is Kind.MIX_SHIFT and cause.places != other.places:
-            return None
-        part = self.part(cause, other)
-        if part <= 0.0 or self.left(other, self.effect(cause, other, part)) >= other.finding.threshold:
-            return None
-        return _reason(steps, cause.places, other.places)
+    def explains(self, cause: Suspect, other: Suspect) -> bool:
+        """Whether nothing of ``other`` is left when ``cause`` alone is taken off."""
+        effect = self.effect(cause, other)
+        return effect != 0.0 and self.explained(other, effect)
+
+    def explained(self, other: Suspect, effect: float) -> bool:
+        """Whether an effect, of one or many causes, leaves too little of ``other`` to find."""
+        return self.left(other, effect) < other.finding.threshold
+
+    def reason(self, cause: Suspect, other: Suspect) -> Reason:
+        """How they lie to each other, in a word."""
+        return _reason(self.steps(cause, other), cause.places, other.places)
 
     def steps(self, cause: Suspect, other: Suspect) -> Steps:
         """How the two lie in the funnel."""
@@ -133,10 +134,18 @@ class Explaining:
             return Steps.WITHIN
         return Steps.BEFORE if end <= other_start and family(cause.finding) == LOSS else Steps.UNRELATED
 
-    def effect(self, cause: Suspect, other: Suspect, part: float) -> float:
+    def effect(self, cause: Suspect, other: Suspect) -> float:
         """Part of ``other``'s expectation that ``cause`` takes away; negative is adds."""
-        away = 1.0 - min(cause.finding.ratio, MOST_RATIO)
-        return part * _time_shared(cause.finding, other.finding) * away
+        return self.share(cause, other) * (1.0 - min(cause.finding.ratio, MOST_RATIO))
+
+    def share(self, cause: Suspect, other: Suspect) -> float:
+        """Part of ``other`` that lies where and when ``cause`` is; zero if it cannot be its cause."""
+        steps = self.steps(cause, other)
+        if steps is Steps.UNRELATED or not self._in_time(steps, cause, other):
+            return 0.0
+        if cause.finding.kind is Kind.MIX_SHIFT and cause.places != other.places:
+            return 0.0
+        return self.part(cause, other) * _time_shared(cause.finding, other.finding)
 
     def left(self, other: Suspect, effect: float) -> float:
         """Evidence that is left when the effect is taken off the expectation, in its own nats."""

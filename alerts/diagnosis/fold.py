@@ -2,15 +2,15 @@
 
 Findings of one family (losses of conversion; surges; traffic drops; ...) compete. The one whose counts
 gain most likelihood over "nothing changed", less the price of its name, is taken as a cause; all that
-it explains (``explaining``) goes under it; then the next of what is left. Before that, a cause gives
-way to one that explains it and comes first: an earlier step, a step within its span, a named cause
-(out of stock, mix) on the same scope. So the first broken step stands above the later ones, a total
-above its keys, a key above the total that it drags down, and a key that is worse than its total
-accounts for stands alone.
+it explains (``explaining``) goes under it; then the best of what is left, after the effects of the
+causes so far (``pursuit``). Before that, a cause gives way to one that explains it and comes first: an
+earlier step, a step within its span, a named cause (out of stock, mix) on the same scope. So the
+first broken step stands above the later ones, a total above its keys, a key above the total that it
+drags down, and a key that is worse than its total accounts for stands alone.
 
-Two corrections. A wide cause that up to ``MOST_PARTS`` narrower ones together account for is none: its
-total was dragged down by each. When more than that break inside a wide cause at once, it is the wide
-one: nobody is helped by twenty incidents about twenty slots.
+Two corrections (``causes``). A cause that up to ``MOST_PARTS`` others together account for is none: a
+total that was dragged down by each of them. When more than that break inside a wider finding at once,
+it is the wider one: nobody is helped by twenty incidents about twenty slots.
 
 Each finding ends up under exactly one root. The order of the findings does not matter, and folding
 the roots again changes nothing. Open incidents take part with their last finding, so that what
@@ -22,8 +22,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from alerts.diagnosis.causes import Folding, FoldSettings, Under, ranked
+from alerts.diagnosis.causes import Folding
 from alerts.diagnosis.explaining import NAMED_CAUSES, Reason, family, where
+from alerts.diagnosis.suspects import FoldSettings, Under, ranked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

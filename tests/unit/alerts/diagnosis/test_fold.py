@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from alerts.diagnosis.diagnosing import scopes_of
 from alerts.diagnosis.fold import FoldSettings, Opened, Reason, Root, fold
 from alerts.model import EVERYWHERE, Finding, Kind, Step
 from tests.support.diagnosis import AT_MS, NODES, PAY, SINCE_MS, THRESHOLD, at, finding, findings, shop
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SETTINGS = FoldSettings(NODES, key_counts={"slot": 8, "banner": 12, "sku": 40})
 CART = Step("click", "cart")
@@ -73,6 +77,19 @@ def test_a_pair_named_by_the_scan_is_the_cause() -> None:
     assert len(root.children) == len(found)
 
 
+def test_two_things_that_break_at_once_are_two() -> None:
+    """A slot, and beside it a pair that no detector watches: the second scan finds it."""
+
+    def factor(grid: NDArray[np.int64]) -> NDArray[np.float64]:
+        pair = (grid[:, 0] == 1) & (grid[:, 1] == 2)
+        return np.where(grid[:, 0] == 4, 0.3, np.where(pair, 0.1, 1.0))
+
+    leaves = shop(factor, noise=1)
+    found = findings(leaves)
+    roots = fold(found, SETTINGS, leaves={PAY: leaves}, proposals=scopes_of(found, leaves))
+    assert set(scopes(roots)) == {at(slot="slot4"), at(slot="slot1", banner="banner2")}
+
+
 def test_a_proposal_that_explains_nothing_is_no_incident() -> None:
     """Only detectors open incidents."""
     found = [finding(at(sku="sku3"), 10, 100)]
@@ -80,11 +97,14 @@ def test_a_proposal_that_explains_nothing_is_no_incident() -> None:
     assert scopes(roots) == [at(sku="sku3")]
 
 
-def test_two_slots_that_together_drag_the_total_are_two() -> None:
-    """The total fits best at first, but two slots account for all of it."""
-    leaves = shop(lambda grid: np.where(np.isin(grid[:, 0], (0, 2)), 0.4, 1.0))
-    roots = fold(findings(leaves), SETTINGS, leaves={PAY: leaves})
-    assert set(scopes(roots)) == {at(slot="slot0"), at(slot="slot2")}
+def test_three_slots_that_together_drag_the_total_are_three() -> None:
+    """The total fits best at first, but three slots account for all of it."""
+    leaves = shop(lambda grid: np.where(grid[:, 0] < 3, 0.6, 1.0), noise=1)
+    found = findings(leaves)
+    assert max(found, key=lambda one: one.evidence).scope == EVERYWHERE
+    roots = fold(found, SETTINGS, leaves={PAY: leaves})
+    assert scopes(roots) == [at(slot="slot0"), at(slot="slot1"), at(slot="slot2")]
+    assert Reason.DRAGGED in {reason for root in roots for reason in reasons(root).values()}
 
 
 def test_many_parts_of_one_whole_are_one() -> None:
@@ -211,10 +231,11 @@ def test_two_detectors_on_one_series_are_one() -> None:
 
 
 def test_an_old_incident_elsewhere_is_not_swallowed() -> None:
-    """A slot dead since morning is not a part of the break that comes at night."""
-    old = replace(finding(at(slot="slot1"), 0, 900), since_ms=SINCE_MS - 36_000_000)
-    new = finding(EVERYWHERE, 5000, 10_000)
-    assert {root.finding for root in fold([old, new], SETTINGS)} == {old, new}
+    """Slots dead since morning, however many, are not parts of the break that comes at night."""
+    slots = [finding(at(slot=f"slot{key}"), 0, 900) for key in range(5)]
+    old = [replace(slot, since_ms=SINCE_MS - 36_000_000) for slot in slots]
+    new = finding(EVERYWHERE, 50_000, 100_000)
+    assert {root.finding for root in fold([*old, new], SETTINGS)} == {*old, new}
 
 
 def test_nothing_found_is_nothing_folded() -> None:
