@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from alerts.flows import ALL, Flows
@@ -110,3 +111,17 @@ def test_partitions_beyond_the_limit_are_not_kept() -> None:
     """A partition's number is no key of ours."""
     flows = learned({(1_000_000, 0): 5}, buckets=3)
     assert flows.snapshot()["flows"] == []
+
+
+def test_a_snapshot_goes_on_between_two_beats() -> None:
+    """With what was gathered of the next."""
+    flows, other = learned(), Flows()
+    flows.take(
+        closed_bucket(100, {(0, 0, "accepted"): 7}, closed_at_ms=NOON + 1_008_000), troubled=frozenset()
+    )
+    state = flows.snapshot()
+    assert state["gathered"] == [NOON + 1_000_000, [[0, 0, 7]], 1, 1_000]
+    other.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(state)))
+    for one in (flows, other):
+        take(one, 101, {})
+    assert other.snapshot() == flows.snapshot() != state

@@ -158,6 +158,10 @@ def test_a_bucket_that_is_not_complete_makes_doubt() -> None:
     """What it lacks would look like a drop."""
     said = heard([closed_bucket(0, {(0, 0, "accepted"): 5}, complete=False), closed_bucket(1, {})])
     assert [one.data.doubtful for one in said] == [{"clickstream", "orders"}, set()]
+    witness = Witness()
+    witness.observe(closed_bucket(0, {}, complete=False))
+    assert witness.data == said[0].data
+    assert not witness.data_ok("orders")
 
 
 def test_rubbish_is_bad_input() -> None:
