@@ -12,15 +12,18 @@ import msgspec
 import numpy as np
 import pytest
 
-from alerts.model import EVERYWHERE, DataState, Kind, Place
+from alerts.lifecycle import Lifecycle
+from alerts.model import EVERYWHERE, DataState, Kind, Place, Reason, Rooted
 from alerts.partition_lag import Symptom
 from alerts.witness import Trouble, Witness, rolled_up
 from streams.closed import Progress
+from tests.support.findings import rooted
 from tests.support.record_feed import LAG_MS, NOON, closed_bucket, feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from alerts.lifecycle import Change
     from alerts.witness import Testimony
     from streams.closed import ClosedBucket
 
@@ -78,6 +81,23 @@ def test_s6a_orders_are_bad_until_all_is_read() -> None:
     assert set(states[91:186]) == {"bad"}
     assert set(states[195:]) == {""}
     assert not any("clickstream" in one.data.bad for one in said)
+
+
+@pytest.mark.parametrize("orders", [30.0, 60.0, 180.0])
+def test_s6a_is_one_incident_and_no_drop(orders: float) -> None:
+    """Detectors that see a drop from the first empty bucket to the last of the back-fill open nothing."""
+    witness, lifecycle = Witness(), Lifecycle()
+    changes: list[Change] = []
+    for number, closed in enumerate(feed(shop(orders, stalled=lambda _, topic: topic == 1), 200)):
+        said = witness.observe(closed)
+        # The evidence that a detector of orders needs, at the most.
+        drop = [rooted(scope=EVERYWHERE)] if 90 + 40 / orders <= number < 186 else []
+        findings = [*map(Rooted, said.findings), *drop]
+        changes += lifecycle.fold(findings, said.recoveries, closed.end_ms, said.data)
+    assert [(change.incident.kind, change.reason) for change in changes] == [
+        (Kind.DATA_OUTAGE, Reason.OPENED),
+        (Kind.DATA_OUTAGE, Reason.RESOLVED),
+    ]
 
 
 def test_s6b_everything_stalls() -> None:
