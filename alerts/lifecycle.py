@@ -271,7 +271,7 @@ class Lifecycle:
     def _recover(self, recoveries: Iterable[Recovered], found: set[Identity]) -> None:
         for identity in map(identity_of, recoveries):
             kept = self._open.get(identity)
-            if kept is not None and identity not in found and not kept.incident.held:
+            if kept is not None and identity not in found:
                 kept.over = True
 
     def _end(self, data: DataState) -> None:
