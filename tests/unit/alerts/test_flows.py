@@ -125,3 +125,24 @@ def test_a_snapshot_goes_on_between_two_beats() -> None:
     for one in (flows, other):
         take(one, 101, {})
     assert other.snapshot() == flows.snapshot() != state
+
+
+def test_exposure_is_what_passed_by_the_clock() -> None:
+    """Two buckets that close six seconds after each other prove twelve seconds' silence, not twenty."""
+    flows = learned()
+    for number in (100, 101):
+        told_ms = NOON + 1_007_000 + 6_000 * (number - 99)
+        records = {(0, 0, "accepted"): 300, (1, 0, "accepted"): 300, (0, 1, "accepted"): 20}
+        flows.take(closed_bucket(number, records, closed_at_ms=told_ms), troubled=frozenset())
+    silences = {silence.series: silence for silence in flows.silences(NOON + 1_010_000, NOBODY)}
+    assert silences[1, 1].missing == pytest.approx(20 * 1.2)
+
+
+def test_a_busy_partition_is_judged_as_a_typical_one() -> None:
+    """By the median of its topic's: one visitor may make the rest."""
+    counts = {(0, 0): 10, (1, 0): 1_000, (2, 0): 10}
+    flows = learned(counts)
+    for number in range(100, 102):
+        take(flows, number, {series: count for series, count in counts.items() if series != (1, 0)})
+    silences = {silence.series: silence for silence in flows.silences(NOON + 1_010_000, NOBODY)}
+    assert silences[1, 0].missing == pytest.approx(20.0)
