@@ -50,6 +50,11 @@ def test_a_backlog_that_gets_less_is_no_outage() -> None:
     assert symptoms(600, 500, 505, 400, 200, 100, 50, 10) == [""] * 8
 
 
+def test_it_falls_behind_from_where_it_was_least() -> None:
+    """Half a minute after the backlog began to grow again."""
+    assert symptoms(100, 40, 50, 60, 70) == [*[""] * 4, "behind"]
+
+
 def test_producers_clocks_may_be_wrong() -> None:
     """Always the same minute behind is not falling behind."""
     assert symptoms(*[67, 69, 66, 68] * 5) == [""] * 20
@@ -57,7 +62,7 @@ def test_producers_clocks_may_be_wrong() -> None:
 
 def test_idle_is_not_behind() -> None:
     """It has read all there was."""
-    assert symptoms(7, 107, 207, idle=True) == [""] * 3
+    assert symptoms(*range(7, 207, 10), idle=True) == [""] * 20
 
 
 def test_a_worker_that_says_nothing() -> None:
