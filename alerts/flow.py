@@ -189,13 +189,10 @@ class Flow(msgspec.Struct):
 
     def missing(self, settings: FlowSettings, *, alone: bool) -> float:
         """Records that should have come in the gap, by what the others saw; ``alone`` has no others."""
-        if self.gap is None:
-            return 0.0
-        scale = settings.alone
-        if not alone:
-            others = self.gap.others_expected
-            scale = min(1.0, self.gap.others_seen / others) if others > 0 else settings.alone
-        return self.rate * self.gap.exposure * scale
+        gap = self.gap or Gap(0)
+        compared = gap.others_expected > 0 and not alone
+        scale = min(1.0, gap.others_seen / gap.others_expected) if compared else settings.alone
+        return self.rate * gap.exposure * scale
 
     def name_silence(self, evidence: float, threshold: float, settings: FlowSettings) -> None:
         """Name the silence if the evidence is there."""

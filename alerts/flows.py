@@ -115,7 +115,8 @@ class Flows:
 
     def _missing(self, series: Series, flow: Flow, now_ms: int) -> float:
         usual = self._usual.get(series)
-        if flow.gap is None:
+        if flow.gap is None or (series[0] >= 0 and not flow.gap.others_expected):
+            # An only partition is its topic.
             return 0.0
         fall = usual.fall(flow.gap.since_ms - _LEARNED_MS, now_ms) if usual else 1.0
         return flow.missing(self._settings, alone=series == ALL) * fall * self._typical(series, flow)

@@ -28,14 +28,16 @@ import msgspec
 from alerts.archive import Archive
 from alerts.control import Ack, Silence, Unsilence
 from alerts.drafting import draft, identity_of_incident, loss_per_minute, moved_to, severity_of
-from alerts.identity import Identity, identity_of, incident_id, topics_behind, wider
+from alerts.identity import identity_of, incident_id, topics_behind
 from alerts.kept import MORE, Kept, summary, urgency
 from alerts.model import WELL, Kind, Reason, State
+from alerts.population import Population
 from alerts.silences import Silences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from alerts.identity import Identity
     from alerts.incident import Incident
     from alerts.model import DataState, Finding, Recovered, Rooted
 
@@ -83,14 +85,14 @@ class Lifecycle:
         self._settings = settings or LifecycleSettings()
         self.silences = Silences() if silences is None else silences
         self._at_ms = _BEGINNING
-        self._open: dict[Identity, Kept] = {}
+        self._open = Population()
         self._closed = Archive(self._settings.max_closed)
         self._changes: list[Change] = []
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
         """Those that are firing or acknowledged, with the numbers of the last fold."""
-        return tuple(kept.incident for kept in self._open.values() if kept.incident.open)
+        return tuple(kept.incident for kept in self._open if kept.incident.open)
 
     @property
     def closed(self) -> tuple[Incident, ...]:
@@ -158,9 +160,10 @@ class Lifecycle:
     def _take(self, rooted: Rooted, identity: Identity, *, doubtful: bool) -> bool:
         """Take one finding in; False if there is no room for it."""
         kept = self._open.get(identity)
-        if any(other in self._open and self._open[other].incident.open for other in wider(identity)):
-            # The wider one says it.
-            self._open.pop(identity, None)
+        if self._open.covered(identity):
+            # The wider one says it; only a pending one can be under it.
+            if kept is not None:
+                self._open.take_out(identity)
             return True
         if kept is None:
             kept = self._begin(identity, rooted)
@@ -175,17 +178,17 @@ class Lifecycle:
     def _begin(self, identity: Identity, rooted: Rooted) -> Kept | None:
         """A pending one, or None if there is no room."""
         full = len(self._open) >= self._settings.max_open
-        if full and identity.detail != MORE and not self._narrower(identity):
+        if full and identity.detail != MORE and not self._open.narrower(identity):
             return None
         kept = Kept(self._draft(identity, rooted), self._at_ms, self._at_ms)
-        self._open[identity] = kept
+        self._open.put(identity, kept)
         return kept
 
     def _draft(self, identity: Identity, rooted: Rooted) -> Incident:
         last = self._closed.newest(identity)
         ended_ms = (last.incident.resolved_at_ms if last else None) or 0
         incident = draft(rooted, self._at_ms, ended_ms)
-        taken = incident.id in self._closed or any(k.incident.id == incident.id for k in self._open.values())
+        taken = incident.id in self._closed or any(k.incident.id == incident.id for k in self._open)
         # Its id may have gone on as that of a wider one.
         return (
             msgspec.structs.replace(incident, id=incident_id(rooted.finding, incident.since_ms, self._at_ms))
@@ -208,20 +211,21 @@ class Lifecycle:
             return
         self._fire(identity, kept, rooted)
         # No narrower one opens from here on.
-        for other in self._narrower(identity):
+        for other in self._open.narrower(identity):
             self._close(other, Reason.MERGED, merged_into=self._open[identity].incident.id)
 
     def _fire(self, identity: Identity, kept: Kept, rooted: Rooted) -> None:
         """As one that was there before, or as the oldest narrower one, or as a new one."""
         earlier = self._returning(identity)
-        narrower = self._narrower(identity)
+        narrower = self._open.narrower(identity)
         if earlier is not None:
-            self._open[identity] = earlier
+            self._open.put(identity, earlier)
             self._reopen(earlier, rooted)
         elif narrower:
             oldest = min(narrower, key=self._age)
-            self._open[identity] = self._open.pop(oldest)
-            self._widen(self._open[identity], rooted)
+            widened = self._open.take_out(oldest)
+            self._open.put(identity, widened)
+            self._widen(widened, rooted)
         else:
             kept.change(state=State.FIRING, opened_at_ms=self._at_ms)
             self._tell(kept, Reason.OPENED)
@@ -263,19 +267,16 @@ class Lifecycle:
         kept.seen_ms, kept.over = self._at_ms, False
         kept.see(rooted, self._at_ms, self._settings.change_factor)
 
-    def _narrower(self, identity: Identity) -> list[Identity]:
-        return [other for other in self.identities if identity in wider(other)]
-
     # ------------------------------------------------------------------ what is over, what is held
     def _recover(self, recoveries: Iterable[Recovered], found: set[Identity]) -> None:
         for identity in map(identity_of, recoveries):
             kept = self._open.get(identity)
-            if kept is not None and identity not in found and not kept.incident.held:
+            if kept is not None and identity not in found:
                 kept.over = True
 
     def _end(self, data: DataState) -> None:
         """Close what is over; drop pending ones that are not found any more."""
-        for identity, kept in list(self._open.items()):
+        for identity, kept in self._open.items():
             unseen_ms = self._at_ms - kept.seen_ms
             room = identity.detail == MORE and unseen_ms > self._settings.reopen_within_ms
             stale = not kept.incident.open and unseen_ms > self._settings.patience_ms
@@ -285,7 +286,7 @@ class Lifecycle:
 
     def _close(self, identity: Identity, reason: Reason, merged_into: str | None = None) -> None:
         """Resolve one; a pending one just goes, nobody was told of it."""
-        kept = self._open.pop(identity)
+        kept = self._open.take_out(identity)
         if not kept.incident.open:
             return
         kept.change(state=State.RESOLVED, resolved_at_ms=self._at_ms, merged_into=merged_into)
@@ -293,10 +294,10 @@ class Lifecycle:
         self._closed.add(kept)
 
     def _hold(self, data: DataState) -> None:
-        for identity, kept in list(self._open.items()):
+        for identity, kept in self._open.items():
             bad = bool(self._topics(kept.incident) & data.bad)
             if bad and not kept.incident.open:
-                del self._open[identity]
+                self._open.take_out(identity)
             elif bad is not kept.incident.held:
                 kept.over = False
                 kept.change(held=bad)
@@ -304,7 +305,7 @@ class Lifecycle:
 
     # ------------------------------------------------------------------ people
     def _acknowledge(self, ack: Ack) -> None:
-        for kept in self._open.values():
+        for kept in self._open:
             if kept.incident.id == ack.incident_id and kept.incident.state is State.FIRING:
                 kept.change(state=State.ACKNOWLEDGED, acknowledged_at_ms=ack.at_ms, acknowledged_by=ack.by)
                 self._tell(kept, Reason.ACKNOWLEDGED)
@@ -312,7 +313,7 @@ class Lifecycle:
 
     def _apply_silences(self) -> None:
         self.silences.forget_before(self._at_ms)
-        for kept in self._open.values():
+        for kept in self._open:
             before, now = kept.incident.silenced_by, self.silences.matching(kept.incident, self._at_ms)
             if kept.incident.open and bool(now) is not bool(before):
                 self._tell(kept, Reason.SILENCED if now else Reason.UNSILENCED)
@@ -323,7 +324,7 @@ class Lifecycle:
         every_ms = self._settings.remind_every_ms
         if every_ms is None:
             return
-        for kept in self._open.values():
+        for kept in self._open:
             waiting = kept.incident.state is State.FIRING and not kept.incident.held
             if waiting and self._at_ms - kept.told_ms >= every_ms:
                 self._tell(kept, Reason.REMINDER)
@@ -353,7 +354,7 @@ class Lifecycle:
         """All that is known, as plain data."""
         return {
             "at_ms": self._at_ms,
-            "open": [msgspec.to_builtins(kept) for kept in self._open.values()],
+            "open": [msgspec.to_builtins(kept) for kept in self._open],
             "closed": self._closed.snapshot(),
             "silences": self.silences.snapshot(),
         }
@@ -368,6 +369,6 @@ class Lifecycle:
         lifecycle = cls(settings, Silences.restore(state["silences"]))
         lifecycle._at_ms = state["at_ms"]
         for kept in msgspec.convert(state["open"], list[Kept]):
-            lifecycle._open[identity_of_incident(kept.incident)] = kept
+            lifecycle._open.put(identity_of_incident(kept.incident), kept)
         lifecycle._closed.restore(state["closed"])
         return lifecycle

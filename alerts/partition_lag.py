@@ -28,9 +28,9 @@ class LagSettings:
     """When a partition is behind.
 
     Attributes:
-        behind_ms: events are counted so late.
-        growing_ms: and later by so much than ``over_ms`` ago. A backlog that gets less is no outage.
-        over_ms: see there.
+        behind_ms: events are counted so late,
+        over_ms: and after so long
+        growing_ms: later still, by so much. What is made up for after a pause of ours is no outage.
         worker_ms: its worker has said nothing for so long. Longer than a restart takes.
     """
 
@@ -49,7 +49,7 @@ class Trouble(NamedTuple):
 
 
 class _Mark(msgspec.Struct):
-    """How far behind a partition was at a time, and its trouble since when."""
+    """How far behind a partition was at a time after it came to be too far, and its trouble since when."""
 
     told_ms: int
     behind_ms: int
@@ -81,12 +81,15 @@ class PartitionLag:
     def _falling_behind(self, partition: int, said: Progress) -> int | None:
         """Since when a partition falls behind; None if it does not."""
         behind_ms = 0 if said.idle else said.told_at_ms - said.complete_until_ms
-        mark = self._marks.setdefault(partition, _Mark(said.told_at_ms, behind_ms))
         if behind_ms < self._settings.behind_ms:
-            mark.since_ms = None
-        elif mark.since_ms is None and behind_ms >= mark.behind_ms + self._settings.growing_ms:
-            mark.since_ms = mark.told_ms
-        if said.told_at_ms - mark.told_ms >= self._settings.over_ms or behind_ms < mark.behind_ms:
+            self._marks.pop(partition, None)
+            return None
+        mark = self._marks.setdefault(partition, _Mark(said.told_at_ms, behind_ms))
+        if behind_ms < mark.behind_ms:
+            mark.told_ms, mark.behind_ms = said.told_at_ms, behind_ms
+        elif said.told_at_ms - mark.told_ms >= self._settings.over_ms:
+            if mark.since_ms is None and behind_ms - mark.behind_ms >= self._settings.growing_ms:
+                mark.since_ms = mark.told_ms - mark.behind_ms
             mark.told_ms, mark.behind_ms = said.told_at_ms, behind_ms
         return mark.since_ms
 

@@ -50,8 +50,8 @@ def project(so_far: float, share: float, per_unit: float = 1.0, *, z: float = _Z
     # With nothing sold there is no telling better than one order.
     mean = max(so_far, per_unit)
     spread = z * math.sqrt(per_unit * mean * (left**2 + left))
-    # z^2/2 skews the interval as a gamma's is: small sums may rise by more than they may fall.
-    lift = per_unit * z * z / 2 * left
+    # Small sums may rise by more than they may fall: a gamma's skew for the pace, a Poisson's for the rest.
+    lift = per_unit * (z * z / 2 * left + (z * z - 1) / 6 * (left > 0))
     return Projection(max(so_far, final - spread + lift), final, final + spread + lift)
 
 

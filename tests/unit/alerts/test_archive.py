@@ -47,6 +47,15 @@ def test_what_is_forgotten_is_not_found() -> None:
     assert archive.newest(identity_of_incident(resolved("2", 2, slot="2").incident)) is None
 
 
+def test_an_older_one_of_the_same_may_go() -> None:
+    """The newest is found all the same."""
+    archive, second = Archive(9), resolved("2", 2)
+    archive.add(resolved("1", 1))
+    archive.add(second)
+    archive.forget_before(2)
+    assert archive.newest(identity_of_incident(second.incident)) is second
+
+
 def test_a_snapshot_is_plain_data() -> None:
     """And the index is made anew from it."""
     archive, other = Archive(9), Archive(9)

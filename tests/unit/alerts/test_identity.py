@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from alerts.identity import identity_of, incident_id, says_more, topics_behind, wider
 from alerts.model import EVERYWHERE, Kind, Place
 from tests.support.findings import DROP, PAIR, PAY, SLOT, finding
@@ -42,7 +44,7 @@ def test_fewer_is_one_family() -> None:
     """Slower, dropped, broken, sold out: each says more than the one before."""
     kinds = [Kind.SLOWER, DROP, Kind.NODE_BREAK, Kind.OUT_OF_STOCK]
     assert len({identity_of(finding(kind)) for kind in kinds}) == 1
-    assert [says_more(b, a) for a, b in zip(kinds, kinds[1:], strict=False)] == [True] * 3
+    assert [says_more(b, a) for a, b in pairwise(kinds)] == [True] * 3
     assert not says_more(Kind.SLOWER, DROP)
     assert not says_more(Kind.TRAFFIC_DROP, DROP)
 

@@ -106,6 +106,13 @@ def test_a_drop_that_breaks_is_the_same_incident() -> None:
     assert reasons(lifecycle, 4, over=[recovered()]) == ["resolved"]
 
 
+def test_of_two_words_for_one_thing_the_worse_counts() -> None:
+    """A break and a drop found at the same place at once are one incident with the break's numbers."""
+    lifecycle = Lifecycle()
+    assert reasons(lifecycle, 1, rooted(observed=50), rooted(BREAK, observed=2)) == ["opened"]
+    assert [(incident.kind, incident.observed) for incident in lifecycle.incidents] == [(BREAK, 2)]
+
+
 def test_the_loss_is_told_when_it_doubles_or_halves() -> None:
     """Per minute and against what was last told, so that it does not chatter."""
     lifecycle = Lifecycle()

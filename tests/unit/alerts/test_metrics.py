@@ -27,12 +27,12 @@ def test_active_incidents_and_changes() -> None:
     metrics.count(
         lifecycle.fold([rooted(scope=PAIR), rooted(Kind.TRAFFIC_DROP, EVERYWHERE, step=None)], [], at(1))
     )
+    everywhere = 'dimension="all",from_node="",key="all"'
     key = 'dimension="banner+slot",from_node="order",key="hero+home.top.1"'
     assert page(lifecycle, registry) == [
         'funnelwatch_incidents_total{kind="conversion_drop",reason="opened"} 1.0',
         'funnelwatch_incidents_total{kind="traffic_drop",reason="opened"} 1.0',
-        'funnelwatch_incident_active{dimension="all",from_node="",key="all",kind="traffic_drop",'
-        'severity="warning",to_node=""} 1.0',
+        f'funnelwatch_incident_active{{{everywhere},kind="traffic_drop",severity="warning",to_node=""}} 1.0',
         f'funnelwatch_incident_active{{{key},kind="conversion_drop",severity="warning",to_node="paid"}} 1.0',
     ]
     metrics.count(lifecycle.fold([], [recovered(scope=PAIR)], at(2)))

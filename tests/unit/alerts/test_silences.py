@@ -19,7 +19,8 @@ HERE = ScopeMatch("slot", "home.top.1")
 
 def silence(name: str = "s", **fields: Any) -> Silence:
     """From 100 to 200 unless told otherwise."""
-    return Silence(**{"id": name, "by": "li", "starts_ms": 100, "ends_ms": 200} | fields)
+    known: dict[str, Any] = {"id": name, "by": "li", "starts_ms": 100, "ends_ms": 200}
+    return Silence(**known | fields)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,9 @@ def sales(share: float, final: float) -> list[tuple[int, int]]:
     """What was sold by then, and in the end, in many promotions."""
     chance = np.random.default_rng(7)
     so_far = chance.poisson(final * share, SEEDS)
-    return list(zip(so_far.tolist(), (so_far + chance.poisson(final * (1 - share), SEEDS)).tolist(), strict=True))
+    return list(
+        zip(so_far.tolist(), (so_far + chance.poisson(final * (1 - share), SEEDS)).tolist(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.8])
