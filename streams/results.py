@@ -273,7 +273,7 @@ def _add_counts(shards: _Shards, change: BucketChange, vocabulary: Vocabulary) -
 def _owners(dimension: int, codes: NDArray[np.int64], vocabulary: Vocabulary) -> NDArray[np.uint16]:
     if dimension == 0:
         return np.full(codes.size, vocabulary.all_shard, dtype=np.uint16)
-    return vocabulary.tables[dimension - 1].shards[codes]
+    return vocabulary.keyed[dimension - 1].shards[codes]
 
 
 def _key_counts(
@@ -284,7 +284,7 @@ def _key_counts(
     begins = np.ones(codes.size, dtype=np.bool_)
     begins[1:] = codes[1:] != codes[:-1]
     return KeyCounts(
-        vocabulary.funnel.dimensions[dimension],
+        vocabulary.dimensions[dimension],
         [_key_name(dimension, code, vocabulary) for code in codes[begins].tolist()],
         (np.cumsum(begins) - 1).astype("<u4").tobytes(),
         (cells & COLUMN_MASK).astype(np.uint8).tobytes(),
@@ -293,7 +293,7 @@ def _key_counts(
 
 
 def _key_name(dimension: int, code: int, vocabulary: Vocabulary) -> str:
-    return ALL if dimension == 0 else vocabulary.tables[dimension - 1].names[code]
+    return ALL if dimension == 0 else vocabulary.keyed[dimension - 1].names[code]
 
 
 def _add_money(shards: _Shards, change: BucketChange, vocabulary: Vocabulary) -> None:

@@ -2,6 +2,9 @@
 
 Bounded: a dimension knows at most ``max_keys`` keys; what comes beyond is counted as ``(other)``.
 SKUs beyond it still tell a click's SKU from another's: their codes carry a fingerprint.
+
+Beside the funnel's dimensions there are three of our own (:mod:`streams.closed`): bins of lags,
+payment methods, and combinations of slot, banner and SKU. They are counted like the others.
 """
 
 from __future__ import annotations
@@ -11,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streams.core.hashing import fingerprint
+from streams.closed import COMBINATION, LAG, PAYMENT_METHOD
+from streams.core.hashing import combine, fingerprint
+from streams.core.lags import LAG_EDGES_S
 from streams.funnel import ALL, NONE, ORDER_OUTCOMES, OTHER, Funnel
 
 if TYPE_CHECKING:
@@ -25,11 +30,17 @@ if TYPE_CHECKING:
 
 NONE_CODE = 0
 OTHER_CODE = 1
+FIRST_CODE = 2
 SEVERAL = -1  # not a key: the event has a list of them
 UNMAPPED_STAGE = -1
 REJECTED = -2
 _FIRST_UNTRACKED = -(1 << 30)
 _IDENTITY_MASK = (1 << 30) - 1
+# Dimensions of our own, which nobody exports.
+INNER_DIMENSIONS = (LAG, PAYMENT_METHOD, COMBINATION)
+# Between the parts of a combination; no key may hold it.
+_JOINT = "\x1f"
+_MAX_METHODS = 200
 
 
 class Column:
@@ -51,7 +62,79 @@ class Column:
         return self._data[: self._size]
 
 
-class KeyTable(dict["str | tuple[str, ...] | None", int]):
+class Names:
+    """Names of the keys of one dimension by code, beginning with ``(none)`` and ``(other)``."""
+
+    def __init__(self, dimension: str, shards: int) -> None:
+        self.dimension = dimension
+        self.names = [NONE, OTHER]
+        self._prints = Column(np.uint64)
+        self._shards = Column(np.uint16)
+        self._shard_count = shards
+        for name in self.names:
+            self._describe(name)
+
+    def _describe(self, name: str) -> None:
+        self._prints.append(fingerprint(f"{self.dimension}\0{name}"))
+        self._shards.append(shard_of(self.dimension, name, self._shard_count))
+
+    @property
+    def prints(self) -> NDArray[np.uint64]:
+        """Fingerprint of each key by its code: the same in every process."""
+        return self._prints.values()
+
+    @property
+    def shards(self) -> NDArray[np.uint16]:
+        """Owning shard of each key by its code."""
+        return self._shards.values()
+
+
+class LagBins(Names):
+    """Bins of lags by number, from ``FIRST_CODE`` on: where each begins, in whole seconds."""
+
+    def __init__(self, shards: int) -> None:
+        super().__init__(LAG, shards)
+        for edge in LAG_EDGES_S:
+            self.names.append(str(edge))
+            self._describe(str(edge))
+
+
+class Combinations(Names):
+    """Combinations of slot, banner and SKU; beyond so many all further ones are ``(other)``."""
+
+    def __init__(self, tables: tuple[Names, Names, Names], max_keys: int, shards: int) -> None:
+        super().__init__(COMBINATION, shards)
+        self._tables = tables
+        self._max_keys = max_keys
+        self._known: dict[int, int] = {}
+
+    def codes(self, keys: I32) -> I32:
+        """Code of each combination; one that is new gets the next.
+
+        Args:
+            keys: codes of slot, banner and SKU as they are counted, shape (3, n).
+        """
+        slot, banner, sku = (table.prints[codes] for table, codes in zip(self._tables, keys, strict=True))
+        prints = combine(combine(slot, banner), sku).tolist()
+        known = self._known
+        codes = np.array([known.get(one, OTHER_CODE) for one in prints], dtype=np.int32)
+        if len(known) < self._max_keys:
+            for at in np.flatnonzero(codes == OTHER_CODE).tolist():
+                codes[at] = self._number(prints[at], keys[:, at])
+        return codes
+
+    def _number(self, found: int, keys: I32) -> int:
+        code = self._known.get(found, OTHER_CODE)
+        if code == OTHER_CODE and len(self._known) < self._max_keys:
+            code = self._known[found] = len(self.names)
+            parts = zip(self._tables, keys.tolist(), strict=True)
+            name = _JOINT.join(table.names[key] for table, key in parts)
+            self.names.append(name)
+            self._describe(name)
+        return code
+
+
+class KeyTable(Names, dict["str | tuple[str, ...] | None", int]):
     """Key -> code for one dimension; unseen keys are checked and numbered on first use.
 
     A tuple of keys answers ``SEVERAL``; a key that fails the check answers ``REJECTED`` and is not
@@ -61,16 +144,10 @@ class KeyTable(dict["str | tuple[str, ...] | None", int]):
     def __init__(
         self, dimension: str, check: Callable[[str], Reason | None], max_keys: int, shards: int
     ) -> None:
-        super().__init__({None: NONE_CODE})
-        self.dimension = dimension
-        self.names = [NONE, OTHER]
-        self._prints = Column(np.uint64)
-        self._shards = Column(np.uint16)
+        super().__init__(dimension, shards)
+        self[None] = NONE_CODE
         self._check = check
         self._max_keys = max_keys
-        self._shard_count = shards
-        for name in self.names:
-            self._describe(name)
 
     def __missing__(self, key: str | tuple[str, ...] | None) -> int:
         if not isinstance(key, str):
@@ -95,20 +172,6 @@ class KeyTable(dict["str | tuple[str, ...] | None", int]):
     def _untracked(self, key: str) -> int:  # noqa: ARG002  # all the same, but not to SKUs
         """The code of a key beyond the bound."""
         return OTHER_CODE
-
-    def _describe(self, name: str) -> None:
-        self._prints.append(fingerprint(f"{self.dimension}\0{name}"))
-        self._shards.append(shard_of(self.dimension, name, self._shard_count))
-
-    @property
-    def prints(self) -> NDArray[np.uint64]:
-        """Fingerprint of each key by its code: the same in every process."""
-        return self._prints.values()
-
-    @property
-    def shards(self) -> NDArray[np.uint16]:
-        """Owning shard of each key by its code."""
-        return self._shards.values()
 
 
 class SkuTable(KeyTable):
@@ -177,7 +240,9 @@ class Stages:
 class Vocabulary:
     """Stages and keys of one funnel, shared by all source partitions of a process.
 
-    ``tables`` has the keys of all dimensions but ``all``; ``sku`` those of that dimension.
+    ``tables`` has the keys of the funnel's dimensions but ``all``; ``sku`` those of that dimension.
+    ``lags``, ``methods`` and ``combinations`` are those of our own. A dimension's number is its
+    place in ``dimensions``, and less one that in ``keyed``.
     """
 
     def __init__(
@@ -198,6 +263,11 @@ class Vocabulary:
             for dimension in ("slot", "banner", *funnel.extra_dimensions)
         )
         self.tables = (slot, banner, self.sku, *extra)
+        self.lags = LagBins(shards)
+        self.methods = KeyTable(PAYMENT_METHOD, check, _MAX_METHODS, shards)
+        self.combinations = Combinations((slot, banner, self.sku), max_keys, shards)
+        self.keyed: tuple[Names, ...] = (*self.tables, self.lags, self.methods, self.combinations)
+        self.dimensions = funnel.dimensions + INNER_DIMENSIONS
 
     @property
     def slot(self) -> KeyTable:
@@ -208,6 +278,15 @@ class Vocabulary:
     def banner(self) -> KeyTable:
         """Keys of the dimension ``banner``."""
         return self.tables[1]
+
+    def number(self, table: Names) -> int:
+        """Number of a table's dimension."""
+        return self.dimensions.index(table.dimension)
+
+    def method(self, name: str | None) -> int:
+        """Code of a payment method; of one whose name may not stand as a key, that of ``(other)``."""
+        code = self.methods[name]
+        return OTHER_CODE if code == REJECTED else code
 
 
 def shard_of(dimension: str, key: str, shards: int) -> int:
