@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from streams.events import Reason
 
     I32 = NDArray[np.int32]
+    U64 = NDArray[np.uint64]
 
 NONE_CODE = 0
 OTHER_CODE = 1
@@ -53,9 +54,20 @@ class Column:
     def append(self, value: int) -> None:
         """Put one value at the end."""
         if self._size == self._data.size:
-            self._data = np.concatenate((self._data, np.zeros_like(self._data)))
+            self._grow()
         self._data[self._size] = value
         self._size += 1
+
+    def extend(self, values: NDArray[Any]) -> None:
+        """Put many at the end."""
+        end = self._size + values.size
+        while end > self._data.size:
+            self._grow()
+        self._data[self._size : end] = values
+        self._size = end
+
+    def _grow(self) -> None:
+        self._data = np.concatenate((self._data, np.zeros_like(self._data)))
 
     def values(self) -> NDArray[Any]:
         """All values so far, as a view."""
@@ -100,7 +112,11 @@ class LagBins(Names):
 
 
 class Combinations(Names):
-    """Combinations of slot, banner and SKU; beyond so many all further ones are ``(other)``."""
+    """Combinations of slot, banner and SKU; beyond so many all further ones are ``(other)``.
+
+    There may be as many as clicks, so fingerprint and shard are made of the parts' fingerprints, not
+    of the name.
+    """
 
     def __init__(self, tables: tuple[Names, Names, Names], max_keys: int, shards: int) -> None:
         super().__init__(COMBINATION, shards)
@@ -115,23 +131,27 @@ class Combinations(Names):
             keys: codes of slot, banner and SKU as they are counted, shape (3, n).
         """
         slot, banner, sku = (table.prints[codes] for table, codes in zip(self._tables, keys, strict=True))
-        prints = combine(combine(slot, banner), sku).tolist()
-        known = self._known
-        codes = np.array([known.get(one, OTHER_CODE) for one in prints], dtype=np.int32)
+        prints = combine(combine(slot, banner), sku)
+        known, listed = self._known, prints.tolist()
         if len(known) < self._max_keys:
-            for at in np.flatnonzero(codes == OTHER_CODE).tolist():
-                codes[at] = self._number(prints[at], keys[:, at])
-        return codes
+            self._number([at for at, one in enumerate(listed) if one not in known], keys, prints)
+        return np.array([known.get(one, OTHER_CODE) for one in listed], dtype=np.int32)
 
-    def _number(self, found: int, keys: I32) -> int:
-        code = self._known.get(found, OTHER_CODE)
-        if code == OTHER_CODE and len(self._known) < self._max_keys:
-            code = self._known[found] = len(self.names)
-            parts = zip(self._tables, keys.tolist(), strict=True)
-            name = _JOINT.join(table.names[key] for table, key in parts)
-            self.names.append(name)
-            self._describe(name)
-        return code
+    def _number(self, places: list[int], keys: I32, prints: U64) -> None:
+        """Give those at these places numbers in their order, each once, while there are any left."""
+        if not places:
+            return
+        first = dict(zip(reversed(prints[places].tolist()), reversed(places), strict=True))
+        new = sorted(first.values())[: self._max_keys - len(self._known)]
+        chosen, begin = prints[new], len(self.names)
+        self._known.update(zip(chosen.tolist(), range(begin, begin + len(new)), strict=True))
+        parts = (
+            map(table.names.__getitem__, codes)
+            for table, codes in zip(self._tables, keys[:, new].tolist(), strict=True)
+        )
+        self.names += map(_JOINT.join, zip(*parts, strict=True))
+        self._prints.extend(chosen)
+        self._shards.extend(chosen % np.uint64(self._shard_count))
 
 
 class KeyTable(Names, dict["str | tuple[str, ...] | None", int]):
