@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import orjson
 
+from streams.closed import Progress
 from streams.core.buckets import VISITORS
 from streams.core.merge import Totals, column_of
 from streams.core.pipeline import CLICKSTREAM, ORDERS, SourcePartition
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from streams.core.settings import CountingSettings
     from streams.formats.base import Format
+    from streams.results import Rollup
 
 _Key = TypeVar("_Key")
 TOPICS = ("clickstream", "orders")
@@ -100,6 +102,7 @@ class Replay:
         settings: the contract's numbers.
         funnel: nodes and dimensions.
         formats: input format per topic, clickstream and orders; native if not given.
+        tell: is given every rollup, in the order in which the worker would send them.
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class Replay:
         *,
         funnel: Funnel | None = None,
         formats: tuple[Format, Format] | None = None,
+        tell: Callable[[Rollup], object] = lambda _: None,
     ) -> None:
         funnel = funnel or Funnel()
         self._vocabulary = Vocabulary(funnel, key_objection, max_keys=settings.max_tracked_keys, shards=1)
@@ -120,6 +124,7 @@ class Replay:
         self._partition = SourcePartition(self._vocabulary, settings)
         self._writer = RollupWriter(self._vocabulary, 0, 0)
         self._totals = Totals()
+        self._tell = tell
         self._reasons: Counter[tuple[str, str]] = Counter()
 
     def run(
@@ -157,8 +162,12 @@ class Replay:
                 self._reasons[TOPICS[topic], str(item.reason)] += 1
 
     def _flush(self) -> None:
-        for rollup in self._writer.rollups(self._partition.flush(), self._partition.counted_until):
+        partition = self._partition
+        # Nobody waits for a clock here: what was read last says what time it is.
+        progress = Progress(partition.limit_ms, max(*partition.newest, 0), idle=False)
+        for rollup in self._writer.rollups(partition.flush(), partition.counted_until, progress):
             self._totals.add(rollup)
+            self._tell(rollup)
 
     def _counts(self) -> Counts:
         stages = self._vocabulary.stages
@@ -189,6 +198,7 @@ def count_records(
     *,
     funnel: Funnel | None = None,
     fetch: Callable[[], int] | None = None,
+    tell: Callable[[Rollup], object] = lambda _: None,
 ) -> Counts:
     """Counts of one source partition's native records, in offset order per topic."""
-    return Replay(settings, funnel=funnel).run(clickstream, orders, fetch)
+    return Replay(settings, funnel=funnel, tell=tell).run(clickstream, orders, fetch)

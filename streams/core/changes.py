@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 # A rotation takes at least so many flushes, and at most so many while anything changes at all.
 _FEWEST = 8
 _MOST = 1200
-SLOT, BANNER, SKU = 0, 1, 2
+SLOT, BANNER, SKU, METHOD = 0, 1, 2, 3
+# Whose names a table's payload columns need.
+_COLUMNS = {"clicks": (SLOT, BANNER), "clicks_by_sku": (SLOT, BANNER), "attempts": (METHOD,)}
 _SLOWEST, _FASTEST = -(-SWEEP // _MOST), SWEEP // _FEWEST
 _BYTES_PER_KEY = 8
 _UNKNOWN = -1
@@ -59,7 +61,7 @@ class Progress(msgspec.Struct, array_like=True):
 
 
 class Changes(msgspec.Struct, array_like=True):
-    """One flush's worth. ``names`` are (code, key) per dimension slot, banner and SKU."""
+    """One flush's worth. ``names`` are (code, key) of slots, banners, SKUs and payment methods."""
 
     progress: Progress
     names: list[list[tuple[int, str]]]
@@ -90,10 +92,10 @@ class ChangeWriter:
 
     def __init__(self, counts: SourcePartition, vocabulary: Vocabulary) -> None:
         self._counts = counts
-        self._vocabulary = vocabulary
         self._swept = 0
         self._orders = range(0)
-        self._written = [np.zeros(0, dtype=np.bool_) for _ in range(SKU + 1)]
+        self._named = _named(vocabulary)
+        self._written = [np.zeros(0, dtype=np.bool_) for _ in self._named]
         self._step = _SLOWEST
 
     def take(self) -> Taken:
@@ -106,8 +108,7 @@ class ChangeWriter:
         changes = self._counts.changes(part, self._part_of_orders(part))
         self._step = self._next_step(part, changes)
         changes.names = [
-            self._names(table, codes)
-            for table, codes in enumerate(_codes(changes, self._vocabulary.tables[: SKU + 1]))
+            self._names(table, codes) for table, codes in enumerate(_codes(changes, self._named))
         ]
         self._swept = part.stop % SWEEP
         return Taken(changes, begins, part.stop == SWEEP)
@@ -131,16 +132,20 @@ class ChangeWriter:
         written[: self._written[table].size] = self._written[table]
         new = np.flatnonzero(used & ~written)
         self._written[table] = written | used
-        names = self._vocabulary.tables[table].names
+        names = self._named[table].names
         return [(code, names[code]) for code in new.tolist()]
+
+
+def _named(vocabulary: Vocabulary) -> tuple[KeyTable, ...]:
+    return (*vocabulary.tables[: SKU + 1], vocabulary.methods)
 
 
 def _codes(changes: Changes, tables: Sequence[KeyTable]) -> Iterator[NDArray[np.bool_]]:
     """Per dimension, which numbers of keys stand in these changes; those of everybody left out."""
     used = [np.zeros(len(table.names), dtype=np.bool_) for table in tables]
-    for state in changes.tables.values():
-        for dimension, column in zip((SLOT, BANNER), state.payload, strict=False):
-            used[dimension][np.frombuffer(column, dtype=np.int32)] = True
+    for name, state in changes.tables.items():
+        for table, column in zip(_COLUMNS.get(name, ()), state.payload, strict=True):
+            used[table][np.frombuffer(column, dtype=np.int32)] = True
     for _, _, paid in changes.paid:
         for line in paid.lines:
             used[SLOT][line.slot] = used[BANNER][line.banner] = True
@@ -161,7 +166,7 @@ class ChangeReader:
 
     def __init__(self, counts: SourcePartition, vocabulary: Vocabulary) -> None:
         self.counts = counts
-        self._tables = vocabulary.tables[: SKU + 1]
+        self._tables = _named(vocabulary)
         self.begin_life()
 
     def begin_life(self) -> None:
@@ -178,11 +183,12 @@ class ChangeReader:
             raise CodecError("names of other dimensions")
         for table, names in enumerate(changes.names):
             self._learn(table, names)
-        for state in changes.tables.values():
-            _check(state)
+        for name, state in changes.tables.items():
+            columns = _COLUMNS.get(name, ())
+            _check(state, len(columns))
             state.payload[:] = [
                 self._renumber(table, np.frombuffer(column, dtype=np.int32)).tobytes()
-                for table, column in enumerate(state.payload)
+                for table, column in zip(columns, state.payload, strict=True)
             ]
         paid = [(serial, order, self._order(order_paid)) for serial, order, order_paid in changes.paid]
         self.counts.apply(Changes(changes.progress, [], changes.tables, paid))
@@ -227,10 +233,10 @@ class ChangeReader:
         return int(known[code])
 
 
-def _check(state: TableState) -> None:
+def _check(state: TableState, columns: int) -> None:
     entries, rest = divmod(len(state.keys), _BYTES_PER_KEY)
     sizes = {len(state.times), *(len(column) for column in state.payload)}
     if rest or sizes != {4 * entries} or (entries and state.base_ms is None):
         raise CodecError("columns differ in length")
-    if len(state.payload) not in (0, SKU):
+    if len(state.payload) != columns:
         raise CodecError("columns of another layout")

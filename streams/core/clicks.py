@@ -95,12 +95,33 @@ def _newest_in_batch(clicks: Clicks, keys: U64, place: I64) -> Clicks | None:
     if not shared.size:
         return None
     clicks = clicks.take(shared)
-    count = clicks.keys.size
-    # Rank clicks by (time, place): of two at the same time the later processed is the newer.
+    found = newest_before((clicks.keys, clicks.place, clicks.time), keys, place)
+    return Clicks(
+        keys,
+        place,
+        np.where(found >= 0, clicks.time[found], NEVER - 1),
+        clicks.slot[found],
+        clicks.banner[found],
+    )
+
+
+def newest_before(known: tuple[U64, I64, I64], keys: U64, place: I64) -> I64:
+    """Per question (key, place) which is the newest of the same key at an earlier place; -1 for none.
+
+    Args:
+        known: keys, places (ascending) and times of what may be the answer.
+        keys: asked for.
+        place: at which it is asked.
+    """
+    known_keys, known_place, time = known
+    count = known_keys.size
+    if not (count and keys.size):
+        return np.full(keys.size, -1, dtype=np.int64)
+    # Rank by (time, place): of two at the same time the later processed is the newer.
     rank = np.empty(count, dtype=np.int64)
-    rank[stable_order(clicks.time)] = np.arange(1, count + 1)
-    all_keys = np.concatenate((clicks.keys, keys))
-    order = np.lexsort((np.concatenate((clicks.place, place)), all_keys))
+    rank[stable_order(time)] = np.arange(1, count + 1)
+    all_keys = np.concatenate((known_keys, keys))
+    order = np.lexsort((np.concatenate((known_place, place)), all_keys))
     ranks = np.concatenate((rank, np.zeros(keys.size, dtype=np.int64)))[order]
     sorted_keys = all_keys[order]
     run = np.cumsum(np.append(False, sorted_keys[1:] != sorted_keys[:-1]))
@@ -110,12 +131,5 @@ def _newest_in_batch(clicks: Clicks, keys: U64, place: I64) -> Clicks | None:
     found = answer[count:]
     by_rank = np.empty(count + 1, dtype=np.int64)
     by_rank[rank] = np.arange(count)
-    by_rank[0] = 0
-    pick = by_rank[found]
-    return Clicks(
-        keys,
-        place,
-        np.where(found > 0, clicks.time[pick], NEVER - 1),
-        clicks.slot[pick],
-        clicks.banner[pick],
-    )
+    by_rank[0] = -1
+    return by_rank[found]

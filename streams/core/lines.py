@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streams.core.rows import Detail, Rows
+    from streams.core.vocabulary import Combinations
 
     I64 = NDArray[np.int64]
     I32 = NDArray[np.int32]
@@ -60,6 +61,21 @@ class Lines:
         new = np.ones(pairs.size, dtype=np.bool_)
         new[1:] = pairs[1:] != pairs[:-1]
         pairs = pairs[new]
+        return pairs >> 32, (pairs & 0xFFFFFFFF).astype(np.int32)
+
+    def combinations(self, keep: Bools, table: Combinations) -> tuple[I64, I32]:
+        """Distinct (row, combination of slot, banner and SKU) pairs, rows ascending.
+
+        Args:
+            keep: mask over the rows (not the lines).
+            table: numbers combinations.
+        """
+        chosen = np.flatnonzero(keep[self.row])
+        slot, banner, sku = self.keys[:, chosen]
+        row, key = self.row[chosen], table.codes(np.stack((slot, banner, counted_codes(sku))))
+        if not self.several[chosen].any():
+            return row, key
+        pairs = np.unique((row << 32) | key)
         return pairs >> 32, (pairs & 0xFFFFFFFF).astype(np.int32)
 
     def split(self, parts: I64, some: I64) -> tuple[Lines, I64]:

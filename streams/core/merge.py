@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streams.core.buckets import COLUMN_BITS, COLUMN_MASK, VISITORS, Tally
+from streams.core.vocabulary import INNER_DIMENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -220,6 +221,7 @@ class BucketTotals:
 class Totals:
     """Merged counts per bucket (start, ms), and records by (topic, outcome) over all buckets.
 
+    Dimensions of our own are left out: they are for who watches, not for who is shown counts.
     A column is the stage number for events, ``VISITORS`` + node for visitors.
     """
 
@@ -255,7 +257,8 @@ class Totals:
             bucket = self.buckets.setdefault(rollup.bucket_ms, BucketTotals())
             self.changed.add(rollup.bucket_ms)
             for counts in rollup.counts:
-                _add_counts(bucket, counts)
+                if counts.dimension not in INNER_DIMENSIONS:
+                    _add_counts(bucket, counts)
             _add_money(bucket, rollup)
         for item in rollup.outcomes:
             self.outcomes[item.topic, item.outcome] += item.records

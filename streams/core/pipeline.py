@@ -20,6 +20,7 @@ from streams.core.lines import open_lines
 from streams.core.nodes import NodeCounts
 from streams.core.ordering import UNREAD, Waiting, classify
 from streams.core.orders import OrderBook
+from streams.core.payments import PaymentCounts
 from streams.core.recent import RecentKeys
 from streams.core.rows import Rejected
 from streams.core.settings import BUCKET_MS, CountingSettings
@@ -45,7 +46,6 @@ CLICKSTREAM, ORDERS = 0, 1
 # A topic that has fallen silent keeps the other one's memory alive for at most this long.
 _MEMORY_SPREAD_MS = 6 * 3_600_000
 _PROCESS_ROWS = 1 << 15
-_FOREVER = 1 << 62
 
 
 class SourcePartition:
@@ -70,8 +70,10 @@ class SourcePartition:
         self._line = UNREAD
         self._seen_ids = RecentKeys(settings.dedupe_horizon_ms, both_ways=True)
         self._attribution = Attribution(vocabulary, settings.attribution, settings.attribution_window_ms)
-        self._buckets = BucketCounts(len(vocabulary.funnel.dimensions))
-        self._nodes = NodeCounts(vocabulary, self._buckets, settings.attribution_window_ms)
+        self._buckets = BucketCounts(len(vocabulary.dimensions))
+        window = settings.attribution_window_ms
+        self._nodes = NodeCounts(vocabulary, self._buckets, window, combinations=settings.combinations)
+        self._payments = PaymentCounts(vocabulary, self._buckets, window)
         self._book = OrderBook(vocabulary, self._buckets, settings.remembered_orders)
 
     @property
@@ -91,7 +93,8 @@ class SourcePartition:
 
     def drain(self) -> None:
         """Count everything that waits: there is nothing more to read."""
-        self.process(_FOREVER)
+        if (newest := max(self._newest)) != UNREAD:
+            self.process(newest + 1)
 
     @property
     def written(self) -> int:
@@ -153,6 +156,7 @@ class SourcePartition:
             "dedupe": (self._seen_ids.slots, self._settings.dedupe_horizon_ms),
             "visitors": (self._nodes.visitors.slots, window),
             **{name: (table, window) for name, table in self._attribution.tables().items()},
+            "attempts": (self._payments.attempts.slots, window),
         }
 
     def nbytes(self) -> dict[str, int]:
@@ -161,6 +165,7 @@ class SourcePartition:
             "dedupe": self._seen_ids.nbytes,
             "visitors": self._nodes.visitors.nbytes,
             "clicks": self._attribution.nbytes,
+            "attempts": self._payments.attempts.slots.nbytes,
             "waiting": self._waiting.nbytes + self._lists.nbytes,
         }
 
@@ -263,6 +268,7 @@ class SourcePartition:
             cutoff = self._cutoff(rows, self._settings.attribution_window_ms)
             lines = self._attribution.attribute(rows, open_lines(rows, self._details, self._lists), cutoff)
             self._nodes.count(rows, lines, cutoff)
+            self._payments.count(rows, self._details, cutoff)
             self._book.count(rows, lines, self._details)
         self._forget(rows.detail)
         self._forget(dropped)

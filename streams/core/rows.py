@@ -35,13 +35,15 @@ class Detail(NamedTuple):
     """What does not fit a row: several lines, and the order they belong to.
 
     ``priced`` is True if the lines are an order's, False if they are just the event's SKUs;
-    ``order`` is the fingerprint of the order's id. At least one line.
+    ``order`` is the fingerprint of the order's id, ``method`` the code of how it is paid. At least
+    one line.
     """
 
     lines: tuple[Line, ...]
     priced: bool = False
     order: int | None = None
     currency: str | None = None
+    method: int = 0
 
 
 @dataclass(frozen=True, slots=True)

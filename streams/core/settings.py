@@ -21,3 +21,4 @@ class CountingSettings:
     attribution: AttributionModel = "last"
     max_tracked_keys: int = 100_000
     remembered_orders: int = 200_000
+    combinations: bool = True

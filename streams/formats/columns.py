@@ -22,6 +22,7 @@ from streams.events import MAX_FIELD_BYTES, MAX_RECORD_BYTES, MAX_TIME_MS, MIN_T
 from streams.formats.documents import MAX_NESTING
 from streams.formats.keys import key_objection, text_objection
 from streams.formats.native import NativeFormat
+from streams.funnel import PAYMENT_OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,6 +129,7 @@ def row_keys(event: Event, vocabulary: Vocabulary) -> tuple[tuple[int, ...], Det
     )
     sku = vocabulary.sku
     order = fingerprint(event.order_id) if event.order_id is not None else None
+    method = vocabulary.method(event.payment_method)
     if event.lines:
         lines = tuple(
             Line(
@@ -138,11 +140,11 @@ def row_keys(event: Event, vocabulary: Vocabulary) -> tuple[tuple[int, ...], Det
             )
             for line in event.lines
         )
-        return (slot, banner, 0, *extra), Detail(lines, True, order, event.currency)
+        return (slot, banner, 0, *extra), Detail(lines, True, order, event.currency, method)
     skus = [_code(sku, name) for name in event.skus] or [0]
-    if order is not None:
+    if order is not None or (method and event.node in PAYMENT_OUTCOMES):
         lines = tuple(Line(code, slot, banner) for code in skus)
-        return (slot, banner, 0, *extra), Detail(lines, False, order, event.currency)
+        return (slot, banner, 0, *extra), Detail(lines, False, order, event.currency, method)
     if len(skus) > 1:
         return (slot, banner, 0, *extra), skus
     return (slot, banner, skus[0], *extra), None

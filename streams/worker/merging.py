@@ -18,6 +18,7 @@ import numpy as np
 from streams.codec import decode_message
 from streams.core.buckets import VISITORS
 from streams.core.merge import Applied, ShardMerge, Totals
+from streams.core.vocabulary import INNER_DIMENSIONS
 from streams.errors import CodecError
 from streams.metrics.catalog import Family
 from streams.results import Fence
@@ -220,6 +221,8 @@ class Merging:
         series = self._series
         exported = _exported(rollup.stages, rollup.nodes)
         for counts in rollup.counts:
+            if counts.dimension in INNER_DIMENSIONS:
+                continue
             keys = counts.keys
             index, columns, count = counts.cells()
             for column in np.flatnonzero(np.bincount(columns)).tolist():

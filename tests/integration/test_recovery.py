@@ -337,8 +337,8 @@ FIRST_CHUNK, FIRST_MARKER, LAST_CHUNK, LAST_MARKER = 2, 3, 4, 5
 @pytest.mark.parametrize(
     ("place", "harm", "said"),
     [
-        (FIRST_CHUNK, of_another_version, "offset {0}: state version 5, this build reads version 4"),
-        (LAST_MARKER, of_another_version, "offset {0}: state version 5, this build reads version 4"),
+        (FIRST_CHUNK, of_another_version, "offset {0}: state version 6, this build reads version 5"),
+        (LAST_MARKER, of_another_version, "offset {0}: state version 6, this build reads version 5"),
         (FIRST_CHUNK, of_nobody, "offset {0}: not an entry of this log: of an older version, or not ours"),
         (LAST_MARKER, cut_short, "offset {0}: a damaged entry"),
         (LAST_CHUNK, flipped, "offset {1}: flush 1 is damaged: its checksum is wrong"),

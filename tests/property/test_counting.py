@@ -1,6 +1,7 @@
 """The core against the slow oracle, and what must not change its counts.
 
-Equality is to the unit and over all four tables: node counts, money, outcomes, reasons.
+Equality is to the unit and over all five tables: node counts, money, outcomes, reasons, and the
+dimensions that nobody is shown.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from streams.core.settings import CountingSettings
 from streams.funnel import Funnel
 from streams.replay import Counts, count_records
 from tests.support import oracle
+from tests.support.inner import InnerCounts
 from tests.support.oracle import OracleResult, OracleSettings
 from tests.support.traffic import (
     SMALL_SETTINGS,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from streams.core.settings import AttributionModel
     from streams.events import Record
+    from streams.results import Rollup
 
 BUSY = Shape(visitors=300, skus=40, slots=8, orders=400, gap_share=0.01)
 WITH_CHANNEL = OracleSettings(
@@ -50,7 +53,12 @@ LINEAR = replace(SMALL_SETTINGS, attribution="linear")
 EVERY_MODEL = st.sampled_from([SMALL_SETTINGS, FIRST, LINEAR])
 
 
-def _count(partition: Partition, settings: OracleSettings, fetch: Callable[[], int] | None = None) -> Counts:
+def _count(
+    partition: Partition,
+    settings: OracleSettings,
+    fetch: Callable[[], int] | None = None,
+    tell: Callable[[Rollup], object] = lambda _: None,
+) -> Counts:
     counting = CountingSettings(
         max_out_of_orderness_ms=settings.max_out_of_orderness_ms,
         allowed_lateness_ms=settings.allowed_lateness_ms,
@@ -62,14 +70,21 @@ def _count(partition: Partition, settings: OracleSettings, fetch: Callable[[], i
     )
     funnel = Funnel(nodes=settings.nodes, extra_dimensions=settings.extra_dimensions)
     topics = (iter(partition.clickstream), iter(partition.orders))
-    return count_records(*topics, counting, funnel=funnel, fetch=fetch)
+    return count_records(*topics, counting, funnel=funnel, fetch=fetch, tell=tell)
 
 
 def _core(
     partition: Partition, settings: OracleSettings, fetch: Callable[[], int] | None = None
 ) -> OracleResult:
-    counts = _count(partition, settings, fetch)
-    return OracleResult(dict(counts.cells), dict(counts.money), dict(counts.outcomes), dict(counts.reasons))
+    inner = InnerCounts()
+    counts = _count(partition, settings, fetch, inner.take)
+    return OracleResult(
+        dict(counts.cells),
+        dict(counts.money),
+        dict(counts.outcomes),
+        dict(counts.reasons),
+        inner.cells,
+    )
 
 
 def _oracle(partition: Partition, settings: OracleSettings) -> OracleResult:
@@ -82,6 +97,7 @@ def _assert_equal(core: OracleResult, expected: OracleResult) -> None:
     assert core.reasons == expected.reasons
     assert core.cells == expected.cells
     assert core.money == expected.money
+    assert core.inner == expected.inner
 
 
 def _fetching(seed: int, most: int) -> Callable[[], int]:

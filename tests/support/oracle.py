@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 CLICKSTREAM = "clickstream"
 ORDERS = "orders"
 BUCKET_MS = 10_000
+# Dimensions that are counted beside the funnel's, and when bins of lags begin, in seconds.
+LAG, PAYMENT_METHOD, COMBINATION = "(lag)", "(payment_method)", "(combination)"
+LAG_SECONDS = (0, 1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1_200, 1_800)
+PAYMENT_EVENTS = ("payment_attempt", "payment_failed", "paid")
 # Of a visitor's clicks, and of those on one SKU, so many newest ones may be touches.
 MOST_TOUCHES = 16
 UNKNOWN_CURRENCY = "XXX"
@@ -80,14 +84,16 @@ class OracleResult:
     """Everything that was counted; a key that was never counted is absent.
 
     ``cells`` maps (dimension, key, node, bucket_ms) to (events, visitors), ``money`` maps
-    (dimension, key, currency, kind, bucket_ms) to (orders, amount in minor units), the other two
-    map (topic, word) to a number of records.
+    (dimension, key, currency, kind, bucket_ms) to (orders, amount in minor units), the next two
+    map (topic, word) to a number of records. ``inner`` is like ``cells``, of the dimensions that
+    nobody is shown.
     """
 
     cells: dict[tuple[str, str, str, int], tuple[int, int]] = field(default_factory=dict)
     money: dict[tuple[str, str, str, str, int], tuple[int, int]] = field(default_factory=dict)
     outcomes: dict[tuple[str, str], int] = field(default_factory=dict)
     reasons: dict[tuple[str, str], int] = field(default_factory=dict)
+    inner: dict[tuple[str, str, str, int], tuple[int, int]] = field(default_factory=dict)
 
 
 class Rejected(Exception):  # noqa: N818 - named for what it is, as in the contract
@@ -118,6 +124,7 @@ class _Event(NamedTuple):
     order_id: str | None
     currency: str | None
     lines: list[_Line]
+    method: str | None = None
 
 
 class _Keyed(NamedTuple):
@@ -327,9 +334,8 @@ def read_event(value: bytes | None, settings: OracleSettings) -> _Event:
     order_id = named(document, "order_id") if carries_order else None
     currency = _currency(document) if carries_order else None
     lines = _lines(document, currency, required=is_order) if carries_order else []
-    if carries_order:
-        _optional(document, "payment_method")
-    return _Event(event_id, time, name, visitor, slot, banner, skus, extra, order_id, currency, lines)
+    method = _optional(document, "payment_method") if carries_order else None
+    return _Event(event_id, time, name, visitor, slot, banner, skus, extra, order_id, currency, lines, method)
 
 
 def _classified(
@@ -371,19 +377,30 @@ class _Tables:
         self.visitors: Counter[tuple[str, str, str, int]] = Counter()
         self.orders: Counter[tuple[str, str, str, str, int]] = Counter()
         self.amounts: Counter[tuple[str, str, str, str, int]] = Counter()
+        self.inner_events: Counter[tuple[str, str, str, int]] = Counter()
+        self.inner_visitors: Counter[tuple[str, str, str, int]] = Counter()
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self.reasons: Counter[tuple[str, str]] = Counter()
 
     def result(self) -> OracleResult:
         cells = {cell: (number, self.visitors[cell]) for cell, number in self.events.items()}
         money = {row: (number, self.amounts[row]) for row, number in self.orders.items()}
-        return OracleResult(cells, money, dict(self.outcomes), dict(self.reasons))
+        inner = {
+            cell: (self.inner_events[cell], self.inner_visitors[cell])
+            for cell in self.inner_events | self.inner_visitors
+        }
+        return OracleResult(cells, money, dict(self.outcomes), dict(self.reasons), inner)
 
 
 class _Click(NamedTuple):
     time: int
     slot: str
     banner: str
+
+
+class _Attempt(NamedTuple):
+    time: int
+    method: str
 
 
 class _PaidOrder(NamedTuple):
@@ -402,6 +419,7 @@ class _Partition:
         self.sku_clicks: dict[tuple[str, str], list[_Click]] = {}
         self.marks: dict[tuple[str, str, str, str], int] = {}
         self.paid_orders: dict[str, _PaidOrder] = {}
+        self.attempts: dict[str, _Attempt] = {}
 
     def process(self, pending: _Pending) -> None:
         """Gives the event its outcome and, if it is new, counts it."""
@@ -413,6 +431,8 @@ class _Partition:
         self.tables.outcomes[topic, Outcome.LATE if pending.late else Outcome.ACCEPTED] += 1
         if event.name in self.settings.nodes:
             self._count_node(event)
+        if event.name in PAYMENT_EVENTS:
+            self._count_payment(event)
         if event.name == "paid":
             self._count_paid(event)
         if event.name in REVERSALS:
@@ -477,7 +497,42 @@ class _Partition:
             cell = (dimension, key, event.name, bucket)
             self.tables.events[cell] += 1
             if event.name != self.settings.nodes[0]:
-                self.tables.visitors[cell] += self._is_new_visitor(event, dimension, key)
+                new = self._is_new_visitor(event, dimension, key)
+                self.tables.visitors[cell] += new
+                if new and dimension == "all":
+                    self._count_lag(event)
+        if event.name in (self.settings.nodes[1], "order", "paid"):
+            for slot, banner, sku in {(share.slot, share.banner, share.sku) for share in shares}:
+                key = "\x1f".join((slot, banner, sku))
+                if self._is_new_visitor(event, COMBINATION, key):
+                    self.tables.inner_visitors[COMBINATION, key, event.name, bucket] += 1
+
+    def _count_lag(self, event: _Event) -> None:
+        """How long ago the visitor, who is counted now, was counted at the node before."""
+        place = self.settings.nodes.index(event.name)
+        if place >= 2:
+            before = self.marks.get((event.visitor, "all", ALL, self.settings.nodes[place - 1]))
+            if before is not None and 0 <= event.time - before <= self.settings.attribution_window_ms:
+                self._add_lag(event, event.time - before, self.tables.inner_visitors)
+
+    def _add_lag(self, event: _Event, lag_ms: int, table: Counter[tuple[str, str, str, int]]) -> None:
+        edge = [seconds for seconds in LAG_SECONDS if 1_000 * seconds <= lag_ms][-1]
+        table[LAG, str(edge), event.name, event.time // BUCKET_MS * BUCKET_MS] += 1
+
+    def _count_payment(self, event: _Event) -> None:
+        """Under its own method, or that of the order's newest attempt."""
+        method = event.method
+        if event.order_id is not None and event.name != "payment_attempt":
+            attempt = self.attempts.get(event.order_id)
+            if attempt and 0 <= event.time - attempt.time <= self.settings.attribution_window_ms:
+                method = method or attempt.method
+                self._add_lag(event, event.time - attempt.time, self.tables.inner_events)
+        method = method or NONE
+        self.tables.inner_events[PAYMENT_METHOD, method, event.name, event.time // BUCKET_MS * BUCKET_MS] += 1
+        if event.order_id is not None and event.name == "payment_attempt":
+            before = self.attempts.get(event.order_id)
+            if before is None or event.time >= before.time:
+                self.attempts[event.order_id] = _Attempt(event.time, method)
 
     def _is_new_visitor(self, event: _Event, dimension: str, key: str) -> bool:
         mark = self.marks.get((event.visitor, dimension, key, event.name))
@@ -564,6 +619,9 @@ def add(results: Iterable[OracleResult]) -> OracleResult:
         for cell, (events, visitors) in result.cells.items():
             before = total.cells.get(cell, (0, 0))
             total.cells[cell] = (before[0] + events, before[1] + visitors)
+        for cell, (events, visitors) in result.inner.items():
+            before = total.inner.get(cell, (0, 0))
+            total.inner[cell] = (before[0] + events, before[1] + visitors)
         for row, (orders, amount) in result.money.items():
             sums = total.money.get(row, (0, 0))
             total.money[row] = (sums[0] + orders, sums[1] + amount)

@@ -42,8 +42,8 @@ _EVENTS = {
         "paid": 6,
         "refunded": 3,
         "cancelled": 2,
-        "payment_attempt": 1,
-        "payment_failed": 1,
+        "payment_attempt": 3,
+        "payment_failed": 2,
     },
 }
 
@@ -259,6 +259,10 @@ def _order_fields(rng: Random, name: str, shape: Shape) -> Document:
     known = shape.orders if required else shape.orders + 1  # the last one is never paid
     fields: Document = {"order_id": f"o{rng.randrange(known)}"}
     with_items = required or _chance(rng, 0.4)
+    if name in ("payment_attempt", "payment_failed", "paid") and _chance(rng, 0.4):
+        fields["payment_method"] = rng.choice(["card", "alipay"])
+    if name.startswith("payment") and _chance(rng, 0.1):
+        del fields["order_id"]
     if with_items or _chance(rng, 0.3):
         fields["currency"] = rng.choice(list(_CURRENCIES))
     if with_items:

@@ -29,7 +29,7 @@ T0 = 1_762_689_600_000
 NEVER = -(1 << 62)
 SLOT, BANNER, SKU = 0, 1, 2
 PROGRESS = Progress(T0, T0, NEVER)
-TABLES = ("dedupe", "visitors", "clicks", "clicks_by_sku")
+TABLES = {"dedupe": 0, "visitors": 0, "clicks": 2, "clicks_by_sku": 2, "attempts": 1}
 
 
 def vocabulary(slots: Iterable[str] = (), skus: Iterable[str] = (), max_keys: int = 1_000) -> Vocabulary:
@@ -91,7 +91,7 @@ def over_the_wire(changes: Changes) -> Changes:
 def made(names: list[list[tuple[int, str]]], codes: Iterable[int] = (), **fields: object) -> Changes:
     """Changes written by hand: one click per code of a slot."""
     codes = list(codes)
-    empty = {name: TableState(None, b"", b"", [b"", b""] if "click" in name else []) for name in TABLES}
+    empty = {name: TableState(None, b"", b"", [b""] * columns) for name, columns in TABLES.items()}
     keys = np.arange(1, len(codes) + 1, dtype=np.uint64).tobytes()
     times = np.full(len(codes), 5, dtype=np.uint32).tobytes()
     payload = [i32(*codes).tobytes(), i32(*[0] * len(codes)).tobytes()]
@@ -124,7 +124,7 @@ def test_keys_of_everybody_need_no_name() -> None:
     owner.click("a", "z")
     owner.pay(1, "z", 0)
     owner.pay(2, "z", OTHER_CODE)
-    assert owner.writer.take().changes.names == [[(2, "a")], [], []]
+    assert owner.writer.take().changes.names == [[(2, "a")], [], [], []]
 
 
 def test_names_of_orders_are_written() -> None:
@@ -133,7 +133,7 @@ def test_names_of_orders_are_written() -> None:
     owner = Owner(known)
     owner.pay(1, "a", known.sku["A"])
     owner.pay(2, "a", known.sku["B"])
-    assert owner.writer.take().changes.names == [[(2, "a")], [], [(2, "A")]]
+    assert owner.writer.take().changes.names == [[(2, "a")], [], [(2, "A")], []]
 
 
 @pytest.mark.parametrize("flush", [0, 1, 7])
@@ -188,8 +188,8 @@ def test_orders_follow_their_names() -> None:
 def test_numbers_of_names_may_be_far_apart() -> None:
     """A rotation names what it needs, out of many."""
     copy = Owner(vocabulary())
-    copy.reader.apply(made([[(100_000, "z")], [], []], [100_000]))
-    copy.reader.apply(made([[(7, "a"), (200_000, "y")], [], []], [7, 200_000, 100_000]))
+    copy.reader.apply(made([[(100_000, "z")], [], [], []], [100_000]))
+    copy.reader.apply(made([[(7, "a"), (200_000, "y")], [], [], []], [7, 200_000, 100_000]))
     assert copy.clicked() == {1: "a", 2: "y", 3: "z"}
 
 
@@ -197,12 +197,12 @@ def test_numbers_of_names_may_be_far_apart() -> None:
 def test_a_key_without_a_name_is_refused(code: int) -> None:
     """Below the highest that has one, above, or no number at all: better none than another's."""
     copy = Owner(vocabulary())
-    copy.reader.apply(made([[(2, "a"), (5, "b")], [(6, "c")], []], [2, 5]))
+    copy.reader.apply(made([[(2, "a"), (5, "b")], [(6, "c")], [], []], [2, 5]))
     with pytest.raises(CodecError, match=r"^a key has no name$"):
-        copy.reader.apply(made([[], [], []], [2, code]))
+        copy.reader.apply(made([[], [], [], []], [2, code]))
     for line in (Line(0, code, 0), Line(0, 0, code if code != 6 else 7), Line(9, 0, 0)):
         with pytest.raises(CodecError, match=r"^a key has no name$"):
-            copy.reader.apply(made([[], [], []], paid=[(0, 1, PaidOrder("CNY", (line,)))]))
+            copy.reader.apply(made([[], [], [], []], paid=[(0, 1, PaidOrder("CNY", (line,)))]))
     assert copy.clicked() == {1: "a", 2: "b"}
     assert len(copy.counts.paid) == 0
 
@@ -223,7 +223,7 @@ def test_a_key_without_a_name_is_refused(code: int) -> None:
 def test_columns_that_do_not_fit_are_refused(state: TableState) -> None:
     """Sound bytes of another layout; nothing of them is taken up."""
     copy = Owner(vocabulary())
-    changes = made([[], [], []])
+    changes = made([[], [], [], []])
     changes.progress = Progress(T0, T0, T0)
     changes.tables["dedupe"] = state
     with pytest.raises(CodecError):
@@ -233,7 +233,7 @@ def test_columns_that_do_not_fit_are_refused(state: TableState) -> None:
 
 @pytest.mark.parametrize(
     "names",
-    [[], [[]], [[]] * 4, [[(-1, "a")], [], []], [[(1 << 31, "a")], [], []]],
+    [[], [[]], [[]] * 3, [[]] * 5, [[(-1, "a")], [], [], []], [[(1 << 31, "a")], [], [], []]],
     ids=["none", "one", "four", "negative", "huge"],
 )
 def test_names_that_do_not_fit_are_refused(names: list[list[tuple[int, str]]]) -> None:

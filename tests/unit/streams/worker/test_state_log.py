@@ -88,11 +88,13 @@ def owned(flushes: int = 3) -> CountedPartition:
 def remembered(counts: SourcePartition, known: Vocabulary) -> dict[str, object]:
     """All that a partition remembers, keys by their names."""
     found: dict[str, object] = {}
+    places_of = (known.slot.names, known.banner.names)
+    columns = {"clicks": places_of, "clicks_by_sku": places_of, "attempts": (known.methods.names,)}
     for name, (table, _) in counts.tables().items():
         keys, _, payload = table.live(NEVER)
         places = [
-            [known.tables[number].names[code] for code in column]
-            for number, column in enumerate(payload.tolist())
+            [names[code] for code in column]
+            for names, column in zip(columns.get(name, ()), payload.tolist(), strict=True)
         ]
         times = table.times(table.find(keys))[0].tolist()
         found[name] = sorted(zip(keys.tolist(), times, *places, strict=True))
