@@ -1,0 +1,96 @@
+"""Sums over a span of time that slides, or that begins at a moment; and the buckets of the last hour.
+
+Counts that come late belong to their own bucket: they are added to every sum that has it, and will be
+taken away from it with the bucket.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from streams.core.packed_cells import COLUMNS, CellSums, PackedCells, PackedState, total, unpack
+from streams.core.window_history import SLOT_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    I64 = NDArray[np.int64]
+
+
+class RecentBuckets:
+    """Counts of every key, bucket by bucket, of so much time that late ones still find their bucket."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, dict[str, PackedCells]] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the counts."""
+        return sum(packed.nbytes for bucket in self._buckets.values() for packed in bucket.values())
+
+    def add(self, start_ms: int, dimension: str, packed: PackedCells) -> None:
+        """Add to a bucket."""
+        bucket = self._buckets.setdefault(start_ms, {})
+        bucket[dimension] = total([bucket[dimension], packed]) if dimension in bucket else packed
+
+    def between(self, start_ms: int, end_ms: int) -> Iterator[Mapping[str, PackedCells]]:
+        """Counts of the buckets that start in a span."""
+        return (bucket for start, bucket in self._buckets.items() if start_ms <= start < end_ms)
+
+    def row(self, dimension: str, key: int, start_ms: int, end_ms: int) -> I64:
+        """Counts of one key in a span, shape (32,)."""
+        row = np.zeros(COLUMNS, dtype=np.int64)
+        for bucket in self.between(start_ms, end_ms):
+            if dimension in bucket:
+                row += bucket[dimension].row(key)
+        return row
+
+    def pop_slots(self, end_ms: int) -> Iterator[tuple[int, dict[str, PackedCells]]]:
+        """Take out the buckets before a moment, in order, five minutes at a time."""
+        for slot_ms in sorted({start // SLOT_MS * SLOT_MS for start in self._buckets if start < end_ms}):
+            mine = [start for start in self._buckets if slot_ms <= start < slot_ms + SLOT_MS]
+            parts: dict[str, list[PackedCells]] = {}
+            for start in mine:
+                for dimension, packed in self._buckets.pop(start).items():
+                    parts.setdefault(dimension, []).append(packed)
+            yield slot_ms, {dimension: total(some) for dimension, some in parts.items()}
+
+    def state(self) -> dict[int, dict[str, PackedState]]:
+        """As plain data."""
+        return {start: {d: p.state() for d, p in bucket.items()} for start, bucket in self._buckets.items()}
+
+    def restore(self, state: Mapping[int, Mapping[str, PackedState]]) -> None:
+        """From plain data. Raises ValueError if it is damaged."""
+        self._buckets = {start: {d: unpack(p) for d, p in it.items()} for start, it in state.items()}
+
+
+class SpanSums:
+    """Sums of all buckets that start in ``[start_ms, end_ms)``."""
+
+    def __init__(self, start_ms: int, end_ms: int) -> None:
+        self.start_ms = start_ms
+        self.end_ms = end_ms
+        self.sums = CellSums()
+
+    def add(self, start_ms: int, dimension: str, packed: PackedCells) -> None:
+        """Add counts of a bucket, if it is in the span."""
+        if self.start_ms <= start_ms < self.end_ms:
+            self.sums.add(dimension, packed)
+
+    def fill(self, recent: RecentBuckets) -> None:
+        """Add all buckets of the span that are there."""
+        for bucket in recent.between(self.start_ms, self.end_ms):
+            for dimension, packed in bucket.items():
+                self.sums.add(dimension, packed)
+
+    def slide(self, end_ms: int, recent: RecentBuckets) -> None:
+        """Move on to a later end; the buckets that are left behind must still be there."""
+        start_ms = end_ms - (self.end_ms - self.start_ms)
+        for bucket in recent.between(self.start_ms, min(start_ms, self.end_ms)):
+            for dimension, packed in bucket.items():
+                self.sums.subtract(dimension, packed)
+        self.start_ms, self.end_ms = start_ms, end_ms
