@@ -93,9 +93,6 @@ class Rollup(msgspec.Struct, array_like=True, gc=False):
         counts: one per dimension in which something was counted.
         money: orders and amounts.
         outcomes: records by outcome.
-        complete_until_ms: everything before this event time is counted, here or in a rollup before.
-        told_at_ms: when the source partition said so, by its worker's clock.
-        idle: it had read all there was.
     """
 
     version: int
@@ -111,9 +108,6 @@ class Rollup(msgspec.Struct, array_like=True, gc=False):
     counts: list[KeyCounts] = []
     money: list[MoneyCounts] = []
     outcomes: list[OutcomeCounts] = []
-    complete_until_ms: int = 0
-    told_at_ms: int = 0
-    idle: bool = False
 
 
 class Fence(msgspec.Struct, array_like=True, gc=False, frozen=True):
