@@ -91,6 +91,8 @@ def _check(rollup: Rollup) -> None:
         raise ValueError("more nodes than stages")
     for counts in rollup.counts:
         _check_counts(counts)
+    if rollup.told_at_ms < 0:
+        raise ValueError("told before there were clocks")
     if rollup.sequence < 0:
         raise ValueError("no such sequence number")
     if rollup.written_by < rollup.generation:

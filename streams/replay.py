@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import orjson
 
+from streams.closed import Progress
 from streams.core.buckets import VISITORS
 from streams.core.merge import Totals, column_of
 from streams.core.pipeline import CLICKSTREAM, ORDERS, SourcePartition
@@ -157,7 +158,10 @@ class Replay:
                 self._reasons[TOPICS[topic], str(item.reason)] += 1
 
     def _flush(self) -> None:
-        for rollup in self._writer.rollups(self._partition.flush(), self._partition.counted_until):
+        partition = self._partition
+        # Nobody waits for a clock here: what was read last says what time it is.
+        progress = Progress(partition.limit_ms, max(*partition.newest, 0), idle=False)
+        for rollup in self._writer.rollups(partition.flush(), partition.counted_until, progress):
             self._totals.add(rollup)
 
     def _counts(self) -> Counts:

@@ -9,6 +9,12 @@ with the next number, knowing nothing of the values before.
 A life that takes a source partition over first sends a :class:`Fence` to every shard, then the last
 rollups of the life before once more, under their own numbers. What an older life still sends behind
 the fence counts nowhere, so it does not matter what became of it.
+
+Every rollup says how far its source partition has come, and that is true of its shard: all that was
+counted for the shard before ``complete_until_ms`` is in it or in a rollup before it. Of several
+rollups of one flush only the last one for a shard says what is new. From time to time
+(:meth:`RollupWriter.due`) every shard is told, with an empty rollup if nothing was counted for it: so
+whoever reads one shard knows of all source partitions how far they are.
 """
 
 from __future__ import annotations
@@ -19,7 +25,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import numpy as np
 
-from streams.core.buckets import COLUMN_BITS, COLUMN_MASK
+from streams.closed import Progress
+from streams.core.buckets import COLUMN_BITS, COLUMN_MASK, bucket_of
+from streams.core.ordering import UNREAD
 from streams.core.vocabulary import shard_of
 from streams.funnel import ALL
 
@@ -31,7 +39,9 @@ if TYPE_CHECKING:
     from streams.core.buckets import BucketChange
     from streams.core.vocabulary import Vocabulary
 
-VERSION = 3
+VERSION = 4
+# Every shard is told how far a source partition is at least so often, by its worker's clock.
+TELL_EVERY_MS = 10_000
 
 
 class KeyCounts(msgspec.Struct, array_like=True, gc=False):
@@ -86,8 +96,13 @@ class Rollup(msgspec.Struct, array_like=True, gc=False):
         written_by: generation of the life that sent it: a later one, if that sent it once more.
         shard: key shard of everything in here.
         sequence: number of the rollup in its life and shard, from 0.
-        bucket_ms: start of the bucket, event time.
+        bucket_ms: start of the bucket, event time; of an empty rollup the one that counting has come to.
         counted_until_ms: newest event time this source partition has counted.
+        complete_until_ms: whatever is ordered before this event time is counted, here or in a rollup
+            before; ``ordering.UNREAD`` before anything was read. What still comes of it comes late.
+        told_at_ms: when this source partition said so, by its worker's clock; 0 if it has not yet.
+        idle: its worker had read all there was in both topics, for as long as it waits for more, and
+            nothing waits to be counted.
         stages: names behind the stage numbers; nodes first.
         nodes: how many of the stages are nodes.
         counts: one per dimension in which something was counted.
@@ -103,11 +118,19 @@ class Rollup(msgspec.Struct, array_like=True, gc=False):
     sequence: int
     bucket_ms: int
     counted_until_ms: int
+    complete_until_ms: int
+    told_at_ms: int
+    idle: bool
     stages: tuple[str, ...]
     nodes: int
     counts: list[KeyCounts] = []
     money: list[MoneyCounts] = []
     outcomes: list[OutcomeCounts] = []
+
+    @property
+    def progress(self) -> Progress:
+        """How far its source partition had come."""
+        return Progress(self.complete_until_ms, self.told_at_ms, self.idle)
 
 
 class Fence(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -133,39 +156,93 @@ class RollupWriter:
         vocabulary: names behind the codes.
         partition: the source partition.
         generation: which life.
+        complete_until_ms: how far the lives before it had come.
     """
 
-    def __init__(self, vocabulary: Vocabulary, partition: int, generation: int) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, partition: int, generation: int, complete_until_ms: int = UNREAD
+    ) -> None:
         self._vocabulary = vocabulary
         self._partition = partition
         self.generation = generation
         self._sequences: Counter[int] = Counter()
+        # As of the last flush, and what all shards were last told.
+        self._progress = Progress(complete_until_ms, 0, idle=False)
+        self._told: Progress | None = None
 
-    def rollups(self, changes: Iterable[BucketChange], counted_until_ms: int) -> Iterator[Rollup]:
-        """Rollups of a flush: one per bucket and shard in which anything was counted."""
+    def due(self, progress: Progress) -> bool:
+        """Whether every shard is to be told.
+
+        So it is at first, when another bucket is complete, when idleness begins or ends, and if all
+        were told last ``TELL_EVERY_MS`` ago (or in the future: somebody has set the clock).
+        """
+        told = self._told
+        return (
+            told is None
+            or progress.idle != told.idle
+            or bucket_of(progress.complete_until_ms) > bucket_of(told.complete_until_ms)
+            or not 0 <= progress.told_at_ms - told.told_at_ms < TELL_EVERY_MS
+        )
+
+    def rollups(
+        self, changes: Iterable[BucketChange], counted_until_ms: int, progress: Progress
+    ) -> Iterator[Rollup]:
+        """Rollups of a flush: one per bucket and shard in which anything was counted.
+
+        If it is :meth:`due`, one more to every shard that would get none.
+
+        Args:
+            changes: by bucket.
+            counted_until_ms: newest event time counted.
+            progress: how far the source partition is with these.
+        """
+        before, self._progress = self._progress, progress
+        # Per shard the last one so far: the first of a flush may be of any bucket, and what it says
+        # of progress must be true without those behind it.
+        last: dict[int, Rollup] = {}
         for change in changes:
-            shards = _Shards()
-            _add_counts(shards, change, self._vocabulary)
-            _add_money(shards, change, self._vocabulary)
-            _add_outcomes(shards, change, self._vocabulary)
-            for shard, (counts, money, outcomes) in shards.items():
-                sequence = self._sequences[shard]
-                self._sequences[shard] += 1
-                yield Rollup(
-                    VERSION,
-                    self._partition,
-                    self.generation,
-                    self.generation,
-                    shard,
-                    sequence,
-                    change.bucket_ms,
-                    counted_until_ms,
-                    self._vocabulary.stages.names,
-                    self._vocabulary.stages.nodes,
-                    counts,
-                    money,
-                    outcomes,
-                )
+            for shard, content in self._contents(change).items():
+                if shard in last:
+                    yield last.pop(shard)
+                last[shard] = self._rollup(shard, change.bucket_ms, counted_until_ms, before, content)
+        if self.due(progress):
+            self._told = progress
+            bucket_ms = bucket_of(max(progress.complete_until_ms, 0))
+            for shard in set(range(self._vocabulary.shards)) - last.keys():
+                last[shard] = self._rollup(shard, bucket_ms, counted_until_ms, before, _Content([], [], []))
+        for rollup in last.values():
+            rollup.complete_until_ms = progress.complete_until_ms
+            rollup.told_at_ms, rollup.idle = progress.told_at_ms, progress.idle
+            yield rollup
+
+    def _contents(self, change: BucketChange) -> _Shards:
+        shards = _Shards()
+        _add_counts(shards, change, self._vocabulary)
+        _add_money(shards, change, self._vocabulary)
+        _add_outcomes(shards, change, self._vocabulary)
+        return shards
+
+    def _rollup(
+        self, shard: int, bucket_ms: int, counted_until_ms: int, progress: Progress, content: _Content
+    ) -> Rollup:
+        sequence = self._sequences[shard]
+        self._sequences[shard] += 1
+        return Rollup(
+            VERSION,
+            self._partition,
+            self.generation,
+            self.generation,
+            shard,
+            sequence,
+            bucket_ms,
+            counted_until_ms,
+            progress.complete_until_ms,
+            progress.told_at_ms,
+            progress.idle,
+            self._vocabulary.stages.names,
+            self._vocabulary.stages.nodes,
+            *content,
+        )
 
 
 class _Content(NamedTuple):

@@ -45,7 +45,6 @@ CLICKSTREAM, ORDERS = 0, 1
 # A topic that has fallen silent keeps the other one's memory alive for at most this long.
 _MEMORY_SPREAD_MS = 6 * 3_600_000
 _PROCESS_ROWS = 1 << 15
-_FOREVER = 1 << 62
 
 
 class SourcePartition:
@@ -91,7 +90,8 @@ class SourcePartition:
 
     def drain(self) -> None:
         """Count everything that waits: there is nothing more to read."""
-        self.process(_FOREVER)
+        if (newest := max(self._newest)) != UNREAD:
+            self.process(newest + 1)
 
     @property
     def written(self) -> int:

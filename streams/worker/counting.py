@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from streams.closed import Progress
 from streams.codec import encode_rollup
 from streams.core.ordering import UNREAD, Patience, release_limit
 from streams.core.reading import Reading, SourceOffsets
@@ -62,6 +63,8 @@ class AssignedPartition:
     taken_at_ms: list[int]
     known_since_ms: list[int | None]
     limit_ms: int
+    # Both topics have brought nothing for as long as we wait, and nothing is left to be counted.
+    idle: bool = False
     # As of the last flush.
     logged_ms: int = UNREAD
     rejected_in_a_row: int = 0
@@ -154,7 +157,7 @@ class Counting:
         keyed = self._topics.keyed
         readings = Reading(log.sources[0], keyed=keyed), Reading(log.sources[1], keyed=keyed)
         counts.rewind((readings[0].newest_ms, readings[1].newest_ms))
-        writer = RollupWriter(self.vocabulary, number, log.generation)
+        writer = RollupWriter(self.vocabulary, number, log.generation, counts.limit_ms)
         assigned = AssignedPartition(
             number, counts, log, writer, readings, [now, now], [None, None], counts.limit_ms
         )
@@ -248,6 +251,8 @@ class Counting:
             for which, topic in enumerate(self._topics.sources)
         )
         self._process(assigned, (idle[0], idle[1]))
+        quiet = all(since is not None and since >= self._patience.idle_ms for since in idle)
+        assigned.idle = quiet and not assigned.counts.waiting
         self._observe(assigned)
 
     @staticmethod
@@ -318,6 +323,7 @@ class Counting:
         if not held or not await self._finish():
             return []
         for assigned in held:
+            assigned.idle = False
             self._process(assigned, (None, None))
             await self._capture(assigned)
         return held if await self._finish() else []
@@ -327,12 +333,14 @@ class Counting:
         changes, until = assigned.counts.flush(), assigned.counts.counted_until
         acks = [ack for reading in assigned.readings for ack in reading.counted(assigned.limit_ms)]
         sources, log = assigned.sources, assigned.log
-        if not acks and sources == log.sources and assigned.limit_ms == assigned.logged_ms:
+        progress = Progress(assigned.counts.limit_ms, self._clock.now_ms(), assigned.idle)
+        nothing_new = not acks and sources == log.sources and assigned.limit_ms == assigned.logged_ms
+        if nothing_new and not assigned.rollups.due(progress):
             return
         captured = log.capture(sources)
         assigned.logged_ms = assigned.limit_ms
         rollups = list[tuple[int, bytes]]()
-        for number, rollup in enumerate(assigned.rollups.rollups(changes, until), start=1):
+        for number, rollup in enumerate(assigned.rollups.rollups(changes, until, progress), start=1):
             rollups.append((rollup.shard, encode_rollup(rollup)))
             if number % _ROLLUPS_AT_ONCE == 0:
                 await asyncio.sleep(0)

@@ -14,7 +14,7 @@ from streams.errors import CodecError
 if TYPE_CHECKING:
     from streams.core.vocabulary import Vocabulary
 
-VERSION = 4
+VERSION = 5
 _MAGIC = b"FWL"
 _HEAD = len(_MAGIC) + 1
 _BODY = _HEAD + 8

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
+from streams.closed import Progress
 from streams.codec import encode_rollup
 from streams.core.ordering import UNREAD
 from streams.core.pipeline import SourcePartition
@@ -117,7 +118,8 @@ class Core:
 
     def _flush(self) -> None:
         begun = time.process_time()
-        written = self.writer.rollups(self.partition.flush(), self.partition.counted_until)
+        progress = Progress(self.partition.limit_ms, 0, idle=False)
+        written = self.writer.rollups(self.partition.flush(), self.partition.counted_until, progress)
         rollups = [encode_rollup(rollup) for rollup in written]
         self.costs.flush += time.process_time() - begun
         self.rollup_bytes += sum(map(len, rollups))

@@ -14,6 +14,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.closed import Progress
 from streams.codec import decode_rollup, encode_rollup
 from streams.core.buckets import COLUMN_BITS, BucketCounts, Tally
 from streams.core.merge import Applied, SeenNumbers, ShardMerge, Totals
@@ -74,9 +75,8 @@ def rollups_of(lives: Sequence[Life], partition: int = 0, first: int = 1) -> lis
         for counted in flushes:
             for one in counted:
                 _count(buckets, one)
-            written += [
-                decode_rollup(encode_rollup(rollup)) for rollup in writer.rollups(buckets.flush(), T0)
-            ]
+            flush = writer.rollups(buckets.flush(), T0, Progress(T0, T0, idle=False))
+            written += [decode_rollup(encode_rollup(rollup)) for rollup in flush]
     return written
 
 

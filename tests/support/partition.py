@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from streams.closed import Progress
 from streams.codec import decode_rollup, encode_rollup, sent_again
 from streams.core.merge import Applied, MoneyKey, ShardMerge, Totals
 from streams.core.reading import Reading
@@ -142,7 +143,8 @@ class CountedPartition:
     def write_ahead(self) -> list[bytes]:
         """The part of a flush that goes to the log; the rollups that are to follow."""
         self.counts.process(self.counts.limit_ms)
-        rollups = list(self._writer.rollups(self.counts.flush(), self.counts.counted_until))
+        progress = Progress(self.counts.limit_ms, 0, idle=False)
+        rollups = list(self._writer.rollups(self.counts.flush(), self.counts.counted_until, progress))
         for reading in self._readings:
             reading.counted(self.counts.limit_ms)
         captured = self.state_log.capture((self._readings[0].offsets(), self._readings[1].offsets()))

@@ -48,8 +48,15 @@ def rollup(  # noqa: PLR0913  # its fields, by name
     sequence: int = 0,
     bucket_ms: int = T0,
     until: int = 0,
+    complete: int = 0,
+    told_at: int = 0,
+    idle: bool = False,
 ) -> Rollup:
-    """A rollup, sent by the life that counted it; ``until`` is how far that has counted, ms after T0."""
+    """A rollup, sent by the life that counted it.
+
+    ``until`` is how far that has counted, ``complete`` up to where all is counted, ``told_at`` when
+    it said so: ms after T0.
+    """
     dimensions: dict[str, dict[str, dict[int, int]]] = {}
     for (dimension, key), cells in (counts or {}).items():
         dimensions.setdefault(dimension, {})[key] = cells
@@ -62,6 +69,9 @@ def rollup(  # noqa: PLR0913  # its fields, by name
         sequence,
         bucket_ms,
         T0 + until,
+        T0 + complete,
+        T0 + told_at,
+        idle,
         STAGES.names,
         STAGES.nodes,
         [key_counts(dimension, keys) for dimension, keys in dimensions.items()],

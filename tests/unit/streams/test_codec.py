@@ -22,6 +22,9 @@ GOOD = rollup(
     shard=2,
     sequence=2**40,
     until=12_345,
+    complete=7_345,
+    told_at=12_999,
+    idle=True,
 )
 
 
@@ -119,6 +122,7 @@ class Wrong:
         Wrong("a count below zero", {"counts": [key_counts("slot", {"A": {1: 2**64 - 1}})]}),
         Wrong("a count that nobody counts", {"counts": [key_counts("slot", {"A": {1: 2**48 + 1}})]}),
         Wrong("a column of the next key", {"counts": [key_counts("slot", {"A": {32: 1}, "B": {0: 1}})]}),
+        Wrong("told before there were clocks", {"told_at_ms": -1}),
         Wrong("more nodes than stages", {"nodes": len(GOOD.stages) + 1}),
     ],
     ids=lambda wrong: wrong.name,

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from streams.closed import Progress
+from streams.codec import decode_rollup, encode_rollup
 from streams.core.buckets import COLUMN_BITS, BucketChange, BucketCounts
+from streams.core.ordering import UNREAD
 from streams.core.vocabulary import Vocabulary, shard_of
 from streams.formats.keys import key_objection
 from streams.funnel import Funnel
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 BUCKET = 1_762_689_600_000
 UNTIL = BUCKET + 1_234
+PROGRESS = Progress(BUCKET, UNTIL, idle=False)
 ALL, SLOT, BANNER, SKU, CHANNEL = range(5)
 Named = dict[tuple[str, str, int], int]
 
@@ -47,8 +51,13 @@ def change(counts: Mapping[int, Sequence[tuple[int, int]]], bucket_ms: int = BUC
 
 
 def write(vocabulary: Vocabulary, *changes: BucketChange) -> list[Rollup]:
-    """The rollups of a first flush."""
-    return list(RollupWriter(vocabulary, 3, 44).rollups(changes, UNTIL))
+    """The rollups of a first flush in which something was counted."""
+    return counted(RollupWriter(vocabulary, 3, 44).rollups(changes, UNTIL, PROGRESS))
+
+
+def counted(rollups: Iterable[Rollup]) -> list[Rollup]:
+    """Those in which something was."""
+    return [rollup for rollup in rollups if rollup.counts or rollup.money or rollup.outcomes]
 
 
 def named(rollups: Iterable[Rollup]) -> Named:
@@ -89,10 +98,10 @@ def test_counts_travel_by_name(vocabulary: Vocabulary) -> None:
 
 
 def test_a_rollup_says_where_it_is_from(vocabulary: Vocabulary) -> None:
-    """Version, source, life, bucket, how far was counted, and the names of stages."""
+    """Version, source, life, bucket, how far was counted and is complete, and the names of stages."""
     (rollup,) = write(vocabulary, change({ALL: [(cell(0, 1), 1)]}))
     assert (rollup.version, rollup.partition, rollup.generation, rollup.sequence) == (VERSION, 3, 44, 0)
-    assert (rollup.bucket_ms, rollup.counted_until_ms) == (BUCKET, UNTIL)
+    assert (rollup.bucket_ms, rollup.counted_until_ms, rollup.progress) == (BUCKET, UNTIL, PROGRESS)
     assert (rollup.stages, rollup.nodes) == (vocabulary.stages.names, 7)
     assert rollup.shard == vocabulary.all_shard
 
@@ -133,7 +142,7 @@ def test_rollups_are_numbered_without_a_gap_per_shard(vocabulary: Vocabulary) ->
         changes = [
             change({SLOT: [(cell(code, 1), 1) for code in codes]}, BUCKET + at * 10_000) for at in range(3)
         ]
-        written += writer.rollups(changes, UNTIL)
+        written += writer.rollups(changes, UNTIL, PROGRESS)
     by_shard = numbers(written)
     assert by_shard == {shard: list(range(len(found))) for shard, found in by_shard.items()}
     assert len(set(map(len, by_shard.values()))) > 1
@@ -144,7 +153,7 @@ def test_numbers_go_on_from_flush_to_flush(vocabulary: Vocabulary) -> None:
     writer = RollupWriter(vocabulary, 3, 44)
     one = change({ALL: [(cell(0, 1), 1)]})
     found = [
-        [rollup.sequence for rollup in writer.rollups(changes, UNTIL)]
+        [rollup.sequence for rollup in counted(writer.rollups(changes, UNTIL, PROGRESS))]
         for changes in ([one, one], [], [one], [change({})], [one])
     ]
     assert found == [[0, 1], [], [2], [], [3]]
@@ -157,7 +166,8 @@ def test_every_life_and_partition_has_its_own_numbers(vocabulary: Vocabulary) ->
         writer = RollupWriter(vocabulary, partition, generation)
         assert writer.generation == generation
         assert [
-            (rollup.partition, rollup.generation, rollup.sequence) for rollup in writer.rollups([one, one], 0)
+            (rollup.partition, rollup.generation, rollup.sequence)
+            for rollup in counted(writer.rollups([one, one], 0, PROGRESS))
         ] == [(partition, generation, 0), (partition, generation, 1)]
 
 
@@ -172,6 +182,81 @@ def test_money_and_outcomes_are_numbered_too(vocabulary: Vocabulary) -> None:
     alone = write(vocabulary, change({})._replace(money=money), change({})._replace(outcomes=outcomes))
     found = numbers(alone)
     assert found == {shard: list(range(len(of))) for shard, of in found.items()}
+
+
+# --- how far a source partition is ---------------------------------------------------------------
+
+
+def told(writer: RollupWriter, progress: Progress, *changes: BucketChange) -> dict[int, list[Progress]]:
+    """Shard -> what the rollups of a flush say of progress, in their order."""
+    found: dict[int, list[Progress]] = {}
+    for rollup in writer.rollups(changes, UNTIL, progress):
+        found.setdefault(rollup.shard, []).append(rollup.progress)
+    return found
+
+
+def at(complete: int, told_at: int, *, idle: bool = False) -> Progress:
+    """Progress, seconds after the bucket begins."""
+    return Progress(BUCKET + 1000 * complete, BUCKET + 1000 * told_at, idle=idle)
+
+
+def test_every_shard_is_told_first(vocabulary: Vocabulary) -> None:
+    """Also those for which nothing was counted: with an empty rollup, numbered like the others."""
+    written = list(
+        RollupWriter(vocabulary, 3, 44).rollups([change({ALL: [(cell(0, 1), 1)]})], UNTIL, at(15, 20))
+    )
+    assert numbers(written) == {shard: [0] for shard in range(4)}
+    assert {rollup.progress for rollup in written} == {at(15, 20)}
+    assert {rollup.bucket_ms for rollup in written if not rollup.counts} == {BUCKET + 10_000}
+    assert {rollup.version for rollup in written} == {VERSION}
+
+
+@pytest.mark.parametrize(
+    ("progress", "due"),
+    [
+        (at(15, 21), False),
+        (at(19, 29), False),
+        (at(20, 21), True),
+        (at(15, 30), True),
+        (at(15, 21, idle=True), True),
+        # Somebody has set the clock.
+        (at(15, 19), True),
+    ],
+)
+def test_when_every_shard_is_told_again(vocabulary: Vocabulary, progress: Progress, *, due: bool) -> None:
+    """When another bucket is complete, when idleness changes, after ten seconds; then not for a while."""
+    writer = RollupWriter(vocabulary, 3, 44)
+    told(writer, at(15, 20))
+    assert writer.due(progress) is due
+    assert told(writer, progress) == ({shard: [progress] for shard in range(4)} if due else {})
+    assert not writer.due(progress)
+    assert told(writer, progress) == {}
+
+
+def test_who_is_told_anyway_hears_the_newest(vocabulary: Vocabulary) -> None:
+    """A rollup with counts says how far counting is, whether or not the other shards are told."""
+    writer = RollupWriter(vocabulary, 3, 44)
+    told(writer, at(15, 20))
+    assert told(writer, at(16, 21), change({ALL: [(cell(0, 1), 1)]})) == {vocabulary.all_shard: [at(16, 21)]}
+
+
+def test_progress_is_true_of_every_rollup(vocabulary: Vocabulary) -> None:
+    """Of a flush of several buckets, only the last rollup of a shard says that all of them are complete."""
+    writer = RollupWriter(vocabulary, 3, 44, BUCKET + 5_000)
+    buckets = [change({ALL: [(cell(0, 1), 1)]}, BUCKET + start) for start in (0, 10_000, 20_000)]
+    begun = Progress(BUCKET + 5_000, 0, idle=False)
+    mine = vocabulary.all_shard
+    assert told(writer, at(30, 31), *buckets)[mine] == [begun, begun, at(30, 31)]
+    assert told(writer, at(60, 61), *buckets)[mine] == [at(30, 31), at(30, 31), at(60, 61)]
+
+
+def test_a_partition_of_which_nothing_was_read_is_told_too(vocabulary: Vocabulary) -> None:
+    """Nobody need wait for it."""
+    writer = RollupWriter(vocabulary, 3, 44)
+    nothing = Progress(UNREAD, UNTIL, idle=True)
+    written = list(writer.rollups([], UNREAD, nothing))
+    assert [decode_rollup(encode_rollup(rollup)) for rollup in written] == written
+    assert [(rollup.progress, rollup.bucket_ms) for rollup in written] == [(nothing, 0)] * 4
 
 
 # --- what else there is in a rollup --------------------------------------------------------------

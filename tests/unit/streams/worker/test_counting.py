@@ -9,6 +9,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 from prometheus_client import CollectorRegistry
 
+from streams.closed import Progress
 from streams.codec import decode_rollup, sent_again
 from streams.core.merge import Applied, ShardMerge, Totals
 from streams.core.ordering import Patience
@@ -399,8 +400,8 @@ async def test_a_life_that_is_over_does_not_end_the_next_one_of_this_worker() ->
     """A partition that went with a flush under way is back: what comes of that flush is not its affair."""
     bench = Bench()
 
-    async def newer_life(_: AssignedPartition) -> bool:
-        return True
+    async def newer_life(assigned: AssignedPartition) -> bool:
+        return assigned is bench.assigned
 
     bench.counting.newer_life = newer_life
     bench.take("first", [click("v1", 0)])
@@ -451,7 +452,9 @@ async def test_rollups_are_numbered_without_a_gap_per_shard() -> None:
     bench = Bench(shards=4)
     for number in range(6):
         if number != 3:
-            values = [click(f"v{n}", number * 60_000 + n, sku=f"S{n % (1 + number)}") for n in range(20)]
+            values = [
+                click(f"v{n}", number * 60_000 + 1_000 * n, sku=f"S{n % (1 + number)}") for n in range(20)
+            ]
             bench.take("batch", values, first=20 * number)
         bench.settle()
         assert await bench.flush()
@@ -464,6 +467,87 @@ async def test_rollups_are_numbered_without_a_gap_per_shard() -> None:
     told = [message for message in bench.wire.arrived if message.topic == "rollups"]
     assert all(message.partition == decode_rollup(message.value).shard for message in told)
     assert bench.counted() == 100
+
+
+async def test_a_quiet_partition_says_every_ten_seconds_how_far_it_is() -> None:
+    """To every shard, through the log like all rollups; in between it writes nothing."""
+    bench = Bench(shards=3)
+    bench.take("first", [click("v1", 0)])
+    bench.settle()
+    assert await bench.flush()
+    told = bench.rollups()
+    done = at(0) + 1  # all that was read
+    assert {(one.shard, one.progress) for one in told} == {
+        (shard, Progress(done, bench.clock.now_ms(), idle=True)) for shard in range(3)
+    }
+    for seconds in range(1, 31):
+        bench.clock.advance(1_000)
+        there = len(bench.wire.arrived)
+        assert await bench.flush()
+        arrived = bench.wire.arrived[there:]
+        assert [message.topic for message in arrived] == (
+            [TOPIC, TOPIC, "rollups", "rollups", "rollups"] if seconds % 10 == 0 else []
+        )
+        news = [decode_rollup(message.value).progress for message in arrived[2:]]
+        assert set(news) <= {Progress(done, bench.clock.now_ms(), idle=True)}
+    assert bench.counted() == 1
+    assert numbers(bench.rollups()) == {
+        (0, bench.assigned.rollups.generation, shard): list(range(len(bench.rollups()) // 3))
+        for shard in range(3)
+    }
+
+
+async def test_idle_is_who_waited_for_both_topics_in_vain() -> None:
+    """Not while anything waits to be counted, and not any more once something has come."""
+    bench = Bench()
+
+    async def idle() -> bool:
+        assert await bench.flush()
+        return bench.rollups()[-1].idle
+
+    bench.position = Position(0, 0, None)
+    assert not await idle()
+    bench.clock.advance(IDLE_MS - 1)
+    assert not await idle()
+    bench.clock.advance(1)
+    assert await idle()
+    bench.position = Position(1, 1, None)
+    bench.take("first", [click("v1", 0)])
+    assert not await idle()
+    bench.clock.advance(SILENCE_MS - 1)
+    assert not await idle()
+    bench.clock.advance(1)
+    assert await idle()
+    bench.position = Position(None, None, None)
+    assert not await idle()
+
+
+async def test_who_lets_go_of_a_partition_does_not_know_whether_anything_is_left() -> None:
+    """What it still had in its queue comes to the next owner."""
+    bench = Bench()
+    bench.settle()
+    assert await bench.flush()
+    assert bench.rollups()[-1].idle
+    assert await bench.counting.give([0])
+    assert not bench.rollups()[-1].idle
+
+
+async def test_a_life_goes_on_from_how_far_the_one_before_was() -> None:
+    """Nothing that it sends says less."""
+    benches: list[Bench] = []
+    for start in (0, 1):
+        bench = Bench(wire=benches[0].wire if benches else None)
+        benches.append(bench)
+        bench.take("day", [click("v1", 3_600_000 * start + 10_000 * n) for n in range(3)], first=3 * start)
+        bench.settle()
+        assert await bench.flush()
+    last = benches[-1]
+    complete = [rollup.complete_until_ms for rollup in last.rollups() if rollup.told_at_ms]
+    ends = [at(20_000) + 1, at(3_620_000) + 1]
+    assert complete == sorted(complete)
+    assert sorted(set(complete)) == ends
+    begun = [one for one in last.rollups() if one.generation == last.assigned.rollups.generation]
+    assert [one.complete_until_ms for one in begun] == [ends[0], ends[0], ends[1]]
 
 
 async def test_what_is_sent_again_keeps_its_number() -> None:

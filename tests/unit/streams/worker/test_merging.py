@@ -104,6 +104,20 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[tuple[str, object, object
     ]
 
 
+async def test_a_rollup_without_counts_says_nothing_of_freshness() -> None:
+    """It only tells how far a source partition is: merged and numbered like the others, but no event came with it."""
+    bench = Bench(0)
+    bench.clock.advance(60_000)
+    await bench.take(rollup({A: {CLICK: 3}}, until=58_000), rollup(sequence=1, until=58_000, idle=True))
+    assert bench.merging.newest_age_s() == 2.0
+    bench.clock.advance(60_000)
+    await bench.take(rollup(sequence=2, until=58_000), rollup({A: {CLICK: 3}}, sequence=1))
+    assert bench.merging.newest_age_s() == 2.0
+    assert bench.clicked() == 3
+    assert bench.totals().buckets.keys() == {T0}
+    assert bench.outcomes() == {"applied": 3, "stale": 1, "invalid": 0}
+
+
 async def test_rollups_are_added_to_the_totals_and_to_the_series() -> None:
     """Events, visitors, orders, amounts and records, each under its names."""
     bench = Bench(0)
