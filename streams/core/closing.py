@@ -97,7 +97,7 @@ class Closing:
             return None
         applied = merge.apply(message)
         if applied is Applied.APPLIED:
-            end_ms = self._shards[shard].take(message.partition, _progress(message))
+            end_ms = self._shards[shard].take(message.partition, message.progress)
             self._fallen.setdefault(end_ms, []).append(message)
         return applied
 
@@ -183,7 +183,7 @@ class Closing:
     def _note(self, rollup: Rollup) -> None:
         for item in rollup.outcomes:
             self._records[rollup.partition, item.topic, item.outcome] += item.records
-        told = _progress(rollup)
+        told = rollup.progress
         newest = max(told, self._progress.get(rollup.partition, told), key=_in_time)
         self._progress[rollup.partition] = newest
         self._stages = max(self._stages, (rollup.told_at_ms, rollup.stages, rollup.nodes))
@@ -216,10 +216,6 @@ class Closing:
             dict(sorted(records.items())),
             dict(sorted(self._progress.items())),
         )
-
-
-def _progress(rollup: Rollup) -> Progress:
-    return Progress(rollup.complete_until_ms, rollup.told_at_ms, rollup.idle)
 
 
 def _in_time(progress: Progress) -> tuple[int, int, bool]:

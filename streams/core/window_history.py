@@ -119,13 +119,13 @@ class History:
 
         Args:
             slot_ms: when they start; slots come in the order of time.
-            counts: of all keys, by dimension.
+            counts: of all keys, by dimension; those of other dimensions are not kept.
             traffic: of all keys that are known, by dimension and number.
         """
         for dimension, busy in traffic.items():
             kept = self._kept.setdefault(dimension, KeptKeys()).choose(busy, slot_ms, self._max_keys)
             if dimension in counts:
-                self._slots.setdefault(slot_ms, {})[dimension] = counts[dimension].of_keys(kept)
+                self._add(slot_ms, dimension, counts[dimension].of_keys(kept))
 
     def correct(self, slot_ms: int, dimension: str, packed: PackedCells) -> None:
         """Add to a slot what came late, of the keys that were kept in it."""
@@ -133,9 +133,7 @@ class History:
         if kept is None or not packed.cells.size:
             return
         mine = [kept.covers(key, slot_ms, slot_ms + SLOT_MS) for key in range(int(packed.cells[-1] >> 5) + 1)]
-        slot = self._slots.setdefault(slot_ms, {})
-        added = packed.of_keys(np.array(mine))
-        slot[dimension] = total([slot[dimension], added]) if dimension in slot else added
+        self._add(slot_ms, dimension, packed.of_keys(np.array(mine)))
 
     def row(self, dimension: str, key: int, start_ms: int, end_ms: int) -> I64 | None:
         """Counts of one key in slots from start to end, shape (32,); None if it was not always kept."""
@@ -179,3 +177,7 @@ class History:
             kept = self._kept[dimension] = KeptKeys()
             kept.spans = {key: [*mine] for key, mine in spans.items()}
             kept.known = state.known.get(dimension, 0)
+
+    def _add(self, slot_ms: int, dimension: str, packed: PackedCells) -> None:
+        slot = self._slots.setdefault(slot_ms, {})
+        slot[dimension] = total([slot[dimension], packed]) if dimension in slot else packed

@@ -6,12 +6,13 @@ taken away from it with the bucket.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from streams.core.packed_cells import COLUMNS, CellSums, PackedCells, PackedState, total, unpack
 from streams.core.window_history import SLOT_MS
+from streams.core.window_settings import SLIDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     I64 = NDArray[np.int64]
+
+_NEVER = 1 << 62
+# Start, end and sums.
+SpanState: TypeAlias = tuple[int, int, dict[str, PackedState]]
 
 
 class RecentBuckets:
@@ -31,6 +36,11 @@ class RecentBuckets:
     def nbytes(self) -> int:
         """Memory of the counts."""
         return sum(packed.nbytes for bucket in self._buckets.values() for packed in bucket.values())
+
+    @property
+    def oldest_ms(self) -> int:
+        """Start of the oldest bucket; far in the future if there is none."""
+        return min(self._buckets, default=_NEVER)
 
     def add(self, start_ms: int, dimension: str, packed: PackedCells) -> None:
         """Add to a bucket."""
@@ -87,6 +97,14 @@ class SpanSums:
             for dimension, packed in bucket.items():
                 self.sums.add(dimension, packed)
 
+    def end_at(self, end_ms: int, recent: RecentBuckets) -> None:
+        """Let it end at another moment; what that changes is looked up in the buckets that are there."""
+        change = self.sums.add if end_ms > self.end_ms else self.sums.subtract
+        for bucket in recent.between(min(end_ms, self.end_ms), max(end_ms, self.end_ms)):
+            for dimension, packed in bucket.items():
+                change(dimension, packed)
+        self.end_ms = end_ms
+
     def slide(self, end_ms: int, recent: RecentBuckets) -> None:
         """Move on to a later end; the buckets that are left behind must still be there."""
         start_ms = end_ms - (self.end_ms - self.start_ms)
@@ -94,3 +112,58 @@ class SpanSums:
             for dimension, packed in bucket.items():
                 self.sums.subtract(dimension, packed)
         self.start_ms, self.end_ms = start_ms, end_ms
+
+
+class AllSpans:
+    """Every window's sums: those that slide, and by name those that begin at a moment."""
+
+    def __init__(self, recent: RecentBuckets, end_ms: int = 0) -> None:
+        self._recent = recent
+        self._sliding = {window: SpanSums(end_ms - size, end_ms) for window, size in SLIDING.items()}
+        self._to_date: dict[str, SpanSums] = {}
+        for span in self._sliding.values():
+            span.fill(recent)
+
+    def __getitem__(self, window: str) -> SpanSums:
+        return self._sliding[window] if window in self._sliding else self._to_date[window]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._sliding
+        yield from self._to_date
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all sums."""
+        return sum(self[window].sums.nbytes for window in self)
+
+    def move_to(self, end_ms: int, to_date: Mapping[str, tuple[int, int]]) -> None:
+        """Slide to a later end; of those that begin at a moment, have these.
+
+        A new one is filled with the buckets that are there.
+        """
+        for span in self._sliding.values():
+            span.slide(end_ms, self._recent)
+        self._to_date = {window: self._begun(window, *span) for window, span in to_date.items()}
+
+    def add(self, start_ms: int, dimension: str, packed: PackedCells) -> None:
+        """Add counts of a bucket to every window that has it."""
+        for window in self:
+            self[window].add(start_ms, dimension, packed)
+
+    def state(self) -> dict[str, SpanState]:
+        """Those that begin at a moment, as plain data: the others are in the recent buckets."""
+        return {name: (it.start_ms, it.end_ms, it.sums.state()) for name, it in self._to_date.items()}
+
+    def restore(self, state: Mapping[str, SpanState]) -> None:
+        """From plain data. Raises ValueError if it is damaged."""
+        for name, (start_ms, end_ms, sums) in state.items():
+            span = self._to_date[name] = SpanSums(start_ms, end_ms)
+            span.sums = CellSums.restore(sums)
+
+    def _begun(self, window: str, start_ms: int, end_ms: int) -> SpanSums:
+        span = self._to_date.get(window)
+        if span is None or span.start_ms != start_ms:
+            span = SpanSums(start_ms, end_ms)
+            span.fill(self._recent)
+        span.end_at(end_ms, self._recent)
+        return span
