@@ -103,12 +103,13 @@ class CellSums:
         """Take away what was added."""
         self._table(dimension, packed)[packed.cells] -= packed.counts.astype(np.int64)
 
-    def rows(self, dimension: str, keys: int) -> I64:
-        """Counts by key number and column, shape (keys, 32); a copy."""
-        rows = np.zeros(keys * COLUMNS, dtype=np.int64)
-        table = self._tables.get(dimension, rows[:0])[: rows.size]
-        rows[: table.size] = table
-        return rows.reshape(keys, COLUMNS)
+    def rows(self, dimension: str, keys: I64) -> I64:
+        """Counts of some keys, by their number, and column: shape (keys, 32); a copy."""
+        table = self._tables.get(dimension, np.zeros(0, dtype=np.int64)).reshape(-1, COLUMNS)
+        rows = np.zeros((keys.size, COLUMNS), dtype=np.int64)
+        counted = keys < len(table)
+        rows[counted] = table[keys[counted]]
+        return rows
 
     def row(self, dimension: str, key: int) -> I64:
         """Counts of one key, shape (32,); a copy."""

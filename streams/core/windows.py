@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+import numpy as np
 
 from streams.closed import VISITORS
 from streams.core.buckets import COLUMN_BITS
@@ -34,7 +35,6 @@ from streams.core.window_spans import AllSpans, SpanState
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from streams.closed import Cells, ClosedBucket
@@ -152,30 +152,45 @@ class Windows:
         if closed.money:
             self._add(closed.start_ms, MONEY, self._money.pack(closed.money))
         if self._past.overdue():
-            self._past.age(self._traffic(), self._sales)
+            traffic = {dimension: self.traffic(dimension) for dimension in self.dimensions}
+            self._past.age(traffic, self._sales)
 
-    def counts(self, window: str, dimension: str) -> I64:
-        """Counts by key number and column, shape (keys, 32); of keys outside a promotion's scope 0.
+    def counts(self, window: str, dimension: str, keys: I64 | None = None) -> I64:
+        """Counts by key and column, shape (keys, 32); of keys outside a promotion's scope 0.
+
+        Args:
+            window: its name.
+            dimension: whose keys.
+            keys: numbers of some keys; all if None.
 
         Raises:
             KeyError: there is no such window.
         """
         names = self.names(dimension)
-        rows = self._spans[window].sums.rows(dimension, len(names))
+        numbers = np.arange(len(names)) if keys is None else keys
+        rows = self._spans[window].sums.rows(dimension, numbers)
         scope = next((sale.scope for sale in self._sales if sale.window == window), {})
         if scope:
             mine = scope.get(dimension, frozenset())
-            rows[[key not in mine for key in names]] = 0
+            rows[[names[number] not in mine for number in numbers.tolist()]] = 0
         return rows
+
+    def traffic(self, dimension: str) -> I64:
+        """Events of all nodes in the last hour, by key number; shape (keys,)."""
+        events: I64 = self.counts("1h", dimension)[:, : self._nodes].sum(axis=1)
+        return events
 
     def entries(self, window: str) -> dict[str, I64]:
         """What came to each node, by dimension: shape (keys, nodes); events of the first, then visitors."""
         columns = [columns_of(step)[0] for step in range(self._nodes)]
         return {dimension: self.counts(window, dimension)[:, columns] for dimension in self.dimensions}
 
-    def ratio(self, window: str, dimension: str, step: int) -> Ratios:
-        """Conversion of a step for every key, shape (keys,). Step j leads from node j to node j + 1."""
-        counts = self.counts(window, dimension)
+    def ratio(self, window: str, dimension: str, step: int, keys: I64 | None = None) -> Ratios:
+        """Conversion of a step, shape (keys,): of some keys by number, or of all.
+
+        Step j leads from node j to node j + 1.
+        """
+        counts = self.counts(window, dimension, keys)
         before, after = columns_of(step)
         return ratios(counts[:, after], counts[:, before])
 
@@ -250,14 +265,6 @@ class Windows:
     def _add(self, start_ms: int, dimension: str, packed: PackedCells) -> None:
         self._spans.add(start_ms, dimension, packed)
         self._past.add(start_ms, dimension, packed)
-
-    def _traffic(self) -> dict[str, I64]:
-        """Events in the last hour, by dimension and key number."""
-        hour = self._spans["1h"].sums
-        return {
-            dimension: hour.rows(dimension, len(self.names(dimension)))[:, : self._nodes].sum(axis=1)
-            for dimension in self.dimensions
-        }
 
     def _number(self, dimension: str, key: str) -> int:
         numbers, names = self._numbers.setdefault(dimension, {}), self.names(dimension)
