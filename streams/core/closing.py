@@ -163,6 +163,7 @@ class Closing:
             self._next_ms = self._quiet_until()
         if self._done_ms < self._next_ms + BUCKET_MS:
             return False
+        self._absorb(self._next_ms + BUCKET_MS)
         quiet_ms = self._quiet_until()
         if quiet_ms - self._next_ms > self._settings.skip_after_ms:
             self._next_ms = quiet_ms
@@ -178,7 +179,8 @@ class Closing:
         for end in [end for end in self._fallen if end <= end_ms]:
             for rollup in self._fallen.pop(end):
                 self._note(rollup)
-                self._future.setdefault(rollup.bucket_ms, []).append(rollup)
+                if rollup.counts or rollup.money:
+                    self._future.setdefault(rollup.bucket_ms, []).append(rollup)
 
     def _note(self, rollup: Rollup) -> None:
         for item in rollup.outcomes:

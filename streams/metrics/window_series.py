@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from streams.core.ratios import ratios
 from streams.core.window_history import KeptKeys
 from streams.core.windows import DAY, columns_of
-from streams.metrics.catalog import MetricSpec
+from streams.metrics.catalog import WINDOW_FAMILIES
 from streams.metrics.exposition import PLAIN_BELOW, family_head, long_line, series_prefix
 
 if TYPE_CHECKING:
@@ -30,43 +30,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streams.core.windows import Windows
+    from streams.metrics.catalog import MetricSpec
 
     # Expected conversion by key, for a window, dimension and step; keys of which it is not known are left out.
     Expected: TypeAlias = Callable[[str, str, int], Mapping[str, float]]
-
-_LABELS = ("dimension", "key", "from_node", "to_node", "window")
-RATIO: Final = MetricSpec(
-    "funnelwatch_window_conversion_ratio",
-    "gauge",
-    "Share of what came to a node in the window that came to the next one; above 1 if more came than went in.",
-    _LABELS,
-    "ratio",
-)
-LOWER: Final = MetricSpec(
-    "funnelwatch_window_conversion_ratio_lower",
-    "gauge",
-    "Lower bound of the conversion's 95 % interval.",
-    _LABELS,
-)
-UPPER: Final = MetricSpec(
-    "funnelwatch_window_conversion_ratio_upper",
-    "gauge",
-    "Upper bound of the conversion's 95 % interval.",
-    _LABELS,
-)
-EXPECTED: Final = MetricSpec(
-    "funnelwatch_window_conversion_ratio_expected",
-    "gauge",
-    "Conversion to be expected in the window, delays allowed for.",
-    _LABELS,
-)
-ENTRIES: Final = MetricSpec(
-    "funnelwatch_window_entries",
-    "gauge",
-    "What came to a node in the window: events of the first node, visitors of the others.",
-    ("dimension", "key", "node", "window"),
-)
-WINDOW_FAMILIES: Final = (RATIO, LOWER, UPPER, EXPECTED, ENTRIES)
 
 # Places change hands no more often.
 _REVIEW_MS: Final = 300_000
