@@ -236,10 +236,46 @@ BUILD_INFO: Final = MetricSpec(
     "funnelwatch_build_info", "info", "The running version of Funnelwatch.", ("version", "python")
 )
 
+_STEP = ("dimension", "key", "from_node", "to_node", "window")
+WINDOW_RATIO: Final = MetricSpec(
+    "funnelwatch_window_conversion_ratio",
+    "gauge",
+    "Share of what came to a node in the window that came to the next one; above 1 if more came than went in.",
+    _STEP,
+    "ratio",
+)
+WINDOW_LOWER: Final = MetricSpec(
+    "funnelwatch_window_conversion_ratio_lower",
+    "gauge",
+    "Lower bound of the conversion's 95 % interval.",
+    _STEP,
+)
+WINDOW_UPPER: Final = MetricSpec(
+    "funnelwatch_window_conversion_ratio_upper",
+    "gauge",
+    "Upper bound of the conversion's 95 % interval.",
+    _STEP,
+)
+WINDOW_EXPECTED: Final = MetricSpec(
+    "funnelwatch_window_conversion_ratio_expected",
+    "gauge",
+    "Conversion to be expected in the window, delays allowed for.",
+    _STEP,
+)
+WINDOW_ENTRIES: Final = MetricSpec(
+    "funnelwatch_window_entries",
+    "gauge",
+    "What came to a node in the window: events of the first node, visitors of the others.",
+    ("dimension", "key", "node", "window"),
+)
+
 KEY_FAMILIES: Final = (NODE_EVENTS, NODE_VISITORS, ORDERS, REVENUE)
+# In the order in which they are exported.
+WINDOW_FAMILIES: Final = (WINDOW_RATIO, WINDOW_LOWER, WINDOW_UPPER, WINDOW_EXPECTED, WINDOW_ENTRIES)
 CATALOG: Final = (
     RECORDS,
     *KEY_FAMILIES,
+    *WINDOW_FAMILIES,
     TRACKED_KEYS,
     SHOWN_KEYS,
     REJECTED,

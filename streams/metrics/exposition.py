@@ -34,7 +34,7 @@ _MEDIA_TYPES: Final = {
     "*/*": TEXT,
 }
 # From here on the library writes exponents, as Go does.
-_PLAIN_BELOW: Final = 1_000_000
+PLAIN_BELOW: Final = 1_000_000
 _ESCAPES: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 _go_number: Callable[[float], str] = floatToGoString
 _Prefixes: TypeAlias = dict[Labels, str]
@@ -108,7 +108,7 @@ class SnapshotRenderer:
         """All families of the snapshot, without an end mark."""
         parts = [_headed(catalog.RECORDS, snapshot, openmetrics=openmetrics)]
         for index, spec in enumerate(KEY_FAMILIES):
-            parts.append(_head(spec, openmetrics=openmetrics))
+            parts.append(family_head(spec, openmetrics=openmetrics))
             parts.append(self._key_lines(index, spec, snapshot))
         parts.append(_headed(catalog.TRACKED_KEYS, snapshot, openmetrics=openmetrics))
         parts.append(_headed(catalog.SHOWN_KEYS, snapshot, openmetrics=openmetrics))
@@ -123,21 +123,31 @@ class SnapshotRenderer:
             for labels, value in cells[index].items():
                 prefix = prefixes.get(labels)
                 if prefix is None:
-                    prefix = prefixes[labels] = _prefix(spec, (dimension, key, *labels))
-                lines.append(f"{prefix}{value}.0\n" if value < _PLAIN_BELOW else _long_line(prefix, value))
+                    prefix = prefixes[labels] = series_prefix(spec, (dimension, key, *labels))
+                lines.append(f"{prefix}{value}.0\n" if value < PLAIN_BELOW else long_line(prefix, value))
         # Keys that are gone take what was known of them along.
         self._known[index] = used
         return "".join(lines)
 
 
 class Exposition:
-    """The page ``/metrics``: a worker's registry and, if it merges, the series of keys."""
+    """The page ``/metrics``: a worker's registry and, if it merges, the series of keys.
+
+    Args:
+        registry: the worker's.
+        snapshot: copies the series of keys.
+        more: copies further series; what it returns renders them, as OpenMetrics or not.
+    """
 
     def __init__(
-        self, registry: CollectorRegistry, snapshot: Callable[[], ExportSnapshot] | None = None
+        self,
+        registry: CollectorRegistry,
+        snapshot: Callable[[], ExportSnapshot] | None = None,
+        more: Callable[[], Callable[[bool], str]] | None = None,
     ) -> None:
         self._worker = _WithoutCreated(registry)
         self._snapshot = snapshot
+        self._more = more
         self._renderer = SnapshotRenderer()
 
     def content_type(self, accept: str) -> str:
@@ -147,10 +157,12 @@ class Exposition:
     def capture(self) -> Callable[[str], bytes]:
         """Copies what is to be shown now; the result renders it as a given content type."""
         snapshot = self._snapshot() if self._snapshot else None
+        more = self._more() if self._more else None
 
         def render(content_type: str) -> bytes:
             openmetrics = content_type == OPENMETRICS
             keys = self._renderer.render(snapshot, openmetrics=openmetrics) if snapshot else ""
+            keys += more(openmetrics) if more else ""
             generate = generate_openmetrics if openmetrics else generate_latest
             return keys.encode("utf-8", "replace") + generate(self._worker)
 
@@ -194,22 +206,25 @@ def _samples(spec: MetricSpec, snapshot: ExportSnapshot) -> Iterable[tuple[Label
 
 
 def _headed(spec: MetricSpec, snapshot: ExportSnapshot, *, openmetrics: bool) -> str:
-    lines = (_long_line(_prefix(spec, labels), value) for labels, value in _samples(spec, snapshot))
-    return _head(spec, openmetrics=openmetrics) + "".join(lines)
+    lines = (long_line(series_prefix(spec, labels), value) for labels, value in _samples(spec, snapshot))
+    return family_head(spec, openmetrics=openmetrics) + "".join(lines)
 
 
-def _head(spec: MetricSpec, *, openmetrics: bool) -> str:
+def family_head(spec: MetricSpec, *, openmetrics: bool) -> str:
+    """The lines before a family's series."""
     # The catalogue's help texts need no escaping: a test holds them to one plain line.
     name = spec.family if openmetrics else spec.name
     unit = f"# UNIT {name} {spec.unit}\n" if openmetrics and spec.unit else ""
     return f"# HELP {name} {spec.help}\n# TYPE {name} {spec.kind}\n{unit}"
 
 
-def _prefix(spec: MetricSpec, values: Labels) -> str:
+def series_prefix(spec: MetricSpec, values: Labels) -> str:
+    """What precedes the value of a series."""
     pairs = sorted(zip(spec.labels, values, strict=True))
     labels = ",".join(f'{name}="{value.translate(_ESCAPES)}"' for name, value in pairs)
     return f"{spec.name}{{{labels}}} "
 
 
-def _long_line(prefix: str, value: int) -> str:
+def long_line(prefix: str, value: float) -> str:
+    """The line of a series, whatever its value."""
     return f"{prefix}{_go_number(value)}\n"

@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from streams.core.windows import Windows
 from streams.metrics.catalog import CATALOG, KEY_FAMILIES, Family, MetricSpec
 from streams.metrics.exposition import SNAPSHOT_FAMILIES, TEXT, Exposition
 from streams.metrics.key_series import EVENTS, REVENUE
@@ -15,6 +16,8 @@ from streams.promotions import Calendar
 from streams.reload import ReloadOutcome
 from tests.support.clock import ManualClock
 from tests.support.promotions import promotion
+from streams.metrics.window_series import WindowSeries
+from tests.support.window_oracle import Buckets
 from tests.unit.streams.metrics.scrapes import NOON_MS, owner
 
 KEYLESS_SUFFIXES = ("_bucket", "_sum", "_count")
@@ -35,7 +38,11 @@ def exported() -> dict[str, tuple[str, str, set[str]]]:
     series = owner()
     series.add(0, EVENTS, "sku", "a", ("click",), 1)
     series.add(0, REVENUE, "sku", "a", ("CNY", "paid"), 1)
-    page = Exposition(registry, lambda: series.snapshot(NOON_MS)).capture()(TEXT).decode()
+    windows, shown = Windows(), WindowSeries(expected=lambda *_: {"a": 0.5})
+    windows.take(Buckets().close(NOON_MS, {("sku", "a", 0): 2, ("sku", "a", 1): 1}))
+    shown.refresh(windows)
+    exposition = Exposition(registry, lambda: series.snapshot(NOON_MS), shown.capture)
+    page = exposition.capture()(TEXT).decode()
     families: dict[str, tuple[str, str, set[str]]] = {}
     for family in text_string_to_metric_families(page):
         labels = {name for sample in family.samples for name in sample.labels} - {"le"}
