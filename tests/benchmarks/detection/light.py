@@ -215,7 +215,7 @@ def closed_buckets(world: World, ticks: int, effects: Sequence[Effect] = ()) -> 
         "slot": world.names,
         LAG: tuple(str(edge) for edge in laws.LAG_EDGES),
     }
-    waiting = Waiting()
+    waiting = Waiting(disjoint=True)
     rng = np.random.default_rng((world.settings.seed, world.now_ms // 1000))
     while ticks > 0:
         size = min(ticks, _AT_ONCE)

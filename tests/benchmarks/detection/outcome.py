@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tests.benchmarks.detection.watching import Scope
 
 
+_NEVER_MS = 1 << 62
+
+
 @dataclass(slots=True)
 class Outcome:
     """Sums over runs; ``add`` joins those of other runs of the same scenario.
@@ -37,6 +40,7 @@ class Outcome:
         messages: words on the incidents that were right, and how many such there were.
         incidents: see above.
         resolved: minutes from the end of the trouble to the word that it is over.
+        cleared: incidents that were said to be over while they were not.
         kinds: false words by kind.
         seconds: CPU time in the watcher.
         buckets: that it was shown.
@@ -55,6 +59,7 @@ class Outcome:
     messages: int = 0
     incidents: int = 0
     resolved: list[float] = field(default_factory=list)
+    cleared: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     buckets: int = 0
@@ -111,8 +116,11 @@ class Judge:
             outcome.near += any(self._same(c, scope) for c in (first.scope, *first.candidates[:3]))
             outcome.incidents += len(mine)
             outcome.messages += sum(told.incident in mine for told in said)
-        if self.end_ms is not None and first is not None:
-            outcome.resolved.append(self._over(said, mine))
+        if first is not None:
+            until = self.end_ms or _NEVER_MS
+            outcome.cleared += len({t.incident for t in _ended(said, mine) if t.at_ms <= until})
+            if self.end_ms is not None:
+                outcome.resolved.append(self._over(said, mine))
         return mine
 
     def _names(self, told: Told, scope: Scope) -> bool:
@@ -125,10 +133,12 @@ class Judge:
 
     def _over(self, said: Sequence[Told], mine: set[str]) -> float:
         assert self.end_ms is not None
-        over = [
-            t.at_ms for t in said if t.incident in mine and t.word is Word.RESOLVED and t.at_ms > self.end_ms
-        ]
+        over = [told.at_ms for told in _ended(said, mine) if told.at_ms > self.end_ms]
         return (over[0] - self.end_ms) / MINUTE_MS if over else inf
+
+
+def _ended(said: Iterable[Told], mine: set[str]) -> list[Told]:
+    return [told for told in said if told.incident in mine and told.word is Word.RESOLVED]
 
 
 def about_conversion(said: Iterable[Told]) -> list[Told]:

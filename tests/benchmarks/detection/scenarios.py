@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MINUTE_MS: Final = 60_000
 _FOREVER_MIN: Final = FOREVER_MS // MINUTE_MS
+# Stands for the slots that are broken in a run.
+_BROKEN: Final = (("slot", -1),)
 DROPS: Final = (Kind.CONVERSION_DROP, Kind.NODE_BREAK)
 # What says that conversion moved. Traffic that doubles may be told as traffic, never as one of these.
 CONVERSION_KINDS: Final = (*DROPS, Kind.CONVERSION_SURGE, Kind.SLOWER, Kind.MIX_SHIFT)
@@ -63,7 +65,7 @@ class Scenario:
         effects: with times in minutes after the onset.
         minutes: how long it runs after the onset.
         lead: minutes that it needs before the onset (effects that begin then are in ``effects``).
-        local: effects on conversion hit some slots only, and each of them is a replicate.
+        local: some slots are broken, and each of them is a replicate.
         attempts: payment attempts a minute, where the site's size matters; None leaves it.
         low_intent: first slot whose visitors hardly buy.
     """
@@ -89,7 +91,7 @@ class Scenario:
         return tuple(self._placed(effect, onset_ms, slots) for effect in self.effects)
 
     def _placed(self, effect: Effect, onset_ms: int, slots: Sequence[int]) -> Effect:
-        local = self.local and effect.what is What.CONVERSION
+        local = effect.where == _BROKEN
         return replace(
             effect,
             start_ms=onset_ms + effect.start_ms * MINUTE_MS,
@@ -112,8 +114,13 @@ def _e(
     return Effect(what, factor, start, end, ramp, tuple((d, int(k)) for d, k in where), node)
 
 
+def _broken(what: What, factor: float, start: int = 0, end: int = _FOREVER_MIN, ramp: int = 0) -> Effect:
+    """Of the slots that are broken."""
+    return Effect(what, factor, start, end, ramp, _BROKEN)
+
+
 def _drop(name: str, what: str, factor: float, ramp: int = 0) -> Scenario:
-    effect = _e(What.CONVERSION, factor, ramp=ramp)
+    effect = _broken(What.CONVERSION, factor, ramp=ramp)
     return Scenario(name, what, Stage.LIGHT, Truth(DROPS, step="order"), (effect,), local=True)
 
 
@@ -153,7 +160,7 @@ _LIGHT: Final = (
         "-50 % begins 10 min before the flash ends",
         Stage.LIGHT,
         Truth(DROPS, step="order"),
-        (_e(What.TRAFFIC, 10, start=-50, end=10, ramp=1), _e(What.CONVERSION, 0.5)),
+        (_e(What.TRAFFIC, 10, start=-50, end=10, ramp=1), _broken(What.CONVERSION, 0.5)),
         lead=60,
         local=True,
     ),
@@ -170,7 +177,7 @@ _LIGHT: Final = (
         "a slot dies, then its traffic vanishes",
         Stage.LIGHT,
         Truth(DROPS, step="order"),
-        (_e(What.CONVERSION, 0),),
+        (_broken(What.CONVERSION, 0), _broken(What.TRAFFIC, 0, start=45)),
         minutes=120,
         local=True,
     ),
@@ -179,11 +186,12 @@ _LIGHT: Final = (
         "-50 % for two hours, then well again",
         Stage.LIGHT,
         Truth(DROPS, step="order", ends=True),
-        (_e(What.CONVERSION, 0.5, end=120),),
+        (_broken(What.CONVERSION, 0.5, end=120),),
         minutes=360,
         local=True,
     ),
     replace(_drop("S15", "one slot -50 %, restart in the middle", 0.5), minutes=120),
+    replace(_drop("S15-", "the same without the restart", 0.5), minutes=120),
 )
 
 _SHOP: Final = (

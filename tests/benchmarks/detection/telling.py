@@ -119,10 +119,11 @@ class Teller:
         rate = self.shop.settings.clicks_per_minute * BUCKET_MS / 60_000 * _EXPOSURES_PER_CLICK
         seconds = (times % (laws.DAY_S * 1000) / 1000).astype(np.float64)
         mean = rate * laws.traffic_at(seconds) * _product(effects, times, silent=True)
-        keys = {name: np.bincount(parts.part(name), weight) for name in ("slot", "banner", "sku")}
-        keys = {"all": np.ones(1), **keys}
-        shares = {name: np.append(share, 0.0)[: len(self.names[name])] for name, share in keys.items()}
-        return {name: self._rng.poisson(mean[:, None] * share) for name, share in shares.items()}
+        out = {"all": self._rng.poisson(mean[:, None])}
+        for name in ("slot", "banner", "sku"):
+            share = np.bincount(parts.part(name), weight, len(self.names[name]))
+            out[name] = self._rng.poisson(mean[:, None] * share)
+        return out
 
     def _keyed(self, events: Events) -> dict[str, Keyed]:
         """Cells of each dimension, one for an event and one for its visitor."""

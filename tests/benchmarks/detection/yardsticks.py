@@ -112,7 +112,7 @@ def false_alarms(make: Callable[[], Rule], clock: Clock, settings: Settings, day
     """Episodes per slot and day, after a day of warming up."""
     world = World(settings, 0)
     rule = make()
-    alarms_of(rule, world.block(clock.ticks(1_440)), clock.tick_s)
+    alarms_of(rule, world.block(clock.ticks(1_440 + _WARM_MIN)), clock.tick_s)
     seen = sum(
         episodes_of(alarms_of(rule, world.block(clock.ticks(1_440)), clock.tick_s), clock.tick_s)
         for _ in range(days)
@@ -131,7 +131,7 @@ class Morning:
     @classmethod
     def of(cls, make: Callable[[], Rule], clock: Clock, settings: Settings, *, day: bool = True) -> Morning:
         """A day (or two hours) before the onset, all quiet."""
-        warm = 1_440 if day else _WARM_MIN
+        warm = 1_440 + _WARM_MIN if day else _WARM_MIN
         world, rule = World(settings, ONSET_MS + DAY_MS - warm * 60_000), make()
         alarms_of(rule, world.block(clock.ticks(warm)), clock.tick_s)
         return cls(clock, world, rule)
