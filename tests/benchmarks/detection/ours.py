@@ -50,6 +50,11 @@ class EngineWatcher:
         """See ``Watcher``."""
         return [told_of(c.incident, str(c.reason), c.at_ms) for c in self._engine.observe(closed)]
 
+    def sold_out(self, sku: str, at_ms: int) -> None:
+        """See ``Watcher``."""
+        control = importlib.import_module("alerts.control")
+        self._engine.hear(control.Stock(sku=sku, in_stock=False, at_ms=at_ms))
+
     def snapshot(self) -> object:
         """See ``Watcher``."""
         return self._engine.snapshot()

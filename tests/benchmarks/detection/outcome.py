@@ -97,7 +97,8 @@ class Judge:
     def is_right(self, told: Told, scope: Scope) -> bool:
         """A word of the right kind about this place, not before the onset."""
         about = told.kind in self.truth.kinds and told.at_ms > self.onset_ms
-        return about and self._at(told, scope) and self.truth.detail in told.detail
+        words = {told.detail, *(key for _, key in told.scope)}
+        return about and self._at(told, scope) and (not self.truth.detail or self.truth.detail in words)
 
     def _at(self, told: Told, scope: Scope) -> bool:
         """Of the place or part of it; of what contains it only if the place is everything."""
@@ -125,7 +126,7 @@ class Judge:
 
     def _names(self, told: Told, scope: Scope) -> bool:
         step = self.truth.step is None or (told.step is not None and told.step[1] == self.truth.step)
-        return step and self._same(told.scope, scope)
+        return step and (bool(self.truth.detail) or self._same(told.scope, scope))
 
     @staticmethod
     def _same(told: Scope, scope: Scope) -> bool:

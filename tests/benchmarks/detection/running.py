@@ -189,6 +189,8 @@ def _shop_future(scenario: Scenario, teller: Teller, timed: Timed, outcome: Outc
     if any(key == "" for _, key in scope):
         where, scope = _pair(teller, seed)
         effects = tuple(replace(effect, where=where) for effect in effects)
+    if scenario.sold_out:
+        timed.watcher.sold_out(scenario.sold_out, ONSET_MS)
     said = timed.feed(teller.closed(scenario.minutes * _PER_MINUTE, effects))
     judge = Judge(scenario.truth, ONSET_MS, _end(scenario, effects))
     mine = set() if scenario.silent else judge.broken(outcome, said, scope)

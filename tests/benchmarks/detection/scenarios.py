@@ -42,7 +42,7 @@ class Truth:
         kinds: any of these is right; none means silence.
         scope: the place; in the light world the slot that is broken, whichever it is.
         step: the later node of the step, or None.
-        detail: further word that has to be there, such as a payment method.
+        detail: further word that has to be there, as detail or in the scope: a payment method.
         ends: whether it is over within the run.
     """
 
@@ -68,6 +68,7 @@ class Scenario:
         local: some slots are broken, and each of them is a replicate.
         attempts: payment attempts a minute, where the site's size matters; None leaves it.
         low_intent: first slot whose visitors hardly buy.
+        sold_out: a SKU of which the watcher is told at the onset that its stock has ended.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Scenario:
     local: bool = False
     attempts: float | None = None
     low_intent: int | None = None
+    sold_out: str = ""
 
     @property
     def silent(self) -> bool:
@@ -139,11 +141,9 @@ def _pay_dies(attempts: float) -> Scenario:
     return Scenario(f"S1@{attempts:g}", what, Stage.SHOP, _PAY, hang, minutes=30, attempts=attempts)
 
 
-def _outage(name: str, what: str, detail: str, where: Scope) -> Scenario:
+def _outage(name: str, what: str, scope: Scope, where: Scope) -> Scenario:
     stall = (_e(What.FEED, 0, end=15, where=where),)
-    return Scenario(
-        name, what, Stage.SHOP, Truth((Kind.DATA_OUTAGE,), detail=detail, ends=True), stall, minutes=60
-    )
+    return Scenario(name, what, Stage.SHOP, Truth((Kind.DATA_OUTAGE,), scope, ends=True), stall, minutes=60)
 
 
 _LIGHT: Final = (
@@ -205,9 +205,9 @@ _SHOP: Final = (
         minutes=60,
         attempts=120,
     ),
-    _outage("S6a", "orders stall for 15 min, clicks flow", "orders", (("topic", "1"),)),
-    _outage("S6b", "all topics stall for 15 min", "", ()),
-    _outage("S6c", "one partition stalls for 15 min", "1", (("partition", "1"),)),
+    _outage("S6a", "orders stall for 15 min, clicks flow", (("topic", "orders"),), (("topic", "1"),)),
+    _outage("S6b", "all topics stall for 15 min", (("all", "all"),), ()),
+    _outage("S6c", "one partition stalls for 15 min", (("partition", "1"),), (("partition", "1"),)),
     Scenario("S7", "5,000 SKUs, nothing, a day", Stage.SHOP, Truth(), minutes=1_440),
     Scenario(
         "S8",
@@ -224,6 +224,7 @@ _SHOP: Final = (
         Truth((Kind.OUT_OF_STOCK,), (("sku", "SKU_0000"),)),
         (_e(What.CONVERSION, 0, where=(("sku", "0"),), node="cart"),),
         minutes=120,
+        sold_out="SKU_0000",
     ),
     Scenario(
         "S10",

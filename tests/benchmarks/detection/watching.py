@@ -68,6 +68,10 @@ class Watcher(Protocol):
         """What is to be said after this bucket."""
         ...
 
+    def sold_out(self, sku: str, at_ms: int) -> None:
+        """The shop's stock system says that a SKU has ended."""
+        ...
+
     def snapshot(self) -> object:
         """All it knows, as plain data that later calls leave alone."""
         ...
@@ -143,6 +147,9 @@ class RuleWatcher:
             step=("click", "order"),
             since_ms=closed.start_ms,
         )
+
+    def sold_out(self, sku: str, at_ms: int) -> None:
+        """It would not know what to do with it."""
 
     def snapshot(self) -> object:
         """See ``Watcher``."""
