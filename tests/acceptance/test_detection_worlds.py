@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from streams.closed import LAG, PAYMENT_METHOD, VISITORS, ClosedBucket
-from tests.benchmarks.detection import laws, light, shop
+from tests.benchmarks.detection import catalogue, laws, light, shop
+from tests.benchmarks.detection.light_buckets import closed_buckets
 from tests.benchmarks.detection.rules import FixedLine, LagCusum
 from tests.benchmarks.detection.running import ONSET_MS, Plan, run
 from tests.benchmarks.detection.scenarios import SCENARIOS
@@ -18,7 +19,7 @@ from tests.benchmarks.detection.telling import Teller
 from tests.benchmarks.detection.watching import Budget, RuleWatcher, Watcher
 from tests.benchmarks.detection.yardsticks import BUCKETS, MINUTES, Morning, by_hour, false_alarms, flat
 
-_SMALL = shop.Settings(600.0, slots=5, banners=10, skus=40)
+_SMALL = catalogue.Settings(600.0, slots=5, banners=10, skus=40)
 
 
 def _total(buckets: list[ClosedBucket], dimension: str, column: int) -> int:
@@ -31,7 +32,7 @@ def _total(buckets: list[ClosedBucket], dimension: str, column: int) -> int:
 def test_light_world_adds_up(*, realistic: bool) -> None:
     """The total is the sum of the slots, in every bucket, late counts too."""
     world = light.World(light.Settings(5, realistic=realistic), ONSET_MS)
-    for one in light.closed_buckets(world, 120):
+    for one in closed_buckets(world, 120):
         for counts in (one.counts, *(late for _, late in one.late)):
             for column in np.unique(counts["slot"].columns).tolist():
                 slots = counts["slot"].column(column, 6).sum()
@@ -58,7 +59,7 @@ def test_shop_adds_up(*, realistic: bool) -> None:
     """Slots, banners and SKUs each add up to the total for every stage, late events included."""
     teller = Teller(shop.Shop(replace(_SMALL, realistic=realistic), ONSET_MS))
     buckets = list(teller.closed(180))
-    for stage in range(1, len(shop.STAGES)):
+    for stage in range(1, len(catalogue.STAGES)):
         totals = {_total(buckets, name, stage) for name in ("all", "slot", "banner", "sku")}
         assert len(totals) == 1
 
@@ -67,13 +68,13 @@ def test_payments_of_the_shop() -> None:
     """Attempts end in a payment or a failure, 92 % well; methods add up; each payment has its lag."""
     buckets = list(Teller(shop.Shop(replace(_SMALL, clicks_per_minute=6_000), ONSET_MS)).closed(360))
     attempts, paid, failed = (
-        _total(buckets, "all", shop.STAGES.index(name))
+        _total(buckets, "all", catalogue.STAGES.index(name))
         for name in ("payment_attempt", "paid", "payment_failed")
     )
     assert paid / (paid + failed) == pytest.approx(0.92, abs=0.02)
     assert 0 <= attempts - paid - failed < 100  # under way
-    assert _total(buckets, PAYMENT_METHOD, shop.STAGES.index("paid")) == paid
-    assert _total(buckets, LAG, VISITORS + shop.STAGES.index("paid")) == paid
+    assert _total(buckets, PAYMENT_METHOD, catalogue.STAGES.index("paid")) == paid
+    assert _total(buckets, LAG, VISITORS + catalogue.STAGES.index("paid")) == paid
 
 
 def test_a_stalled_feed_loses_nothing() -> None:
@@ -82,9 +83,9 @@ def test_a_stalled_feed_loses_nothing() -> None:
     teller = Teller(shop.Shop(_SMALL, ONSET_MS))
     other = copy.deepcopy(teller)
     stalled = list(teller.closed(180, scenario.placed(ONSET_MS)))
-    order = shop.STAGES.index("order")
+    order = catalogue.STAGES.index("order")
     assert _total(stalled[:90], "all", order) == 0
-    assert not [key for one in stalled[:90] for key in one.records if key[1] == shop.ORDERS_TOPIC]
+    assert not [key for one in stalled[:90] for key in one.records if key[1] == catalogue.ORDERS_TOPIC]
     assert _total(stalled, "all", order) == _total(list(other.closed(180)), "all", order)
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tests.benchmarks.detection import laws, light, shop
+from tests.benchmarks.detection import catalogue, laws, light, shop
 from tests.benchmarks.detection.effects import What
+from tests.benchmarks.detection.light_buckets import closed_buckets
 from tests.benchmarks.detection.outcome import Judge, Outcome, about_conversion, about_traffic
 from tests.benchmarks.detection.scenarios import MINUTE_MS, Scenario, Stage
 from tests.benchmarks.detection.scoring import episodes
@@ -91,7 +92,7 @@ def _light(scenario: Scenario, plan: Plan, make: Make) -> Outcome:
     before = plan.history_min + scenario.lead
     world = light.World(settings, ONSET_MS - before * MINUTE_MS)
     timed = Timed(make(Budget.per_series(plan.slots, plan.budget_days or 60)))
-    timed.feed(light.closed_buckets(world, plan.history_min * _PER_MINUTE))
+    timed.feed(closed_buckets(world, plan.history_min * _PER_MINUTE))
     learnt = timed.watcher.snapshot()
     outcome = Outcome()
     for future in range(plan.futures):
@@ -109,7 +110,7 @@ def _light_future(scenario: Scenario, world: light.World, timed: Timed, outcome:
     touched = sorted(chance.permutation(slots)[: max(int(slots * _TOUCHED), 1)].tolist())
     effects = scenario.placed(ONSET_MS, touched)
     ticks = (scenario.lead + scenario.minutes) * _PER_MINUTE
-    said = _play(scenario, light.closed_buckets(world, ticks, effects), timed)
+    said = _play(scenario, closed_buckets(world, ticks, effects), timed)
     broken = {world.names[slot] for slot in touched} if scenario.local else set()
     judge = Judge(scenario.truth, ONSET_MS, _end(scenario, effects))
     for name in sorted(broken):
@@ -171,8 +172,8 @@ def _shop(scenario: Scenario, plan: Plan, make: Make) -> Outcome:
     return outcome
 
 
-def _shop_settings(scenario: Scenario, plan: Plan) -> shop.Settings:
-    seeded = shop.Settings(
+def _shop_settings(scenario: Scenario, plan: Plan) -> catalogue.Settings:
+    seeded = catalogue.Settings(
         plan.clicks, realistic=plan.realistic, seed=plan.seed, low_intent=scenario.low_intent
     )
     if scenario.attempts is None:

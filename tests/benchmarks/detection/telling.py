@@ -17,39 +17,38 @@ from streams.closed import (
     ClosedBucket,
     Progress,
 )
-from streams.core.merge import MoneyKey
 from tests.benchmarks.detection import laws
-from tests.benchmarks.detection.effects import Effect, What
-from tests.benchmarks.detection.lateness import Waiting
-from tests.benchmarks.detection.shop import (
-    ATTEMPT_AFTER_MS,
+from tests.benchmarks.detection.books import money_of, records_of
+from tests.benchmarks.detection.catalogue import (
     METHODS,
     NODES,
+    NONE,
     ORDERS_TOPIC,
     PARTITIONS,
     STAGES,
     Events,
-    Shop,
     joined,
 )
+from tests.benchmarks.detection.effects import Effect, What
+from tests.benchmarks.detection.lateness import Waiting
+from tests.benchmarks.detection.shop import ATTEMPT_AFTER_MS, Shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from streams.core.merge import MoneyKey
+
     F64 = NDArray[np.float64]
     I64 = NDArray[np.int64]
     Keyed = tuple[I64, I64, I64]  # rows of events, key numbers, columns
 
-NONE: Final = "(none)"
 _PAID: Final = STAGES.index("paid")
 _ATTEMPT: Final = STAGES.index("payment_attempt")
 _FAILED: Final = STAGES.index("payment_failed")
 _EXPOSURES_PER_CLICK: Final = 20
 _CLOSE_AFTER_MS: Final = 6_000
-_CURRENCY: Final = "CNY"
-_DUPLICATES: Final = 0.01
 
 
 @dataclass(slots=True)
@@ -90,7 +89,8 @@ class Teller:
         own = events.time // BUCKET_MS * BUCKET_MS
         counts = self._counts(events.take(own == events.due), start, until, effects)
         self._hold(events.take(own != events.due))
-        money, records = self._money(events, start), self._records(events, start, until)
+        money = money_of(events, start, self.shop, self.names, self.prices)
+        records = records_of(events, start, until, repeated=self.shop.settings.realistic)
         for tick, bucket in enumerate(range(start, until, BUCKET_MS)):
             late = self._waiting.come(bucket)
             yield self._bucket(bucket, counts[tick], late, money.get(tick, {}), records[tick], effects)
@@ -153,39 +153,6 @@ class Teller:
                     found, times = np.unique(cells[order[part]], return_counts=True)
                     due, mine = pairs[:, part[0]].tolist()
                     self._waiting.hold(due, mine, dimension, found, times)
-
-    def _money(self, events: Events, start: int) -> dict[int, dict[MoneyKey, tuple[int, int]]]:
-        out: dict[int, dict[MoneyKey, tuple[int, int]]] = {}
-        paid = events.take(events.stage == _PAID)
-        parts = self.shop.combinations
-        ticks = ((paid.due - start) // BUCKET_MS).tolist()
-        for tick, combination, within in zip(
-            ticks, paid.combination.tolist(), paid.within.tolist(), strict=True
-        ):
-            amount = int(self.prices[parts.sku[combination]])
-            into = out.setdefault(tick, {})
-            for dimension in ("all", "slot", "banner", "sku"):
-                name = self._name(dimension, combination, within=within)
-                key = MoneyKey(dimension, name, _CURRENCY, "paid")
-                orders, before = into.get(key, (0, 0))
-                into[key] = (orders + 1, before + amount)
-        return out
-
-    def _name(self, dimension: str, combination: int, *, within: bool) -> str:
-        if dimension == "all":
-            return "all"
-        if not within and dimension != "sku":
-            return NONE
-        return self.names[dimension][int(self.shop.combinations.part(dimension)[combination])]
-
-    def _records(self, events: Events, start: int, until: int) -> list[dict[tuple[int, int, str], int]]:
-        """By what was read while a bucket was open."""
-        topic = (events.stage >= NODES.index("order")).astype(np.int64)
-        ticks = (events.due - start) // BUCKET_MS
-        size = (until - start) // BUCKET_MS
-        flat = (ticks * PARTITIONS + events.partition) * 2 + topic
-        table = np.bincount(flat, minlength=size * PARTITIONS * 2).reshape(size, PARTITIONS, 2)
-        return [_outcomes(row, repeated=self.shop.settings.realistic) for row in table]
 
     def _bucket(
         self,
@@ -267,17 +234,6 @@ def _lags(events: Events) -> Keyed:
         np.concatenate([bins[marked], np.searchsorted(laws.LAG_EDGES, tried, side="right") - 1]),
         np.concatenate([VISITORS + events.stage[marked], events.stage[resolved]]),
     )
-
-
-def _outcomes(row: I64, *, repeated: bool) -> dict[tuple[int, int, str], int]:
-    out: dict[tuple[int, int, str], int] = {}
-    for partition in range(PARTITIONS):
-        for topic, read in enumerate(row[partition].tolist()):
-            if read:
-                out[partition, topic, "accepted"] = read
-            if repeated and read >= 1 / _DUPLICATES:
-                out[partition, topic, "duplicate"] = round(read * _DUPLICATES)
-    return out
 
 
 def _progress(partition: int, start: int, at: int, effects: Sequence[Effect]) -> Progress:
