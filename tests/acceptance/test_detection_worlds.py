@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from streams.closed import LAG, PAYMENT_METHOD, VISITORS, ClosedBucket
+from streams.closed import BUCKET_MS, LAG, PAYMENT_METHOD, VISITORS, ClosedBucket
 from tests.benchmarks.detection import catalogue, laws, light, shop
 from tests.benchmarks.detection.light_buckets import closed_buckets
 from tests.benchmarks.detection.rules import FixedLine, LagCusum
@@ -37,6 +37,17 @@ def test_light_world_adds_up(*, realistic: bool) -> None:
             for column in np.unique(counts["slot"].columns).tolist():
                 slots = counts["slot"].column(column, 6).sum()
                 assert counts["all"].column(column, 1).sum() == slots
+
+
+def test_nothing_is_lost_by_coming_late() -> None:
+    """What came in time and what came late of a bucket are together what happened in it."""
+    world = light.World(light.Settings(5, realistic=True), ONSET_MS)
+    happened = copy.deepcopy(world).block(180).clicks.sum(axis=1)[:120]  # the rest may still be due
+    told = np.zeros(180, np.int64)
+    for one in closed_buckets(world, 180):
+        for start, counts in ((one.start_ms, one.counts), *one.late):
+            told[(start - ONSET_MS) // BUCKET_MS] += counts["all"].column(1, 1).sum()
+    assert told[:120].tolist() == happened.tolist()
 
 
 def test_light_world_has_the_rate_it_is_asked_for() -> None:
