@@ -53,6 +53,25 @@ class Readiness(StrEnum):
     MONITORED = "monitored"
 
 
+class Reason(StrEnum):
+    """Why an incident's record was written anew."""
+
+    OPENED = "opened"
+    WORSE = "worse"
+    BETTER = "better"
+    WIDER = "wider"
+    RENAMED = "renamed"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    MERGED = "merged"
+    REOPENED = "reopened"
+    HELD = "held"
+    RELEASED = "released"
+    SILENCED = "silenced"
+    UNSILENCED = "unsilenced"
+    REMINDER = "reminder"
+
+
 class Place(NamedTuple):
     """One condition of a scope: a dimension and a key."""
 
@@ -140,3 +159,45 @@ class Diagnosis:
     decomposition: dict[str, int] = field(default_factory=dict)
     ruled_out: tuple[str, ...] = ()
     folded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rooted:
+    """A finding that is left once those it explains are folded into it, and what is known beside it.
+
+    Said anew at each close for as long as the evidence stands.
+
+    Attributes:
+        severity: None leaves it to the kind.
+        promotion: name of the promotion it falls into, and the phase of that.
+    """
+
+    finding: Finding
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
+    severity: Severity | None = None
+    promotion: str | None = None
+    phase: str | None = None
+
+
+class Recovered(NamedTuple):
+    """The mirror test says that what was found is over; said once or many times."""
+
+    kind: Kind
+    scope: tuple[Place, ...]
+    step: Step | None
+    detail: str = ""
+
+
+class DataState(NamedTuple):
+    """Which source topics cannot be believed.
+
+    Attributes:
+        bad: an outage or bad input is named there, or what stood still is being read after.
+        doubtful: perhaps; what is found now waits until that is known.
+    """
+
+    bad: frozenset[str] = frozenset()
+    doubtful: frozenset[str] = frozenset()
+
+
+WELL = DataState()

@@ -59,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_replay(verbs)
     _add_demo(verbs)
     check = _verb(verbs, "check", "say what is wrong with a configuration file", _check)
+    check.add_argument("file", type=Path, nargs="?", help="the file; also as --config")
     _config_argument(check)
     health = _verb(verbs, "healthcheck", "ask a running worker whether it lives", _healthcheck)
     health.add_argument("--url", default="http://127.0.0.1:8080/livez", help="default: %(default)s")
@@ -145,6 +146,9 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    if arguments.file is not None and arguments.config is not None:
+        raise ConfigError("--config", "must not stand beside another file")
+    arguments.config = arguments.config or arguments.file
     _settings(arguments)
     print("configuration is fine")
     return 0

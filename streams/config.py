@@ -8,7 +8,6 @@ wrong in it, never mended by guessing.
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -16,15 +15,18 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from streams.config_errors import explain, gather, translate, wrong
+from streams.config_promotions import PromotionEntry, with_zones
+from streams.config_rules import RuleEntry, check_names, check_places
+from streams.config_section import Section
 from streams.config_source import KeyPath, Source, read_source
 from streams.config_types import (
     FieldPath,
@@ -38,15 +40,18 @@ from streams.config_types import (
     Server,
     Text,
     TopicName,
+    ZoneName,
     one_of_or_off,
     span,
     span_or_default,
     whole,
     whole_or_off,
 )
+from streams.config_watch import Watch
 from streams.core.money import EXPONENTS
 from streams.durations import DAY, HOUR, MINUTE, SECOND
 from streams.funnel import CORE_DIMENSIONS, DEFAULT_NODES, ORDER_OUTCOMES, Funnel
+from streams.promotions import Calendar
 
 __all__ = [
     "Counting",
@@ -60,10 +65,13 @@ __all__ = [
     "MappedFields",
     "Merging",
     "Metrics",
+    "PromotionEntry",
+    "RuleEntry",
     "Section",
     "SensorsDataFields",
     "Settings",
     "Topics",
+    "Watch",
     "explain",
     "load_settings",
 ]
@@ -71,26 +79,16 @@ __all__ = [
 MAX_EXTRA_DIMENSIONS: Final = 6
 # A rollup's cell tells 16 stages apart, and the four outcomes of orders are stages as well.
 MAX_NODES: Final = 12
+MAX_PROMOTIONS: Final = 200
+MAX_RULES: Final = 100
 # Sections of free names, in which null is an entry's value; anywhere else it means the default.
 _NULL_IS_A_VALUE: Final = frozenset({("formats", "events")})
 _FILE_SUFFIX: Final = "_file"
-_OTHER_KEYS: Final = {"json_lines": "json"}  # pydantic's models have a method json()
-
-
-def _yaml_key(name: str) -> str:
-    return _OTHER_KEYS.get(name, name.removesuffix("_ms"))
-
-
-class Section(BaseModel):
-    """A part of the tree: frozen, without unknown keys, durations keyed without their ``_ms``."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=_yaml_key,
-        validate_by_name=True,
-        allow_inf_nan=False,
-    )
+# The topics that every deployment has, by their keys in the section ``topics``.
+_ALWAYS_THERE: Final = (
+    *("clickstream", "orders", "rollups", "deadletter", "state", "totals"),
+    *("incidents", "watch", "control"),
+)
 
 
 class Kafka(Section):
@@ -146,6 +144,9 @@ class Topics(Section):
     keyed_orders: TopicName = "funnelwatch.orders"
     progress: TopicName = "funnelwatch.progress"
     totals: TopicName = "funnelwatch.totals"
+    incidents: TopicName = "funnelwatch.incidents"
+    watch: TopicName = "funnelwatch.watch"
+    control: TopicName = "funnelwatch.control"
     partitions: Annotated[int, whole(1, 1024)] = 4
     rollup_shards: Annotated[int, whole(1, 1024)] = 4
     replication_factor: Annotated[int, whole(1, 32)] = 1
@@ -153,6 +154,7 @@ class Topics(Section):
     rollups_retention_ms: Annotated[int, span("1h", "365d")] = 3 * DAY
     deadletter_retention_ms: Annotated[int, span("1h", "365d")] = 7 * DAY
     keyed_retention_ms: Annotated[int, span("1h", "365d")] = DAY
+    incidents_retention_ms: Annotated[int, span("1h", "365d")] = 7 * DAY
 
     @property
     def counted(self) -> tuple[str, str]:
@@ -163,7 +165,7 @@ class Topics(Section):
     def _distinct(self) -> Self:
         seen: dict[str, str] = {}
         keyed = ("keyed_clickstream", "keyed_orders", "progress") if self.rekey else ()
-        for key in ("clickstream", "orders", "rollups", "deadletter", "state", "totals", *keyed):
+        for key in (*_ALWAYS_THERE, *keyed):
             name = getattr(self, key)
             if name in seen:
                 raise wrong(f"must differ from topics.{seen[name]}", at=(key,))
@@ -279,6 +281,8 @@ class Counting(Section):
     max_tracked_keys: Annotated[int, whole(1, 10_000_000)] = 100_000
     remembered_orders: Annotated[int, whole(1, 10_000_000)] = 200_000
     flush_interval_ms: Annotated[int, span("50ms", "1m")] = SECOND
+    # Slot, banner and SKU counted together as well: what diagnosis looks for causes in.
+    combinations: bool = True
     standby: bool = False
     # Longer than a request to Kafka may take (90 s), or a broker that hangs is taken for a worker that does.
     stall_timeout_ms: Annotated[int, span("5s", "1h")] = 2 * MINUTE
@@ -318,16 +322,7 @@ class Metrics(Section):
     zero_hold_ms: Annotated[int, span("0s", "10m")] = 20 * SECOND
     # Three scrapes of 15 s may fail before a count of a shard that moved is missed.
     vanish_hold_ms: Annotated[int, span("0s", "10m")] = MINUTE
-    time_zone: Text = "UTC"
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        try:
-            zoneinfo.ZoneInfo(name)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            raise wrong("must be an IANA time zone, such as UTC or Asia/Shanghai") from None
-        return name
+    time_zone: ZoneName = "UTC"
 
 
 class Logging(Section):
@@ -353,7 +348,21 @@ class Settings(Section):
     deadletter: DeadLetter = DeadLetter()
     http: Http = Http()
     metrics: Metrics = Metrics()
+    watch: Watch = Watch()
+    promotions: Annotated[tuple[PromotionEntry, ...], FromText, Field(max_length=MAX_PROMOTIONS)] = ()
+    rules: Annotated[tuple[RuleEntry, ...], FromText, Field(max_length=MAX_RULES)] = ()
     logging: Logging = Logging()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_zone(cls, values: object) -> object:
+        return with_zones(values)
+
+    @field_validator("promotions", "rules")
+    @classmethod
+    def _each_once(cls, entries: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
+        check_names(str(info.field_name), entries)
+        return entries
 
     @field_validator("dimensions")
     @classmethod
@@ -374,6 +383,15 @@ class Settings(Section):
             if node is not None and node not in known:
                 raise wrong(f"must be null or one of {', '.join(known)}", at=("formats", "events", name))
         return self
+
+    @model_validator(mode="after")
+    def _places_exist(self) -> Self:
+        check_places(self.funnel_model(), self.promotions, self.rules)
+        return self
+
+    def calendar(self) -> Calendar:
+        """The promotions as the rest of the code knows them."""
+        return Calendar(promotion.plain() for promotion in self.promotions)
 
     def funnel_model(self) -> Funnel:
         """Nodes and dimensions as the core knows them."""

@@ -43,17 +43,45 @@ def wrong(allowed: str, *, at: KeyPath = ()) -> PydanticCustomError:
     return PydanticCustomError("setting", "{allowed}", {"allowed": allowed, "at": at})
 
 
+def wrong_all(findings: Sequence[tuple[KeyPath, str]]) -> None:
+    """Raise one error for all findings, each a field below this one and what is allowed there.
+
+    Raises:
+        PydanticCustomError: there are findings.
+    """
+    if findings:
+        raise PydanticCustomError("settings", "{findings}", {"findings": tuple(findings)})
+
+
 def translate(error: ValidationError, root: type[BaseModel], source: Source) -> list[ConfigError]:
     """Every finding of ``error`` with its place; fields already rejected are not named twice."""
     named = {problem.field for problem in source.problems}
     found = []
     for detail in error.errors(include_url=False, include_input=False):
-        path = _path(detail)
-        if dotted(path) not in named:
-            place = source.place_of(path)
-            allowed = _allowed(detail, path, root)
-            found.append(ConfigError(dotted(path), allowed, file=place.file, line=place.line))
+        for path, allowed in _findings(detail, root):
+            if dotted(path) not in named:
+                place = source.place_of(path)
+                found.append(ConfigError(dotted(path), allowed, file=place.file, line=place.line))
     return found
+
+
+def refusal(error: ValidationError, root: type[BaseModel], why: str) -> ConfigError:
+    """What is wrong with settings that no file holds as they are; ``why`` ends each finding."""
+    pairs = [
+        pair
+        for detail in error.errors(include_url=False, include_input=False)
+        for pair in _findings(detail, root)
+    ]
+    return gather([ConfigError(dotted(path), allowed + why) for path, allowed in pairs])
+
+
+def _findings(detail: ErrorDetails, root: type[BaseModel]) -> Iterator[tuple[KeyPath, str]]:
+    path = _path(detail)
+    if detail["type"] == "settings":
+        for below, allowed in detail["ctx"]["findings"]:
+            yield (*path, *below), allowed
+    else:
+        yield path, _allowed(detail, path, root)
 
 
 def gather(problems: Sequence[ConfigError]) -> ConfigError:
@@ -124,6 +152,6 @@ def _homes(section: type[BaseModel], above: KeyPath = ()) -> Iterator[KeyPath]:
     for name, info in section.model_fields.items():
         here = (*above, info.alias or name)
         yield here
-        inner = _section_in(info.annotation)
-        if inner:
-            yield from _homes(inner, here)
+        # Not into lists: which of their entries was meant is anybody's guess.
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            yield from _homes(info.annotation, here)

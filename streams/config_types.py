@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
+import zoneinfo
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, PlainValidator, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, PlainValidator, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from streams.config_errors import wrong
 from streams.config_source import parse_flow
+from streams.core.money import EXPONENTS
 from streams.durations import format_duration, parse_duration_ms
 
 if TYPE_CHECKING:
@@ -69,6 +73,17 @@ def whole_or_off(lowest: int, highest: int) -> PlainValidator:
     return PlainValidator(check)
 
 
+def one_of(known: Container[str], allowed: str) -> PlainValidator:
+    """One of the known words."""
+
+    def check(value: object) -> str:
+        if not isinstance(value, str) or value not in known:
+            raise wrong(f"must be {allowed}")
+        return value
+
+    return PlainValidator(check)
+
+
 def one_of_or_off(known: Container[str], allowed: str) -> PlainValidator:
     """One of the known words, or ``off``, which is held as None."""
 
@@ -80,6 +95,28 @@ def one_of_or_off(known: Container[str], allowed: str) -> PlainValidator:
         return value
 
     return PlainValidator(check)
+
+
+def number(lowest: float, highest: float) -> PlainValidator:
+    """A number from ``lowest`` to ``highest``, both included; true is none."""
+
+    def check(value: object) -> float:
+        amount = _number(value)
+        if amount is None or not lowest <= amount <= highest:
+            raise wrong(f"must be a number from {lowest:g} to {highest:g}")
+        return amount
+
+    return PlainValidator(check)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        amount = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return amount if math.isfinite(amount) else None
 
 
 def _whole_number(value: object) -> int | None:
@@ -112,10 +149,33 @@ def _from_text(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
+def listed(value: object) -> object:
+    """A list that may have come as text, or the value as it is where it is neither."""
+    try:
+        return _from_text(value)
+    except PydanticCustomError:
+        return value
+
+
+def _known_zone(name: str) -> str:
+    if not is_zone(name):
+        raise wrong("must be an IANA time zone, such as UTC or Asia/Shanghai")
+    return name
+
+
+def is_zone(name: object) -> bool:
+    """Whether it is the name of a time zone."""
+    try:
+        return isinstance(name, str) and bool(zoneinfo.ZoneInfo(name))
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+
+
 FromText = BeforeValidator(_from_text)
 # From a variable null comes as a word.
 NullWord = BeforeValidator(lambda value: None if value == "null" else value)
 Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+ZoneName = Annotated[Text, AfterValidator(_known_zone)]
 Server = Annotated[
     Text,
     word(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}", "must be host:port, such as kafka-1:9092"),
@@ -135,5 +195,9 @@ FieldPath = Annotated[
 ]
 FormatName = Literal["native", "ga4", "segment", "snowplow", "sensorsdata", "cloudevents", "mapping"]
 InnerFormat = Literal["native", "ga4", "segment", "snowplow", "sensorsdata", "mapping"]
+WindowName = Literal["1m", "5m", "15m", "1h", "day"]
+SeverityName = Literal["info", "warning", "critical"]
+PhaseName = Literal["warmup", "open", "steady", "last_hour"]
+Currency = Annotated[str, one_of(EXPONENTS, "an ISO 4217 code such as CNY")]
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]

@@ -7,6 +7,7 @@
     +-- RejectedRecord     one record cannot be counted; carries outcome, reason and field
     +-- CodecError         bytes written by Funnelwatch itself cannot be read back
     +-- TopicError         a topic is missing or shaped wrongly
+    |   +-- KafkaUnreachable   no broker answers; it may later
     +-- DeadLetterLimit    too many records were rejected in a row to be bad luck
     +-- Stalled            there is work, and the worker stands still
 
@@ -76,6 +77,10 @@ class CodecError(FunnelwatchError):
 
 class TopicError(FunnelwatchError):
     """A topic is missing or shaped wrongly."""
+
+
+class KafkaUnreachable(TopicError):  # noqa: N818 - named for what it is, a state of things that may pass
+    """No broker answers, or none that leads; it may later."""
 
 
 class DeadLetterLimit(FunnelwatchError):  # noqa: N818 - a limit that was reached

@@ -11,6 +11,9 @@ topic (default name)        what is in it                  partitions           
 ``funnelwatch.deadletter``  what was not counted, and why  P, or any other       7 days
 ``funnelwatch.state``       the counts' write-ahead log    P, as clickstream     compacted
 ``funnelwatch.totals``      what the rollups add up to     one per shard         compacted
+``funnelwatch.incidents``   what went wrong, and is over   1                     7 days
+``funnelwatch.watch``       the watcher's snapshots        1                     compacted
+``funnelwatch.control``     silences, acknowledgements     1                     compacted
 ==========================  =============================  ====================  =========
 
 With ``rekey`` the shop's two topics are not keyed by visitor, and each has as many partitions as it
@@ -54,6 +57,9 @@ class Purpose(StrEnum):
     KEYED_ORDERS = "keyed_orders"
     PROGRESS = "progress"
     TOTALS = "totals"
+    INCIDENTS = "incidents"
+    WATCH = "watch"
+    CONTROL = "control"
 
 
 SOURCES: Final = (Purpose.CLICKSTREAM, Purpose.ORDERS)
@@ -95,6 +101,9 @@ def topic_specs(  # noqa: PLR0913 - one argument per setting
     progress: str = "funnelwatch.progress",
     rekey: bool = False,
     totals: str = "funnelwatch.totals",
+    incidents: str = "funnelwatch.incidents",
+    watch: str = "funnelwatch.watch",
+    control: str = "funnelwatch.control",
     partitions: int = 4,
     rollup_shards: int = 4,
     replication_factor: int = 1,
@@ -102,6 +111,7 @@ def topic_specs(  # noqa: PLR0913 - one argument per setting
     rollups_retention_ms: int = 3 * DAY,
     deadletter_retention_ms: int = 7 * DAY,
     keyed_retention_ms: int = DAY,
+    incidents_retention_ms: int = 7 * DAY,
     look_back_ms: int = HOUR,
 ) -> tuple[TopicSpec, ...]:
     """All topics, the sources first; the keyed ones only with ``rekey``.
@@ -127,6 +137,9 @@ def topic_specs(  # noqa: PLR0913 - one argument per setting
         (Purpose.DEADLETTER, deadletter, partitions, _kept(deadletter_retention_ms) | own | _HEADS),
         (Purpose.STATE, state, partitions, _COMPACTED | own | _LARGE_BATCHES),
         (Purpose.TOTALS, totals, rollup_shards, _COMPACTED | _SOON_ROLLED | own | _LARGE_BATCHES),
+        (Purpose.INCIDENTS, incidents, 1, _kept(incidents_retention_ms) | own),
+        (Purpose.WATCH, watch, 1, _COMPACTED | _SOON_ROLLED | own | _LARGE_BATCHES),
+        (Purpose.CONTROL, control, 1, _COMPACTED | own),
     )
     return tuple(
         TopicSpec(
@@ -185,6 +198,9 @@ class ProblemKind(StrEnum):
     IN_SYNC_REPLICAS = "in_sync_replicas"
 
 
+_WHY_SO_MANY: Final = dict.fromkeys(
+    (Purpose.INCIDENTS, Purpose.WATCH, Purpose.CONTROL), " (one watcher, one order)"
+)
 # Settings of which more than wanted is as good.
 _AT_LEAST: Final = {
     "retention.ms": ProblemKind.RETENTION,
@@ -259,7 +275,7 @@ def _partition_problems(spec: TopicSpec, shape: TopicShape, specs: Iterable[Topi
     if shape.partitions == spec.partitions or spec.any_partitions:
         return []
     alike = ", ".join(other.purpose for other in specs if other.together and other is not spec)
-    why = f" (as many as {alike})" if spec.together else " (one per shard)"
+    why = f" (as many as {alike})" if spec.together else _WHY_SO_MANY.get(spec.purpose, " (one per shard)")
     wanted = f"{spec.partitions}{why}"
     return [TopicProblem(spec.name, ProblemKind.PARTITIONS, str(shape.partitions), wanted)]
 

@@ -215,6 +215,23 @@ ROLLUPS: Final = MetricSpec(
     "Rollups merged: applied, stale (already known), or invalid.",
     ("outcome",),
 )
+PROMOTION_ACTIVE: Final = MetricSpec(
+    "funnelwatch_promotion_active",
+    "gauge",
+    "1 while a promotion of the calendar is in this phase; not there at other times.",
+    ("promotion", "phase"),
+)
+CONFIG_RELOADS: Final = MetricSpec(
+    "funnelwatch_config_reloads_total",
+    "counter",
+    "Changes of the configuration file: applied, rejected as wrong, or failed.",
+    ("outcome",),
+)
+CONFIG_RELOADED: Final = MetricSpec(
+    "funnelwatch_config_last_reload_successful",
+    "gauge",
+    "1 if the newest configuration file is in force, 0 if it was rejected and the old one is.",
+)
 BUILD_INFO: Final = MetricSpec(
     "funnelwatch_build_info", "info", "The running version of Funnelwatch.", ("version", "python")
 )
@@ -243,5 +260,8 @@ CATALOG: Final = (
     NEW_LOGS,
     FETCHED_BYTES,
     ROLLUPS,
+    PROMOTION_ACTIVE,
+    CONFIG_RELOADS,
+    CONFIG_RELOADED,
     BUILD_INFO,
 )

@@ -11,7 +11,8 @@ import logging
 import socket
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from faust.types import TP
 from prometheus_client import CollectorRegistry
@@ -28,7 +29,7 @@ from streams.metrics.pipeline import PipelineMetrics
 from streams.worker.agents import add_agents, add_timers
 from streams.worker.batching import BatchConsumer
 from streams.worker.counting import Counting, CountingTopics
-from streams.worker.kafka import Producer
+from streams.worker.kafka import Producer, patiently
 from streams.worker.merging import Merging
 from streams.worker.publishing import Outbox
 from streams.worker.recovery import Recovery
@@ -38,9 +39,13 @@ from streams.worker.totals_log import TotalsLog
 from streams.worker.wiring import counting_settings, faust_app, input_format, key_series_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from streams.config import Settings
     from streams.errors import DeadLetterLimit, Stalled
     from streams.worker.batching import Position
+
+T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.1
@@ -213,17 +218,22 @@ class Worker:
         self.metrics.rebalance()
         for topic in (*self.sources, self._rollups):
             self.metrics.set_assigned_partitions(topic, sum(tp.topic == topic for tp in tps))
-        shards = await self.totals.take({tp.partition for tp in tps if tp.topic == self._rollups})
+        merged = {tp.partition for tp in tps if tp.topic == self._rollups}
+        shards = await self._patiently(partial(self.totals.take, merged))
         self.consumer.start_at |= {TP(self._rollups, shard): offset for shard, offset in shards.items()}
         numbers = sorted({tp.partition for tp in tps if tp.topic in self.sources})
         async with self._flushing:
-            await self.recovery.take(numbers)
+            await self._patiently(partial(self.recovery.take, numbers))
         self._start_where_state_ends()
         if self.republishing is not None:
             await self.republishing.assigned(tps)
         self._throttled.clear()
         self.supervision.recovering = False
         self.heartbeat.waiting_for = ""
+
+    async def _patiently(self, take: Callable[[], Awaitable[T]]) -> T:
+        # Others wait for us as long as a rebalance may take.
+        return await patiently(take, self._waiting_for, self.settings.kafka.rebalance_timeout_ms / 1000)
 
     def _start_where_state_ends(self) -> None:
         """Not where the group has committed: state may be ahead of that."""

@@ -7,22 +7,25 @@ import contextlib
 import logging
 import ssl
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from faust.auth import SASLCredentials, SSLCredentials
 
-from streams.errors import ConfigError
+from streams.errors import ConfigError, KafkaUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from aiokafka import AIOKafkaConsumer
+    from aiokafka.admin import AIOKafkaAdminClient
     from aiokafka.producer.message_accumulator import MessageAccumulator
     from faust.auth import Credentials
 
     from streams.config import Kafka
+
+T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 1.0
@@ -95,6 +98,32 @@ async def start(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClien
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
         raise
+
+
+async def patiently(
+    operate: Callable[[], Awaitable[T]], waiting_for: Callable[[str], object], seconds: float
+) -> T:
+    """Do what needs Kafka, once more while that is out of reach.
+
+    Args:
+        operate: what is to be done.
+        waiting_for: is told why it takes long.
+        seconds: of trying; then the last error stands.
+
+    Raises:
+        KafkaUnreachable: it was out of reach all that time.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while True:
+        try:
+            return await operate()
+        except KafkaUnreachable as error:
+            if loop.time() > deadline:
+                raise
+            waiting_for(str(error))
+            _LOG.warning("kafka unreachable, trying again", extra={"error": str(error)})
+        await asyncio.sleep(_FIRST_PAUSE_SECONDS)
 
 
 class Producer:

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from streams.errors import TopicError
+from streams.errors import KafkaUnreachable, TopicError
 from streams.events import Record
 from streams.worker.kafka import start
 
@@ -31,7 +31,7 @@ async def _started(client: Client, servers: str | Sequence[str]) -> AsyncIterato
         yield client
     except (KafkaError, OSError) as error:
         named = servers if isinstance(servers, str) else ",".join(servers)
-        raise TopicError(f"kafka unreachable: {named}: {type(error).__name__}") from error
+        raise KafkaUnreachable(f"kafka unreachable: {named}: {type(error).__name__}") from error
     finally:
         await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
 

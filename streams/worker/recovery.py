@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from streams.codec import encode_fence, sent_again
 from streams.core.pipeline import SourcePartition
-from streams.errors import CodecError, TopicError
+from streams.errors import CodecError, KafkaUnreachable, TopicError
 from streams.results import VERSION, Fence
 from streams.worker.kafka import kafka_options
 from streams.worker.log_entries import Life, encode_entry, life_key, shape_of
@@ -112,15 +112,20 @@ class Recovery:
 
         Raises:
             CodecError: a state is there but cannot be read.
+            KafkaUnreachable: it is not to be read now; what was kept is kept for another try.
             TopicError: the state topic lacks a partition, cannot be read to its end, or takes nothing.
         """
         began = time.monotonic()
         there = await self._be_there(numbers)
         kept, self._kept = self._kept | await self._copies.release(), {}
         if numbers:
-            async with self._open_topic() as topic:
-                readers = await self._read(topic, numbers, kept)
-                await self._claim(topic, readers)
+            try:
+                async with self._open_topic() as topic:
+                    readers = await self._read(topic, numbers, kept)
+                    await self._claim(topic, readers)
+            except KafkaUnreachable:
+                self._kept = kept
+                raise
             self._metrics.set_recovery_left(0)
             self._metrics.observe_recovery(time.monotonic() - began)
         if self._standby:
@@ -251,7 +256,7 @@ class Recovery:
             if await self._outbox.send():
                 return
             self._waiting_for(f"kafka does not take messages: {len(self._outbox)} wait")
-        raise TopicError(f"{self._topics.state}: kafka does not take the state")
+        raise KafkaUnreachable(f"{self._topics.state}: kafka does not take the state")
 
     async def _newer_life(self, assigned: AssignedPartition) -> bool | None:
         """Whether a newer life than this one's stands among entries that are not its own."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.errors import CodecError, TopicError
+from streams.errors import CodecError, KafkaUnreachable, TopicError
 from streams.worker.kafka import kafka_options, start
 from streams.worker.log_entries import Life, Marker, decode_entry
 
@@ -85,7 +85,7 @@ class StateTopic:
         except BaseException as error:
             await self._consumer.stop()
             if isinstance(error, (KafkaError, OSError)):
-                raise TopicError(f"{self._topic}: kafka unreachable: {type(error).__name__}") from error
+                raise KafkaUnreachable(f"{self._topic}: kafka unreachable: {type(error).__name__}") from error
             raise
         return self
 
@@ -170,7 +170,7 @@ class StateTopic:
         try:
             yield
         except KafkaError as error:
-            raise TopicError(f"{self._topic}: cannot be read: {type(error).__name__}") from error
+            raise KafkaUnreachable(f"{self._topic}: cannot be read: {type(error).__name__}") from error
 
     async def _position(self, tp: TopicPartition) -> int:
         try:

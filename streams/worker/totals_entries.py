@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
 
 VERSION = 1
+# What is of no bucket; buckets have the other places.
+SHARD_PIECE = 0
 _CHUNK_BYTES = 512 * 1024
 
 

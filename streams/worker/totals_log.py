@@ -24,52 +24,47 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.core.totals_state import decode_bucket, decode_shard, encode_bucket, encode_shard
+from streams.core.totals_state import encode_bucket, encode_shard
 from streams.errors import CodecError, TopicError
-from streams.metrics.series_part import Carried, SeriesPart, decode_series, encode_series
-from streams.worker.kafka import kafka_options, start
-from streams.worker.merging import OwnedShard, Restored
+from streams.metrics.series_part import encode_series
+from streams.worker.kafka import kafka_options
 from streams.worker.ranges import partitions_of
 from streams.worker.totals_entries import (
     OWNER_KEY,
+    SHARD_PIECE,
     VERSION,
     Marker,
     Owner,
     Piece,
-    address_of,
     chunk_key,
     chunks_of,
-    data_of,
     encode,
     is_owner,
     marker_key,
     next_piece,
-    read_marker,
 )
+from streams.worker.totals_reader import Heir, TotalsReader, newest_totals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from aiokafka import ConsumerRecord
 
     from streams.config import Settings
-    from streams.worker.merging import Merging
+    from streams.worker.merging import Merging, OwnedShard, Restored
     from streams.worker.publishing import Sender
 
 _LOG = logging.getLogger(__name__)
-_READ_MS = 250
-# Without any record coming in, or any getting through.
+# Without any record getting through.
 _PATIENCE_SECONDS = 30.0
 _REMEDY = (
     "to go on without, set the topic's cleanup.policy to compact,delete, delete the records of the "
     "partition, and set it back: counters then start from zero, and open buckets hold what comes from here on"
 )
-_SHARD = 0
 
 
 @dataclass(slots=True)
@@ -220,7 +215,7 @@ class TotalsLog:
             pieces = {
                 place: next_piece(place, log.pieces.get(place), data) for place, data in cut.data.items()
             }
-            marked = {_SHARD: pieces[_SHARD]} | {
+            marked = {SHARD_PIECE: pieces[SHARD_PIECE]} | {
                 place: pieces.get(place) or log.pieces[place] for place in cut.places.values()
             }
             messages = [
@@ -246,11 +241,11 @@ class TotalsLog:
         """All of a shard that the last marker has otherwise; nothing is merged meanwhile."""
         totals = owned.totals
         places = {start: log.places[start] for start in totals.buckets if start in log.places}
-        free = (place for place in count(_SHARD + 1) if place not in set(places.values()))
+        free = (place for place in count(SHARD_PIECE + 1) if place not in set(places.values()))
         changed, totals.changed = totals.changed, set()
         data = {}
         series = encode_series(self._merging.to_be_kept(shard))
-        data[_SHARD] = encode_shard(owned.merge, totals, series)
+        data[SHARD_PIECE] = encode_shard(owned.merge, totals, series)
         # A list: old buckets are let go while others have their turn.
         for start, bucket in list(totals.buckets.items()):
             if start in places and start not in changed:
@@ -277,8 +272,8 @@ class TotalsLog:
         if offsets and min(offsets) >= 0 and max(offsets) + 1 - log.end == len(offsets):
             log.end += len(offsets)
             return True
-        async with self._reader() as consumer:
-            records = await self._read(consumer, shard, log.end)
+        async with self._reader() as reader:
+            records = await reader.read(shard, log.end)
         for record in records:
             if is_owner(record):
                 log.lost = True
@@ -327,21 +322,21 @@ class TotalsLog:
         if missing:
             raise TopicError(f"{self._topic}: no partition {min(missing)}: it needs one per shard")
         restored = {}
-        async with self._reader() as consumer:
+        async with self._reader() as reader:
             for number, shard in enumerate(shards):
                 token = secrets.token_hex(8)
                 owner = encode(Owner(VERSION, token, self._address))
                 await self._send(shard, [(OWNER_KEY + token.encode(), owner)])
-                records = await self._read(consumer, shard, 0)
+                records = await reader.read(shard, 0)
                 log = self._logs[shard] = self._own(shard, token, records)
                 if log.lost:
                     continue
                 # Not all shards at the same moment.
                 log.due = self._monotonic() + self._interval * (number + 1) / len(shards)
-                rollups = TopicPartition(self._rollups, shard)
-                end = (await consumer.end_offsets([rollups]))[rollups]
+                end = await reader.end_of(self._rollups, shard)
+                theirs = [record for record in records if record.offset < log.owner]
                 try:
-                    found = self._newest(log, records, end)
+                    found = newest_totals(theirs, Heir(self._address, self._total, self._rollups, end))
                 except CodecError as error:
                     raise CodecError(f"{self._topic}: totals of shard {shard}: {error}; {_REMEDY}") from error
                 if found is not None:
@@ -356,79 +351,5 @@ class TotalsLog:
         lost = any(is_owner(record) and record.offset > mine for record in records)
         return _Log(mine, records[-1].offset + 1, garbage, lost=lost)
 
-    def _newest(self, log: _Log, records: Sequence[ConsumerRecord], end: int) -> Restored | None:
-        """What the last owner before us wrote down last."""
-        newest = {record.key: record.value for record in records if record.offset < log.owner}
-        markers = [
-            read_marker(v) for key, v in newest.items() if key.startswith(b"marker/") and v is not None
-        ]
-        if not markers:
-            return None
-        marker = max(markers, key=lambda found: found.owner)
-        if marker.shards != self._total:
-            raise CodecError(f"written for {marker.shards} shards, there are {self._total}")
-        if marker.next_offset > end:
-            raise CodecError(
-                f"they hold {self._rollups} up to offset {marker.next_offset}, but that ends at {end}"
-            )
-        owned = OwnedShard(next_offset=marker.next_offset, caught_up_at=end)
-        series = b""
-        for piece in marker.pieces:
-            data = data_of(newest, marker.owner, piece)
-            if piece.number == _SHARD:
-                owned.merge, series = decode_shard(data, owned.totals)
-            else:
-                decode_bucket(data, owned.totals)
-        since = [r for r in records if is_owner(r) and marker.owner < r.offset < log.owner]
-        return Restored(owned, self._carried(marker, decode_series(series), since))
-
-    def _carried(self, marker: Marker, part: SeriesPart, since: Sequence[ConsumerRecord]) -> Carried | None:
-        mine = all(address == self._address for address in (marker.address, *map(address_of, since)))
-        if since and (marker.closed or not mine):
-            # Owners of whom nothing is known but that they were there.
-            return Carried(None, mine=False)
-        return None if marker.closed else Carried(part, mine)
-
-    def _reader(self) -> _Reader:
-        return _Reader(kafka_options(self._kafka))
-
-    async def _read(self, consumer: AIOKafkaConsumer, shard: int, start: int) -> list[ConsumerRecord]:
-        """The records of a shard from an offset up to the end as the fetch response names it."""
-        tp = TopicPartition(self._topic, shard)
-        consumer.assign([tp])
-        if start:
-            consumer.seek(tp, start)
-        else:
-            await consumer.seek_to_beginning(tp)
-        found: list[ConsumerRecord] = []
-        patience = self._monotonic() + _PATIENCE_SECONDS
-        while (end := consumer.highwater(tp)) is None or await consumer.position(tp) < end:
-            records = (await consumer.getmany(tp, timeout_ms=_READ_MS)).get(tp, ())
-            if records:
-                found += records
-                patience = self._monotonic() + _PATIENCE_SECONDS
-            elif self._monotonic() > patience:
-                raise TopicError(f"{self._topic}: shard {shard} cannot be read to its end")
-        return found
-
-
-class _Reader:
-    """A consumer without a group, for as long as it is needed."""
-
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        self._consumer = AIOKafkaConsumer(
-            **options, enable_auto_commit=False, fetch_max_wait_ms=50, auto_offset_reset="earliest"
-        )
-
-    async def __aenter__(self) -> AIOKafkaConsumer:
-        try:
-            await start(self._consumer)
-        except BaseException as error:
-            await self._consumer.stop()
-            if isinstance(error, (KafkaError, OSError)):
-                raise TopicError(f"kafka unreachable: {type(error).__name__}") from error
-            raise
-        return self._consumer
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._consumer.stop()
+    def _reader(self) -> TotalsReader:
+        return TotalsReader(kafka_options(self._kafka), self._topic, self._monotonic)

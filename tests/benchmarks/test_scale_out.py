@@ -120,6 +120,7 @@ def count(servers: str, name: str, workers: int, written: int, folder: Path) -> 
         "rollups": rollups,
         "state": f"{name}.state",
         "deadletter": f"{name}.deadletter",
+        "totals": f"{name}.totals",
     }
     asyncio.run(create_topics(servers, topic_specs(rollup_shards=SHARDS, **names)))
     settings = {f"FUNNELWATCH__TOPICS__{key.upper()}": value for key, value in names.items()}

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from streams.core.ordering import UNREAD
 from streams.core.settings import CountingSettings
-from streams.errors import CodecError, TopicError
+from streams.errors import CodecError, KafkaUnreachable, TopicError
 from streams.worker.entry import create_topics
+from streams.worker.kafka import patiently
 from streams.worker.log_entries import Chunk, Marker, decode_entry, encode_entry
 from tests.support import oracle
 from tests.support.builders import HOUR, T0, at, click, paid, stream
@@ -549,11 +551,13 @@ async def test_kafka_goes_away(
         await asyncio.to_thread(cluster.kill_broker, 0)
         await owner.recovery.give([0])
         assert owner.counting.partitions == {}
-        with pytest.raises(TopicError):
+        with pytest.raises(KafkaUnreachable):
             async with asyncio.timeout(60):
                 await owner.recovery.take([0])
+        told: list[str] = []
+        taking = asyncio.create_task(patiently(partial(owner.recovery.take, [0]), told.append, 120))
+        await until(lambda: bool(told), seconds=60, what="word of waiting")
         await asyncio.to_thread(cluster.start_broker, 0)
-        await until(owner.flush, seconds=60, what="kafka takes what had not come")
-        await owner.recovery.take([0])
+        await taking
         await owner.finish(0, source)
     await assert_exact(deployment, source, oracle.OracleSettings())

@@ -75,7 +75,7 @@ async def test_wrong_topics_are_named(kafka: KafkaCluster, topic_names: TopicNam
         Purpose.ROLLUPS: replace(specs[2], config={**specs[2].config, "retention.ms": "60000"}),
         Purpose.DEADLETTER: replace(specs[3], config={"cleanup.policy": "compact,delete"}),
         Purpose.STATE: replace(specs[4], config={"cleanup.policy": "compact"}),
-        Purpose.TOTALS: specs[5],
+        **{spec.purpose: spec for spec in specs[5:]},
     }
     for spec in (specs[0], *wrong.values()):  # one by one, else they would be made to agree
         await create_topics(kafka.bootstrap_servers, [replace(spec, purpose=Purpose.DEADLETTER)])

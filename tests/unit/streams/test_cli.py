@@ -78,6 +78,19 @@ def test_a_good_file_is_fine(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == "configuration is fine\n"
 
 
+def test_the_file_to_check_may_stand_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``check FILE`` is ``check --config FILE``; two files at once are refused."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("rules:\n  - {name: r, step: order>payd, below: 0.5}\n")
+    assert main(["check", str(file)]) == 2
+    assert capsys.readouterr().err.startswith(
+        f"{file}:2: rules[0].step: must be a node, node>node or revenue"
+    )
+    file.write_text("rules:\n  - {name: r, step: order>paid, below: 0.5}\n")
+    assert main(["check", str(file)]) == 0
+    assert main(["check", str(file), "--config", str(file)]) == 2
+
+
 def test_a_wrong_file_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every finding on a line of its own: file, line, field and what is allowed; exit code 2."""
     file = tmp_path / "mine.yaml"

@@ -60,16 +60,38 @@ def test_the_settings_describe_the_topics() -> None:
         Purpose.DEADLETTER: ("funnelwatch.deadletter", 12, 2),
         Purpose.STATE: ("funnelwatch.state", 12, 2),
         Purpose.TOTALS: ("funnelwatch.totals", 6, 2),
+        Purpose.INCIDENTS: ("funnelwatch.incidents", 1, 2),
+        Purpose.WATCH: ("funnelwatch.watch", 1, 2),
+        Purpose.CONTROL: ("funnelwatch.control", 1, 2),
     }
     rollups = next(spec for spec in specs if spec.purpose is Purpose.ROLLUPS)
     assert rollups.config["retention.ms"] == str(DAY)
 
 
-def test_only_state_and_totals_are_compacted() -> None:
-    """Compaction would drop events, rollups and dead letters; retention would drop state and totals."""
-    policies = {spec.purpose: spec.config["cleanup.policy"] for spec in SPECS}
-    assert policies.pop(Purpose.STATE) == policies.pop(Purpose.TOTALS) == "compact"
-    assert set(policies.values()) == {"delete"}
+def test_only_what_stands_for_the_present_is_compacted() -> None:
+    """Compaction would drop events, rollups, dead letters, incidents; retention would drop state."""
+    compacted = {spec.purpose for spec in SPECS if spec.config["cleanup.policy"] == "compact"}
+    assert compacted == {Purpose.STATE, Purpose.TOTALS, Purpose.WATCH, Purpose.CONTROL}
+    assert {spec.config["cleanup.policy"] for spec in SPECS} == {"compact", "delete"}
+
+
+def test_incidents_are_kept_as_the_settings_say() -> None:
+    """A week unless said otherwise."""
+    assert BY_PURPOSE[Purpose.INCIDENTS].config["retention.ms"] == str(7 * DAY)
+    shorter = {spec.purpose: spec for spec in topic_specs(incidents_retention_ms=2 * DAY)}
+    assert shorter[Purpose.INCIDENTS].config["retention.ms"] == str(2 * DAY)
+
+
+@pytest.mark.parametrize("purpose", [Purpose.INCIDENTS, Purpose.WATCH, Purpose.CONTROL])
+def test_what_one_watcher_writes_has_one_order(purpose: Purpose) -> None:
+    """One partition, whatever the shop has; another count is a problem with its reason."""
+    specs = {spec.purpose: spec for spec in topic_specs(partitions=12, rollup_shards=6)}
+    assert specs[purpose].partitions == 1
+    shapes = _as_wanted()
+    name = BY_PURPOSE[purpose].name
+    shapes[name] = replace(shapes[name], partitions=4)
+    (problem,) = find_problems(SPECS, shapes)
+    assert str(problem) == f"{name}: partitions: 4, wanted 1 (one watcher, one order)"
 
 
 def test_a_dead_letter_fits_into_its_topic() -> None:
@@ -81,8 +103,8 @@ def test_a_dead_letter_fits_into_its_topic() -> None:
 @pytest.mark.parametrize(("replicas", "in_sync"), [(1, "1"), (2, "1"), (3, "2")])
 def test_own_topics_survive_a_broker_and_stay_writable(replicas: int, in_sync: str) -> None:
     """With three replicas two must have a write; with fewer that would stop writing at the first loss."""
-    state = topic_specs(replication_factor=replicas)[-1]
-    assert state.config["min.insync.replicas"] == in_sync
+    specs = topic_specs(replication_factor=replicas)
+    assert {s.config.get("min.insync.replicas") for s in specs if s.purpose not in SOURCES} == {in_sync}
 
 
 def test_topics_as_wanted_have_no_problem() -> None:
@@ -160,6 +182,9 @@ def test_missing_topics_are_named_with_what_they_need() -> None:
         ("funnelwatch.deadletter", ProblemKind.MISSING, "4 partitions"),
         ("funnelwatch.state", ProblemKind.MISSING, "12 partitions"),
         ("funnelwatch.totals", ProblemKind.MISSING, "4 partitions"),
+        ("funnelwatch.incidents", ProblemKind.MISSING, "1 partitions"),
+        ("funnelwatch.watch", ProblemKind.MISSING, "1 partitions"),
+        ("funnelwatch.control", ProblemKind.MISSING, "1 partitions"),
     ]
 
 
@@ -214,6 +239,9 @@ def test_what_is_missing_follows_what_is_there() -> None:
         Purpose.DEADLETTER: 4,
         Purpose.STATE: 9,
         Purpose.TOTALS: 4,
+        Purpose.INCIDENTS: 1,
+        Purpose.WATCH: 1,
+        Purpose.CONTROL: 1,
     }
     assert aligned(SPECS, {}) == list(SPECS)
 

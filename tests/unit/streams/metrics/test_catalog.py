@@ -10,6 +10,11 @@ from streams.metrics.catalog import CATALOG, KEY_FAMILIES, Family, MetricSpec
 from streams.metrics.exposition import SNAPSHOT_FAMILIES, TEXT, Exposition
 from streams.metrics.key_series import EVENTS, REVENUE
 from streams.metrics.pipeline import PipelineMetrics
+from streams.metrics.reloads import PromotionCollector, ReloadMetrics
+from streams.promotions import Calendar
+from streams.reload import ReloadOutcome
+from tests.support.clock import ManualClock
+from tests.support.promotions import promotion
 from tests.unit.streams.metrics.scrapes import NOON_MS, owner
 
 KEYLESS_SUFFIXES = ("_bucket", "_sum", "_count")
@@ -24,6 +29,9 @@ def exported() -> dict[str, tuple[str, str, set[str]]]:
     pipeline.set_watermark_delay(0, 1.0)
     pipeline.set_state_bytes("visitors", 1)
     pipeline.set_assigned_partitions("orders", 1)
+    ReloadMetrics(registry).count(ReloadOutcome.APPLIED)
+    calendar = Calendar([promotion("D11", NOON_MS, NOON_MS + 1)])
+    PromotionCollector(lambda: calendar, ManualClock(NOON_MS), registry)
     series = owner()
     series.add(0, EVENTS, "sku", "a", ("click",), 1)
     series.add(0, REVENUE, "sku", "a", ("CNY", "paid"), 1)

@@ -1,0 +1,165 @@
+"""Slot, banner and SKU together: the leaves in which diagnosis looks for where something happened.
+
+Of the last hour every combination's clicks, orders and payments, and of the last days what is usual. A
+combination is expected to convert as it usually does, shrunk to what its slot, banner and SKU say; all
+together are expected to have reached what the total was expected to.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from alerts.detectors.packing import pack, unpack
+from alerts.diagnosis.leaves import Leaves
+from streams.closed import BUCKET_MS, COMBINATION, VISITORS, Cells
+from streams.funnel import OTHER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from streams.closed import ClosedBucket
+
+    F64 = NDArray[np.float64]
+    I64 = NDArray[np.int64]
+
+DIMENSIONS: Final = ("slot", "banner", "sku")
+_JOIN: Final = "\x1f"
+_BUCKETS: Final = 360
+_KEPT: Final = 0.5 ** (BUCKET_MS / 86_400_000)
+# Entries of so long before still arrive, so shares of entries are taken from then on.
+_LEAD_MS: Final = 600_000
+# Entries that what slot, banner and SKU say weighs against a combination's own.
+_PRIOR: Final = 200.0
+
+
+class Combinations:
+    """See the module.
+
+    Args:
+        columns: that are counted by combination: of clicks, orders and payments.
+    """
+
+    def __init__(self, columns: Sequence[int]) -> None:
+        self._columns = np.array(columns, dtype=np.int64)
+        self._place = np.full(2 * VISITORS, -1, dtype=np.int64)
+        self._place[self._columns] = np.arange(self._columns.size)
+        self._recent: deque[tuple[int, I64, I64, F64]] = deque(maxlen=_BUCKETS)
+        self._usual = np.zeros((self._columns.size, 0))
+        self._weight = 1.0
+        self._codes = np.zeros((0, len(DIMENSIONS)), dtype=np.int64)
+        self._names: tuple[list[str], ...] = tuple([] for _ in DIMENSIONS)
+        self._numbers: tuple[dict[str, int], ...] = tuple({} for _ in DIMENSIONS)
+
+    def add(self, closed: ClosedBucket, *, frozen: bool) -> None:
+        """Take in a closed bucket; while frozen nothing of it is usual."""
+        self._admit(closed.names.get(COMBINATION, ()))
+        parts = [closed.counts, *(late for _, late in closed.late)]
+        found = [self._cells(part.get(COMBINATION)) for part in parts]
+        keys, places, counts = (np.concatenate(columns) for columns in zip(*found, strict=True))
+        self._recent.append((closed.start_ms, keys, places, counts))
+        if frozen:
+            return
+        # Growing weights instead of shrinking sums: most combinations are not in most buckets.
+        self._weight /= _KEPT
+        np.add.at(self._usual, (places, keys), counts * self._weight)
+        if self._weight > 1e6:
+            self._usual /= self._weight
+            self._weight = 1.0
+
+    def _cells(self, cells: Cells | None) -> tuple[I64, I64, F64]:
+        if cells is None:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+        places = self._place[cells.columns]
+        mine = places >= 0
+        return cells.keys[mine], places[mine], cells.counts[mine].astype(np.float64)
+
+    def _admit(self, names: Sequence[str]) -> None:
+        known = len(self._codes)
+        if len(names) == known:
+            return
+        codes = [self._code(names[number]) for number in range(known, len(names))]
+        self._codes = np.concatenate((self._codes, np.array(codes, dtype=np.int64)))
+        self._usual = np.pad(self._usual, ((0, 0), (0, len(codes))))
+
+    def _code(self, name: str) -> list[int]:
+        keys = name.split(_JOIN)
+        if len(keys) != len(DIMENSIONS):
+            keys = [OTHER] * len(DIMENSIONS)
+        code = []
+        for numbers, known, key in zip(self._numbers, self._names, keys, strict=True):
+            if key not in numbers:
+                numbers[key] = len(known)
+                known.append(key)
+            code.append(numbers[key])
+        return code
+
+    def leaves(self, entry: int, arrival: int, since_ms: int, ratio: float) -> Leaves | None:
+        """Counts since a moment, at most of the last hour; None if nothing entered.
+
+        Args:
+            entry: column of entries.
+            arrival: column of arrivals.
+            since_ms: the moment.
+            ratio: reached over expected of the total since then: all leaves together get the same.
+        """
+        entered = self._sum(int(self._place[entry]), since_ms - _LEAD_MS)
+        reached = self._sum(int(self._place[arrival]), since_ms)
+        there = np.flatnonzero((entered > 0) | (reached > 0))
+        due = entered[there] * self._rates(int(self._place[entry]), int(self._place[arrival]))[there]
+        if not due.sum():
+            return None
+        expected = reached.sum() / ratio if ratio > 0 and reached.any() else due.sum()
+        return Leaves(
+            DIMENSIONS,
+            self._names,
+            self._codes[there],
+            reached[there],
+            due * (expected / due.sum()),
+            entered[there],
+        )
+
+    def _sum(self, place: int, since_ms: int) -> F64:
+        found = np.zeros(len(self._codes))
+        for start_ms, keys, places, counts in self._recent:
+            if start_ms >= since_ms:
+                mine = places == place
+                np.add.at(found, keys[mine], counts[mine])
+        return found
+
+    def _rates(self, entry: int, arrival: int) -> F64:
+        """What of each combination's entries usually arrives, shape (combinations,)."""
+        entered, reached = self._usual[entry] / self._weight, self._usual[arrival] / self._weight
+        total = (reached.sum() + 1.0) / (entered.sum() + 1.0)
+        said = np.full(entered.size, total)
+        for dimension in range(len(DIMENSIONS)):
+            code = self._codes[:, dimension]
+            in_key = np.bincount(code, entered) + _PRIOR
+            of_key = np.bincount(code, reached) + _PRIOR * total
+            said *= (of_key / in_key / total)[code]
+        rates: F64 = (reached + _PRIOR * said) / (entered + _PRIOR)
+        return rates
+
+    def snapshot(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return {
+            "recent": [[start, pack(k), pack(p), pack(c)] for start, k, p, c in self._recent],
+            "usual": pack(self._usual),
+            "weight": self._weight,
+            "codes": pack(self._codes),
+            "names": [list(names) for names in self._names],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a snapshot."""
+        self._recent = deque(
+            ((start, unpack(k), unpack(p), unpack(c)) for start, k, p, c in state["recent"]), _BUCKETS
+        )
+        self._usual, self._weight = unpack(state["usual"]), state["weight"]
+        self._codes = unpack(state["codes"])
+        self._names = tuple(list(names) for names in state["names"])
+        self._numbers = tuple({key: n for n, key in enumerate(names)} for names in self._names)

@@ -1,0 +1,141 @@
+"""The mirror test: is what fired over, or has it got worse?
+
+From the moment an incident fires, its counts are held against the ratio it fired at. ``BACK`` needs two
+things, both since the estimated turn: evidence against "still as when it fired" as large as the evidence
+that made it fire, and 19 to 1 odds against "stuck half way" (else a dead slot that comes back to a third
+would be called healthy after four orders). ``WORSE`` needs the same evidence for a ratio further out;
+the test then goes on from the new ratio.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from alerts.detectors.arl import Law, drop_law, reference, surge_law
+from alerts.detectors.components import MIN_RATIO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HALF_WAY_ODDS = math.log(19)
+WORSE_FACTOR = 0.6  # of a drop's ratio; a surge's is divided by it
+MAX_RATIO = 50.0  # something where almost nothing was expected: any larger ratio tests alike
+
+
+class Standing(StrEnum):
+    """How an incident stands after a bucket."""
+
+    ON = "on"
+    WORSE = "worse"
+    BACK = "back"
+
+
+@dataclass(slots=True)
+class Turn:
+    """One CUSUM from ``old`` towards ``new``, both ratios of expected; sums since it left zero."""
+
+    old: float
+    new: float
+    height: float = 0.0
+    observed: float = 0.0
+    expected: float = 0.0
+
+    def update(self, observed: float, expected: float, dispersion: float) -> None:
+        """Take one bucket."""
+        slope, sign = reference(self.new, self.old), 1 if self.new > self.old else -1
+        self.height += sign * (observed - slope * expected) / dispersion
+        self.observed += observed
+        self.expected += expected
+        if self.height <= 0:
+            self.height = self.observed = self.expected = 0.0
+
+    def evidence(self) -> float:
+        """Nats, calibrated in events at the old ratio."""
+        if self.height <= 0:
+            return 0.0
+        return max(0.0, self._law().rate * self.height + self._law().offset)
+
+    def odds(self, ratio: float, dispersion: float) -> float:
+        """Log likelihood of the new ratio over ``ratio``, since the sum left zero."""
+        gained = self.observed * math.log(self.new / ratio) - self.expected * (self.new - ratio)
+        return gained / dispersion
+
+    def _law(self) -> Law:
+        slope = reference(self.new, self.old)
+        law = surge_law if self.new > self.old else drop_law
+        return law(slope / self.old)
+
+
+class Recovery:
+    """The mirror test of one series' incident.
+
+    Args:
+        ratio: observed over expected when it fired.
+        threshold: nats that made it fire.
+        tolerance: a ratio within it is back.
+    """
+
+    def __init__(self, ratio: float, threshold: float, tolerance: float = 0.10) -> None:
+        self.threshold = threshold
+        self._tolerance = tolerance
+        self._start(ratio)
+
+    def _start(self, ratio: float) -> None:
+        if ratio < 1:
+            self.ratio = min(max(ratio, MIN_RATIO), 1 - 1.5 * self._tolerance)
+            worse = self.ratio * WORSE_FACTOR
+        else:
+            self.ratio = max(min(ratio, MAX_RATIO), 1 + 1.5 * self._tolerance)
+            worse = self.ratio / WORSE_FACTOR
+        self._back = Turn(self.ratio, 1.0)
+        self._worse = Turn(self.ratio, worse)
+
+    def update(self, observed: float, expected: float, dispersion: float = 1.0) -> Standing:
+        """Take one bucket that was judged; after ``BACK`` the test is over."""
+        spread = max(dispersion, 1.0)
+        self._back.update(observed, expected, spread)
+        self._worse.update(observed, expected, spread)
+        if self._is_back(spread):
+            return Standing.BACK
+        if self._worse.evidence() >= self.threshold and self._can_worsen:
+            self._start(self._worse.observed / self._worse.expected)
+            return Standing.WORSE
+        return Standing.ON
+
+    @property
+    def evidence(self) -> float:
+        """Nats that it is back; held against ``threshold``."""
+        return self._back.evidence()
+
+    @property
+    def _can_worsen(self) -> bool:
+        return MIN_RATIO / WORSE_FACTOR < self.ratio < MAX_RATIO * WORSE_FACTOR
+
+    def _is_back(self, dispersion: float) -> bool:
+        half_way = (self.ratio + self._edge) / 2
+        return (
+            self._back.evidence() >= self.threshold and self._back.odds(half_way, dispersion) >= HALF_WAY_ODDS
+        )
+
+    @property
+    def _edge(self) -> float:
+        return 1 - self._tolerance if self.ratio < 1 else 1 + self._tolerance
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as plain data."""
+        turns = {
+            name: [turn.height, turn.observed, turn.expected]
+            for name, turn in (("back", self._back), ("worse", self._worse))
+        }
+        return {"ratio": self.ratio, "threshold": self.threshold, "tolerance": self._tolerance, **turns}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any]) -> Recovery:
+        """The test that ``snapshot`` was taken of."""
+        test = cls(state["ratio"], state["threshold"], state["tolerance"])
+        for turn, name in ((test._back, "back"), (test._worse, "worse")):
+            turn.height, turn.observed, turn.expected = state[name]
+        return test

@@ -1,0 +1,219 @@
+"""Sequential tests of counts against their expectation, for many series at once, in both directions.
+
+``update`` takes one bucket of all series. Every series has one CUSUM for each ratio looked for
+(``components``); the strongest of a direction is its evidence. Evidence is in nats and calibrated: with
+nothing wrong, ``exp(evidence)`` expected events pass between two times that it is so large. So a
+threshold follows from a wanted time between false alarms alone (``budget``), whatever a series' volume.
+
+Counts are taken as Poisson with variance ``dispersion`` times the mean: every increment is divided by
+it, and so is the number of events a calibration counts (quasi-likelihood). That is exact for orders that
+come in clumps of that size, and keeps one number per series where a negative binomial would need its own
+law for each volume.
+
+Zero is evidence. Nothing expected is none against a series; something seen where nothing was expected
+is evidence of a surge, a fixed number of nats an event, and finite. A series that is not judged in a
+bucket stands still, but its time goes on.
+
+Heights are not capped: a long incident stands until the mirror test (``recovery``) ends it; then
+``forget`` it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from alerts.detectors.components import SequentialSettings, Way, margin_for
+from alerts.detectors.packing import pack, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from alerts.detectors.components import Component
+
+    F64 = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+
+MARGINS = 41  # calibrations kept, from no margin to the tolerance; a margin is rounded up to the next
+_OBSERVED, _ENTRIES, _EXPECTED = 0, 1, 2  # of totals; what was expected of a way is _EXPECTED + way
+
+
+class Account(NamedTuple):
+    """What a series' evidence in one direction rests on.
+
+    Attributes:
+        evidence: nats, see the module.
+        ratio: the ratio that the strongest component looks for.
+        buckets: since the estimated change point, where the strongest sum left zero; the bucket taken
+            last is one of them. 0 where there is no evidence.
+        observed: downstream events since then.
+        expected: what they should have been.
+        entries: upstream events since then.
+    """
+
+    evidence: float
+    ratio: float
+    buckets: int
+    observed: float
+    expected: float
+    entries: float
+
+
+class SequentialTest:
+    """Evidence of a change for each of ``rows`` x ``steps`` series and both ways.
+
+    Memory: 36 bytes per series and component and 32 per series: 31 MB for 21,200 rows of 6 steps and
+    six components.
+
+    Args:
+        steps: how many steps every row has.
+        settings: what is looked for.
+    """
+
+    def __init__(self, steps: int, settings: SequentialSettings | None = None) -> None:
+        self.settings = settings or SequentialSettings()
+        self.components = self.settings.components()
+        self._steps = steps
+        self._now = 0
+        margins = np.linspace(0.0, self.settings.tolerance, MARGINS)
+        laws = [[(c.rate, c.offset) for c in self.settings.components(m)] for m in margins.tolist()]
+        self._laws: F64 = np.array(laws).transpose(1, 2, 0)  # component, rate or offset, margin
+        parts = len(self.components)
+        self._heights: F64 = np.zeros((parts, 0, steps))
+        # Totals when a sum was last at zero, and the bucket that was: what came since is the difference.
+        self._bases: F64 = np.zeros((parts, 3, 0, steps))
+        self._turns: NDArray[np.int32] = np.zeros((parts, 0, steps), np.int32)
+        self._totals: F64 = np.zeros((_EXPECTED + len(Way), 0, steps))
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return int(self._heights.shape[1])
+
+    def resize(self, rows: int) -> None:
+        """Make it ``rows`` rows: new ones start empty, surplus ones are dropped from the end."""
+        self._heights = _resized(self._heights, rows)
+        self._bases = _resized(self._bases, rows)
+        self._turns = _resized(self._turns, rows, self._now)
+        self._totals = _resized(self._totals, rows)
+
+    def update(
+        self,
+        observed: NDArray[Any],
+        expected: F64 | tuple[F64, F64],
+        dispersion: F64 | float,
+        judged: Bools,
+        entries: NDArray[Any] | float = 0.0,
+    ) -> None:
+        """Take one bucket.
+
+        Args:
+            observed: downstream events, shape (rows, steps).
+            expected: what they should have been, likewise, not below zero; or one for each ``Way``,
+                where the expectation is in doubt and each is judged against the milder.
+            dispersion: variance over mean of the counts, broadcast to (rows, steps); below 1 it is 1.
+            judged: whether the bucket counts for a series, shape (rows, steps).
+            entries: upstream events, broadcast to (rows, steps); only summed.
+        """
+        self._now += 1
+        both = expected if isinstance(expected, tuple) else (expected, expected)
+        counts = [np.where(judged, each, 0.0) for each in (observed, entries, *both)]
+        for total, count in zip(self._totals, counts, strict=True):
+            np.add(total, count, out=total)
+        weight = 1.0 / np.maximum(dispersion, 1.0)
+        scaled = [count * weight for count in counts]
+        for at, component in enumerate(self.components):
+            due = scaled[_EXPECTED + component.way]
+            self._move(at, component, scaled[_OBSERVED] - component.slope * due)
+
+    def _move(self, at: int, component: Component, more: F64) -> None:
+        height = self._heights[at]
+        height += component.sign * more
+        self._reset(at, component.way, height <= 0)
+
+    def _reset(self, at: int, way: Way, which: Bools) -> None:
+        np.copyto(self._heights[at], 0.0, where=which)
+        np.copyto(self._turns[at], self._now, where=which)
+        for base, total in zip(self._bases[at], self._watched(way), strict=True):
+            np.copyto(base, total, where=which)
+
+    def _watched(self, way: Way) -> tuple[F64, F64, F64]:
+        """Totals of observed, expected and entered events, as that way sees them."""
+        return self._totals[_OBSERVED], self._totals[_EXPECTED + way], self._totals[_ENTRIES]
+
+    def evidence(self, uncertainty: F64 | float = 0.0) -> F64:
+        """Nats, shape (rows, steps, 2): the last axis is ``Way``.
+
+        Args:
+            uncertainty: standard error of the expectation, relative, broadcast to (rows, steps).
+        """
+        best = np.zeros((len(Way), self.rows, self._steps))
+        places = self._places(uncertainty)
+        for at, component in enumerate(self.components):
+            rates, offsets = self._laws[at]
+            nats = rates[places] * self._heights[at]
+            nats += offsets[places]
+            np.maximum(best[component.way], nats, out=best[component.way], where=self._heights[at] > 0)
+        return best.transpose(1, 2, 0)
+
+    def _places(self, uncertainty: F64 | float) -> NDArray[np.intp]:
+        share = margin_for(uncertainty) / self.settings.tolerance * (MARGINS - 1)
+        return np.ceil(np.clip(share, 0, MARGINS - 1)).astype(np.intp)
+
+    def account(self, row: int, step: int, way: Way, uncertainty: float = 0.0) -> Account:
+        """What the evidence of one series in one direction rests on."""
+        laws = self._laws[:, :, self._places(uncertainty)]
+        nats = laws[:, 0] * self._heights[:, row, step] + laws[:, 1]
+        standing = [
+            (float(nats[at]), at)
+            for at, component in enumerate(self.components)
+            if component.way is way and self._heights[at, row, step] > 0
+        ]
+        evidence, at = max(standing, default=(0.0, -1))
+        if evidence <= 0:
+            return Account(0.0, 1.0, 0, 0.0, 0.0, 0.0)
+        totals = (total[row, step] for total in self._watched(way))
+        bases = self._bases[at, :, row, step]
+        sums = (float(total - base) for total, base in zip(totals, bases, strict=True))
+        return Account(
+            evidence, self.components[at].ratio, self._now - int(self._turns[at, row, step]), *sums
+        )
+
+    def forget(self, which: Bools) -> None:
+        """Begin anew for some series: a mask, broadcast to (rows, steps)."""
+        for at, component in enumerate(self.components):
+            self._reset(at, component.way, which)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as plain data."""
+        return {
+            "now": self._now,
+            "heights": pack(self._heights),
+            "bases": pack(self._bases),
+            "turns": pack(self._turns),
+            "totals": pack(self._totals),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take the state of ``snapshot``.
+
+        Raises:
+            ValueError: it is of other steps or another number of components.
+        """
+        heights = unpack(state["heights"])
+        if heights.shape[::2] != (len(self.components), self._steps):
+            raise ValueError("a snapshot of other steps or components")
+        self._now, self._heights = state["now"], heights
+        self._bases, self._turns = unpack(state["bases"]), unpack(state["turns"])
+        self._totals = unpack(state["totals"])
+
+
+def _resized(old: NDArray[Any], rows: int, fill: int = 0) -> NDArray[Any]:
+    """With ``rows`` rows, the axis before the last; new ones hold ``fill``."""
+    new = np.full((*old.shape[:-2], rows, old.shape[-1]), fill, old.dtype)
+    kept = min(rows, old.shape[-2])
+    new[..., :kept, :] = old[..., :kept, :]
+    return new

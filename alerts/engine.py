@@ -1,0 +1,326 @@
+"""Closed buckets in, changes of incidents out: everything that decides, put together. Pure.
+
+A fold: what it says depends on the buckets and control records that came before and on nothing else,
+so a replay says what was said live, and a snapshot plus what came after it says the same again.
+
+Per bucket: the witness says which data can be believed; the judges hold counts against what was
+expected and say findings; findings are folded into causes, diagnosed and priced; the life cycle makes
+incidents of them. Learning stops where something is wrong.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alerts.diagnosis.diagnosing import RuledOut
+from alerts.diagnosis.fold import FoldSettings, Opened, fold
+from alerts.diagnosis.money import severity
+from alerts.identity import ABOUT_DATA, CLICKSTREAM, ORDERS, Identity
+from alerts.judges.journeys import journey_lags
+from alerts.judges.order_value import OrderValueJudge
+from alerts.judges.payments import PaymentJudge
+from alerts.judges.steps import StepJudge
+from alerts.judges.traffic import TrafficJudge
+from alerts.lifecycle import Lifecycle
+from alerts.model import EVERYWHERE, Kind, Recovered, Rooted, Severity, Step
+from alerts.places import Places
+from alerts.roots import Roots
+from alerts.series import SeriesTable
+from alerts.settings import EngineSettings
+from alerts.witness import Witness
+from streams.promotions import Calendar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from alerts.control import Ack, Silence, Unsilence
+    from alerts.diagnosis.fold import Root
+    from alerts.diagnosis.leaves import Leaves
+    from alerts.expectation.series import Expected
+    from alerts.incident import Incident
+    from alerts.judges.spoken import Spoken, Verdicts
+    from alerts.lifecycle import Change
+    from alerts.model import DataState, Finding
+    from alerts.series import StepCounts
+    from streams.closed import ClosedBucket
+
+    F64 = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+
+VERSION = 1
+
+
+class Engine:
+    """See the module.
+
+    Args:
+        settings: what it goes by.
+        calendar: of promotions; may be replaced at any time.
+    """
+
+    def __init__(self, settings: EngineSettings | None = None, calendar: Calendar | None = None) -> None:
+        self._settings = settings = settings or EngineSettings()
+        self.calendar = calendar or Calendar()
+        self.steps = tuple(Step(*pair) for pair in pairwise(settings.nodes))
+        self.table = SeriesTable(settings.dimensions, len(self.steps), settings.max_rows)
+        budget, learning = settings.budget, settings.expectation
+        self._steps = StepJudge(self.table, self.steps, settings.sequential, budget, learning)
+        tolerance = settings.sequential.tolerance
+        self._payments = PaymentJudge(budget, learning, settings.dimensions, tolerance)
+        self._traffic = TrafficJudge(self.table, budget, learning)
+        self._order_value = OrderValueJudge(budget, learning)
+        self._witness = Witness()
+        self._places = Places(self.table, self.steps)
+        self._roots = Roots()
+        self._lifecycle = Lifecycle(settings.lifecycle)
+        self.expected: Expected | None = None
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """Those that are open."""
+        return self._lifecycle.incidents
+
+    def control(self, record: Ack | Silence | Unsilence) -> tuple[Change, ...]:
+        """What somebody said: taken it on, silenced it."""
+        return self._lifecycle.control(record)
+
+    def observe(
+        self, closed: ClosedBucket, heartbeats: Mapping[str, int] | None = None
+    ) -> tuple[Change, ...]:
+        """Take in the next closed bucket; what is to be told because of it.
+
+        Args:
+            closed: the bucket; one that is not after the last changes nothing.
+            heartbeats: by topic, time of the newest heartbeat that came through.
+        """
+        testimony = self._witness.observe(closed, heartbeats)
+        believed = self._believed(testimony.data)
+        counts = self.table.take(closed)
+        expected = self._expect(closed, counts)
+        verdicts = self._hear(closed, counts, expected, believed)
+        spoken = [each for verdict in verdicts for each in verdict.spoken]
+        slower = self._steps.slower(expected, closed.end_ms)
+        recovered = self._over(frozenset().union(*(verdict.back for verdict in verdicts)))
+        rooted = self._root(spoken, slower, closed)
+        recovered += self._no_more_slower(slower)
+        changes = self._lifecycle.fold(
+            [*rooted, *(Rooted(finding) for finding in testimony.findings)],
+            [*recovered, *testimony.recoveries],
+            closed.end_ms,
+            testimony.data,
+        )
+        self._learn(closed, counts, expected, believed)
+        self.expected = expected
+        return changes
+
+    # ------------------------------------------------------------------ judging
+    def _believed(self, data: DataState) -> Bools:
+        """Steps whose data can be believed, shape (steps,)."""
+        unsure = data.bad | data.doubtful
+        orders = self._settings.order_nodes
+        return np.array(
+            [
+                CLICKSTREAM not in unsure and not (ORDERS in unsure and orders & set(step))
+                for step in self.steps
+            ]
+        )
+
+    def _expect(self, closed: ClosedBucket, counts: StepCounts) -> Expected:
+        expectation = self._steps.expectation
+        expectation.resize(self.table.levels)
+        lags = journey_lags(closed, len(self.steps))
+        return expectation.observe(
+            counts.entered, lags, closed.start_ms, counts.late, self._lift(closed.start_ms)
+        )
+
+    def _lift(self, at_ms: int) -> F64 | float:
+        """Factor on every step's conversion that running promotions are expected to bring.
+
+        A promotion's lift is of clicks into payments; each step from the click on has an equal part.
+        """
+        if not any(active.expected_conversion != 1.0 for active in self.calendar.active(at_ms)):
+            return 1.0
+        places = (self.table.place(row) for row in range(len(self.table)))
+        lifts = [self.calendar.lift(at_ms, *place).conversion for place in places]
+        each = np.array(lifts) ** (1.0 / (len(self.steps) - 1))
+        found = np.repeat(each[:, None], len(self.steps), axis=1)
+        found[:, 0] = 1.0
+        return found
+
+    def _hear(
+        self, closed: ClosedBucket, counts: StepCounts, expected: Expected, believed: Bools
+    ) -> tuple[Verdicts, ...]:
+        at_ms = closed.end_ms
+        strictness = self.calendar.strictness(closed.start_ms, *EVERYWHERE[0])
+        lift = self.calendar.lift(closed.start_ms, *EVERYWHERE[0])
+        sensitivity = strictness.sensitivity
+        return (
+            self._steps.judge(counts, expected, at_ms, believed, sensitivity),
+            self._payments.judge(closed, trusted=bool(believed[-1]), sensitivity=sensitivity),
+            self._traffic.judge(
+                counts.entered[:, 0],
+                expected.traffic[:, 0],
+                at_ms,
+                trusted=bool(believed[0]),
+                lift=lift.traffic,
+                sensitivity=sensitivity,
+            ),
+            self._order_value.judge(closed, trusted=bool(believed[-1]), sensitivity=sensitivity),
+        )
+
+    def _over(self, back: frozenset[Any]) -> list[Recovered]:
+        """Incidents whose series are back. What they explained begins anew with them."""
+        recovered, series = self._roots.over(back, self._lifecycle.identities)
+        for judge in (self._steps, self._payments, self._traffic, self._order_value):
+            judge.forget(series)
+        return recovered
+
+    def _no_more_slower(self, slower: Sequence[Finding]) -> list[Recovered]:
+        """Journeys that take no longer any more: their law has no other test."""
+        now = {finding.step for finding in slower}
+        open_ones = (incident for incident in self.incidents if incident.kind is Kind.SLOWER)
+        steps = [Step(i.step.from_node, i.step.to_node) for i in open_ones if i.step is not None]
+        return [Recovered(Kind.SLOWER, EVERYWHERE, step) for step in steps if step not in now]
+
+    # ------------------------------------------------------------------ causes
+    def _root(
+        self, spoken: Sequence[Spoken], slower: Sequence[Finding], closed: ClosedBucket
+    ) -> list[Rooted]:
+        """One for each cause among the findings of one closing."""
+        if not spoken and not slower:
+            return []
+        value, currency = self._order_value.mean_minor, self._order_value.currency
+        mixed = frozenset(i.step for i in self._lifecycle.identities if i.family == Kind.MIX_SHIFT and i.step)
+        named = self._places.named((finding for finding, _ in spoken), mixed)
+        priced = [self._places.priced(finding, value, currency) for finding in named]
+        findings = self._roots.strongest(priced, [series for _, series in spoken])
+        leaves, proposals = self._places.leaves(findings)
+        roots = fold(
+            [*findings, *slower],
+            self._fold_settings(),
+            opened=self._opened(),
+            leaves=leaves,
+            proposals=proposals,
+        )
+        current = [root for root in roots if root.finding.at_ms == closed.end_ms]
+        self._roots.note(current)
+        return [self._rooted(root, leaves, value, slower) for root in current]
+
+    def _fold_settings(self) -> FoldSettings:
+        dimensions = self.table.dimensions
+        sizes = np.bincount(self.table.levels, minlength=len(dimensions)).tolist()
+        return FoldSettings(
+            self._settings.nodes,
+            tuple(name for name in dimensions if name != EVERYWHERE[0].dimension),
+            dict(zip(dimensions, sizes, strict=True)),
+            self._settings.sequential.tolerance,
+        )
+
+    def _opened(self) -> list[Opened]:
+        """Open incidents with their last findings, oldest first."""
+        found = []
+        for incident in sorted(self.incidents, key=lambda one: (one.opened_at_ms, one.id)):
+            finding = self._roots.last(incident)
+            if finding is not None and finding.kind not in ABOUT_DATA:
+                found.append(Opened(incident.id, finding))
+        return found
+
+    def _rooted(
+        self, root: Root, leaves: Mapping[Step | None, Leaves], value: float, slower: Sequence[Finding]
+    ) -> Rooted:
+        finding = root.finding
+        diagnosis = self._places.diagnose(
+            finding, leaves.get(finding.step), len(root.children), value, self._ruled_out(slower)
+        )
+        active = [
+            one
+            for one in self.calendar.active(finding.at_ms)
+            if any(one.promotion.covers(*place) for place in finding.scope)
+        ]
+        phase = active[0].phase.value if active else None
+        level = severity(
+            finding,
+            normal_minor_per_minute=self._places.normal_minor_per_minute(value),
+            share_of_expected=self._share(finding),
+            phase=phase,
+        )
+        shift = max((one.severity_shift for one in active), default=0)
+        return Rooted(finding, diagnosis, _shifted(level, shift), active[0].name if active else None, phase)
+
+    def _share(self, finding: Finding) -> float:
+        """Part of the total's expected conversions that the finding's place has."""
+        judged = self._steps.last
+        if finding.step is None or finding.step not in self.steps or judged is None:
+            return 1.0
+        rates = self._steps.per_minute[:, self.steps.index(finding.step)]
+        total = float(rates[self.table.levels == 0].sum())
+        minutes = max(finding.at_ms - finding.since_ms, 60_000) / 60_000
+        return min(finding.expected / minutes / total, 1.0) if total > 0 else 1.0
+
+    @staticmethod
+    def _ruled_out(slower: Sequence[Finding]) -> tuple[RuledOut, ...]:
+        return (RuledOut.DATA, RuledOut.TRAFFIC, *(() if slower else (RuledOut.LATENCY,)))
+
+    # ------------------------------------------------------------------ learning
+    def _learn(self, closed: ClosedBucket, counts: StepCounts, expected: Expected, believed: Bools) -> None:
+        frozen = np.zeros(counts.entered.shape, dtype=np.bool_)
+        frozen[:, ~believed] = True
+        for identity in self._lifecycle.identities:
+            self._freeze(frozen, identity)
+        judged = self._steps.last
+        if judged is not None:
+            frozen |= judged.alarming
+        self._steps.learn(frozen)
+        self._places.add(closed, counts, expected.mean, frozen, self._order_value.currency)
+
+    def _freeze(self, frozen: Bools, identity: Identity) -> None:
+        if identity.step is None or identity.step not in self.steps:
+            return
+        step = self.steps.index(identity.step)
+        if identity.scope == EVERYWHERE:
+            frozen[:, step] = True
+            return
+        for place in identity.scope:
+            row = self.table.row(place)
+            if row is not None:
+                frozen[row, step] = True
+
+    # ------------------------------------------------------------------ state
+    def snapshot(self) -> dict[str, Any]:
+        """All of it as plain data, between two buckets."""
+        return {"version": VERSION, **{name: part.snapshot() for name, part in self._parts()}}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a snapshot.
+
+        Raises:
+            ValueError: it is of another version.
+        """
+        if state["version"] != VERSION:
+            raise ValueError(f"a snapshot of version {state['version']}, not {VERSION}")
+        for name, part in self._parts():
+            part.restore(state[name])
+
+    def _parts(self) -> Iterable[tuple[str, Any]]:
+        return (
+            ("table", self.table),
+            ("steps", self._steps),
+            ("payments", self._payments),
+            ("traffic", self._traffic),
+            ("order_value", self._order_value),
+            ("witness", self._witness),
+            ("places", self._places),
+            ("roots", self._roots),
+            ("lifecycle", self._lifecycle),
+        )
+
+
+def _shifted(level: Severity, by: int) -> Severity:
+    """A severity some steps up (or down)."""
+    rising = tuple(Severity)
+    return rising[min(max(rising.index(level) + by, 0), len(rising) - 1)]

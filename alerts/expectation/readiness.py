@@ -1,0 +1,49 @@
+"""Which series can be judged: none from ignorance.
+
+A series is learning while too little of the stream was seen, not monitorable while it has seen fewer
+conversions than a decision takes, and monitored from then on until it falls below half of that.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alerts.model import Readiness
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Bools = NDArray[np.bool_]
+    F64 = NDArray[np.float64]
+    I8 = NDArray[np.int8]
+
+_KEPT = 0.5
+
+
+class Code(IntEnum):
+    """``Readiness`` as a number in arrays."""
+
+    LEARNING = 0
+    NOT_MONITORABLE = 1
+    MONITORED = 2
+
+    @property
+    def word(self) -> Readiness:
+        """The same for people."""
+        return Readiness[self.name]
+
+
+def monitored(seen: F64, needed: F64, before: Bools) -> Bools:
+    """Which series have seen enough, given which had before; all of shape (rows, steps)."""
+    enough: Bools = seen >= np.where(before, _KEPT * needed, needed)
+    return enough
+
+
+def codes(monitorable: Bools, *, learning: bool) -> I8:
+    """``Code`` of each series, shape (rows, steps)."""
+    if learning:
+        return np.full(monitorable.shape, Code.LEARNING, dtype=np.int8)
+    return np.where(monitorable, Code.MONITORED, Code.NOT_MONITORABLE).astype(np.int8)

@@ -1,0 +1,344 @@
+"""What is expected of every watched series: the front door of this room.
+
+For every closed bucket: ``resize`` if there are new rows, ``observe`` what entered, judge, then
+``learn`` what was reached. What is expected of a bucket never depends on what was reached in it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from alerts.expectation import readiness
+from alerts.expectation.arrivals import Arrivals
+from alerts.expectation.delay import DelayLaws
+from alerts.expectation.dispersion import SHORT, Dispersion
+from alerts.expectation.doubt import Doubt
+from alerts.expectation.lags import BINS, TAPS
+from alerts.expectation.level import TOTAL, Levels
+from alerts.expectation.packing import pack, unpack
+from alerts.expectation.season import Season, Swings
+from alerts.expectation.settings import ExpectationSettings
+from alerts.expectation.tail import Leaks
+from alerts.expectation.traffic import Traffic
+from streams.closed import BUCKET_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from alerts.expectation.doubt import Kernels
+    from alerts.expectation.level import Level
+    from alerts.expectation.slower import Slower
+    from alerts.expectation.traffic import Forecast
+    from alerts.series import LateEntries
+
+    Bools = NDArray[np.bool_]
+    F64 = NDArray[np.float64]
+    I8 = NDArray[np.int8]
+    I16 = NDArray[np.int16]
+    I64 = NDArray[np.int64]
+    # From the levels of rows, shape (rows,), to expected conversions a series must have seen before
+    # it is judged; broadcastable to (rows, steps).
+    Needed = Callable[[I16], F64]
+
+
+class Expected(NamedTuple):
+    """Of one bucket; arrays of shape (rows, steps) unless said otherwise.
+
+    Attributes:
+        mean: expected downstream counts.
+        drop: the same as a drop is judged: while the delay law is in doubt, the lowest count that a
+            plausible law expects.
+        surge: likewise the highest.
+        uncertainty: standard error of all three, relative: of the level and the season.
+        dispersion: variance of counts over 15 minutes, divided by their mean; 1 to 10.
+        readiness: of ``readiness.Code``.
+        missing: expected conversions that a series still has to see before it is judged.
+        traffic: expected upstream counts.
+        traffic_uncertainty: standard error of that, relative; shape (steps,).
+        in_doubt: whether the delay law of a step is in doubt; shape (steps,).
+        slower: steps whose journeys became slower, with the evidence.
+    """
+
+    mean: F64
+    drop: F64
+    surge: F64
+    uncertainty: F64
+    dispersion: F64
+    readiness: I8
+    missing: F64
+    traffic: F64
+    traffic_uncertainty: F64
+    in_doubt: Bools
+    slower: tuple[Slower, ...]
+
+
+class _Open(NamedTuple):
+    """A bucket that was observed and not learnt.
+
+    Arrivals if all converted, times the lift, and what was expected: shape (rows, steps).
+    """
+
+    start_ms: int
+    entered: F64
+    lags: F64
+    at_risk: F64
+    units: F64
+    mean: F64
+
+
+class _Part(Protocol):
+    def snapshot(self) -> dict[str, Any]: ...
+
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
+def _enough(levels: I16) -> F64:
+    """Twenty conversions of each."""
+    return np.full((levels.size, 1), 20.0)
+
+
+class Expectation:
+    """See the module.
+
+    Args:
+        dimensions: names of the levels, ``all`` first, as in ``SeriesTable``.
+        steps: how many the funnel has.
+        settings: how fast things are learnt.
+        needed: expected conversions a series must have seen before it is judged.
+    """
+
+    def __init__(
+        self,
+        dimensions: Sequence[str],
+        steps: int,
+        settings: ExpectationSettings | None = None,
+        needed: Needed = _enough,
+    ) -> None:
+        self._settings = settings = settings or ExpectationSettings()
+        self._steps, self._needed = steps, needed
+        self._attributed_levels = [at for at, name in enumerate(dimensions) if name in settings.attributed]
+        self._take_levels(np.zeros(0, dtype=np.int16))
+        self._monitored: Bools = np.zeros((0, steps), dtype=bool)
+        self._number: int | None = None
+        self._learnt = 0
+        self._arrivals, self._leaks = Arrivals(steps), Leaks(steps)
+        self._laws = DelayLaws(steps, settings)
+        self._doubt = Doubt(self._laws, settings)
+        self._levels = Levels(len(dimensions), steps, _kept(settings.level_half_life_ms))
+        swings = Swings(settings.daily_sd, settings.weekly_sd)
+        self._season = Season(steps, swings, settings.season_half_life_ms, settings.utc_offset_ms)
+        self._dispersion = Dispersion(len(dimensions), steps, _kept(settings.dispersion_half_life_ms))
+        self._traffic = Traffic(steps, settings)
+        self._open: _Open | None = None
+
+    @property
+    def total(self) -> int | None:
+        """Row of the total; None until it has one."""
+        found = np.flatnonzero(self._level_of[:1_000] == TOTAL)
+        return int(found[0]) if found.size else None
+
+    @property
+    def learning(self) -> bool:
+        """Whether too little of the stream was seen to judge any series."""
+        return self._learnt * BUCKET_MS < self._settings.learning_ms
+
+    def resize(self, levels: I16) -> None:
+        """Give new rows their place; ``levels`` are the dimension numbers of all rows, shape (rows,).
+
+        Rows only grow. Between ``learn`` and ``observe``.
+        """
+        if levels.size == self._level_of.size:
+            return
+        self._take_levels(levels.astype(np.int16))
+        missing = np.zeros((levels.size - self._monitored.shape[0], self._steps), dtype=bool)
+        self._monitored = np.concatenate((self._monitored, missing))
+        self._levels.resize(levels)
+        self._dispersion.resize(levels)
+        for part in (self._arrivals, self._leaks, self._traffic):
+            part.resize(levels.size)
+
+    def _take_levels(self, levels: I16) -> None:
+        self._level_of = levels
+        self._attributed = np.isin(levels, self._attributed_levels)
+
+    def observe(
+        self,
+        entered: F64,
+        lags: F64,
+        start_ms: int,
+        late: Sequence[LateEntries] = (),
+        lift: F64 | float = 1.0,
+    ) -> Expected:
+        """Take in what entered, and say what is expected to be reached in the same bucket.
+
+        Args:
+            entered: upstream counts, shape (rows, steps).
+            lags: conversions of ``all`` by delay, late ones included, shape (19, steps): bins as in
+                ``lags.EDGES_S``; zeros where journeys are not seen.
+            start_ms: start of the bucket. A gap since the one before counts as empty buckets.
+            late: upstream counts of buckets that were observed before. What should have arrived of
+                them by now is expected in this bucket, for late arrivals are counted in it.
+            lift: factor on conversion that a promotion's calendar expects, broadcastable to
+                (rows, steps).
+
+        Raises:
+            ValueError: the bucket is not after the one before.
+        """
+        self._go_to(start_ms // BUCKET_MS, np.zeros_like(entered))
+        forecast = self._traffic.expected(start_ms)
+        at_risk = self._push(entered, lags, late)
+        kernels = self._doubt.kernels()
+        units = self._units(kernels)
+        if late:
+            units += self._overdue(late, units.shape[1:], kernels)
+        known = lift * np.ones_like(entered)
+        level = self._levels.now()
+        means = units * (level.mean * known * self._season.factor(start_ms))
+        self._open = _Open(start_ms, entered, lags, at_risk, units[0] * known, means[0])
+        return self._expected(means, level, start_ms, forecast)
+
+    def learn(self, reached: F64, frozen: Bools) -> None:
+        """Take in what was reached in the bucket observed last, and close it.
+
+        Args:
+            reached: downstream counts, late ones included, shape (rows, steps).
+            frozen: of which nothing is to be learnt: an incident is open, or data is missing; shape
+                (rows, steps).
+
+        Raises:
+            ValueError: no bucket is open.
+        """
+        if self._open is None:
+            raise ValueError("no bucket was observed")
+        was, self._open = self._open, None
+        self._traffic.learn(was.start_ms, was.entered, self.total, frozen)
+        if not self.learning:
+            self._dispersion.learn(reached, was.mean, frozen)
+        if self._learnt * BUCKET_MS >= self._settings.warm_up_ms:
+            season = self._season.factor(was.start_ms)
+            self._levels.learn(reached, was.units * season, frozen)
+            self._learn_season(was, reached, frozen)
+        self._learn_laws(was, frozen)
+        self._learnt += 1
+        if self._learnt % SHORT == 0:
+            self._levels.compare(self._dispersion.factor)
+
+    def _learn_season(self, was: _Open, reached: F64, frozen: Bools) -> None:
+        total = self.total
+        if total is not None:
+            self._season.learn(was.start_ms, reached[total], was.units[total], BUCKET_MS, frozen[total])
+
+    def _learn_laws(self, was: _Open, frozen: Bools) -> None:
+        total = self.total
+        if total is not None:
+            beyond = self._leaks.at_risk(slice(total, total + 1))[:, 0]
+            self._laws.learn(was.lags, was.at_risk, beyond, frozen[total])
+
+    def _go_to(self, number: int, nothing: F64) -> None:
+        if self._number is not None:
+            if number <= self._number:
+                raise ValueError("buckets come in order")
+            # What is longer ago than the taps reach is forgotten all the same.
+            for _ in range(min(number - self._number - 1, 2 * TAPS)):
+                self._push(nothing, np.zeros((BINS, self._steps)), ())
+        self._number = number
+
+    def _push(self, entered: F64, lags: F64, late: Sequence[LateEntries]) -> F64:
+        """Returns who of the total is at risk of which delay, shape (18, steps)."""
+        self._leaks.push(self._arrivals.push(entered))
+        for age, part in self._ages(late):
+            where = self._arrivals if age < TAPS else self._leaks
+            where.correct(age, part.rows, part.steps, part.counts)
+        total = self.total
+        by_age = np.zeros((TAPS, self._steps)) if total is None else self._arrivals.entered(total)
+        at_risk = self._laws.at_risk(by_age)
+        self._doubt.push(self._number or 0, by_age[0], lags, at_risk)
+        return at_risk
+
+    def _ages(self, late: Sequence[LateEntries]) -> list[tuple[int, LateEntries]]:
+        """Late entries by their age in buckets, 1 and more."""
+        ages = [(self._number or 0) - part.bucket_ms // BUCKET_MS for part in late]
+        return [(age, part) for age, part in zip(ages, late, strict=True) if age > 0]
+
+    def _units(self, kernels: Kernels) -> F64:
+        """Arrivals if all converted, by law, shape (1 or 3, rows, steps)."""
+        units = self._arrivals.convolved(kernels.taps, self._doubt.in_doubt)
+        beyond = self._leaks.arriving(self._laws.tail_shares * kernels.beyond)
+        beyond[self._attributed] = 0.0
+        units += beyond
+        units[:, self._attributed] /= 1.0 - kernels.beyond
+        return units
+
+    def _overdue(self, late: Sequence[LateEntries], shape: tuple[int, ...], kernels: Kernels) -> F64:
+        """Of late entries, what should have arrived before this bucket, shape (rows, steps)."""
+        found = np.zeros(shape)
+        done = np.cumsum(kernels.taps[0], axis=1)
+        for age, part in self._ages(late):
+            np.add.at(found, (part.rows, part.steps), part.counts * done[part.steps, min(age, TAPS) - 1])
+        found[self._attributed] /= 1.0 - kernels.beyond
+        return found
+
+    def _expected(self, means: F64, level: Level, start_ms: int, forecast: Forecast) -> Expected:
+        dispersion = self._dispersion.now()
+        variance = level.error**2 * dispersion + self._season.variance(start_ms)
+        needed = np.broadcast_to(self._needed(self._level_of), level.seen.shape)
+        self._monitored = readiness.monitored(level.seen, needed, self._monitored)
+        return Expected(
+            mean=means[0],
+            drop=means.min(axis=0),
+            surge=means.max(axis=0),
+            uncertainty=np.sqrt(variance),
+            dispersion=dispersion,
+            readiness=readiness.codes(self._monitored, learning=self.learning),
+            missing=np.maximum(needed - level.seen, 0.0),
+            traffic=forecast.mean,
+            traffic_uncertainty=forecast.error,
+            in_doubt=self._doubt.in_doubt,
+            slower=self._doubt.slower,
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """All of it as plain data, between ``learn`` and ``observe``.
+
+        Raises:
+            ValueError: a bucket is open.
+        """
+        if self._open is not None:
+            raise ValueError("a bucket is open")
+        return {
+            "number": self._number,
+            "learnt": self._learnt,
+            "levels_of": pack(self._level_of),
+            "monitored": pack(self._monitored),
+            "parts": {name: part.snapshot() for name, part in self._parts()},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a snapshot, bit by bit as if nothing had happened."""
+        self._number, self._learnt = state["number"], state["learnt"]
+        self._take_levels(unpack(state["levels_of"]))
+        self._monitored = unpack(state["monitored"])
+        for name, part in self._parts():
+            part.restore(state["parts"][name])
+        self._open = None
+
+    def _parts(self) -> list[tuple[str, _Part]]:
+        return [
+            ("arrivals", self._arrivals),
+            ("leaks", self._leaks),
+            ("laws", self._laws),
+            ("doubt", self._doubt),
+            ("levels", self._levels),
+            ("season", self._season),
+            ("dispersion", self._dispersion),
+            ("traffic", self._traffic),
+        ]
+
+
+def _kept(half_life_ms: int) -> float:
+    """Share of memory that a bucket leaves."""
+    return float(0.5 ** (BUCKET_MS / half_life_ms))

@@ -1,0 +1,161 @@
+"""Slower, or fewer: how long journeys take since a moment, against the law from before it.
+
+Of those who entered since then, arrivals after each delay are Poisson with mean ``risk * q * m(c)``:
+``m(c)`` the old law's mass in that bin were everything ``c`` times as slow, ``q`` a factor on how many
+arrive at all. Only delays that all of them could have had by now are counted, so nobody is missed for
+being still on his way. Early on *twice as slow* and *half as many* look alike; as cohorts mature the
+likelihood tells them apart, and until then both are plausible.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from alerts.expectation import lags
+from alerts.expectation.lags import BUCKET_S, EDGES_S, WITHIN, Law
+from alerts.expectation.packing import pack, unpack
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Bools = NDArray[np.bool_]
+    F64 = NDArray[np.float64]
+    I64 = NDArray[np.int64]
+
+KEPT_BUCKETS: Final = 421
+_HALF: Final = 10
+FACTORS: Final = np.exp(np.linspace(-np.log(4.0), np.log(4.0), 2 * _HALF + 1))
+UNCHANGED: Final = _HALF
+# Change of conversion that a change of speed may come with, and still be a change of speed.
+_SAME_RATE: Final = (0.85, 1.15)
+# Laws so much less likely than the likeliest are not plausible, nats.
+_PLAUSIBLE: Final = 4.0
+# Logarithm of factors, before anything is seen: nearly always nothing changes.
+_PRIOR_SD: Final = 0.5
+# Buckets after entry at which all delays of a bin are over.
+_MATURE: Final = -(-np.array(EDGES_S[1:]) // BUCKET_S)
+_TINY: Final = 1e-12
+
+
+class Slower(NamedTuple):
+    """Journeys of a step became slower.
+
+    Attributes:
+        step: which.
+        since_ms: from which entries on.
+        factor: so many times as long do they take.
+        evidence: log likelihood ratio of that against any change of conversion alone, nats.
+        median_s: that they take now, and took before.
+        before_s: see there.
+    """
+
+    step: int
+    since_ms: int
+    factor: float
+    evidence: float
+    median_s: float
+    before_s: float
+
+
+class Plausible(NamedTuple):
+    """Places in ``FACTORS``: the likeliest, the fastest and the slowest that are plausible."""
+
+    likeliest: int
+    fastest: int
+    slowest: int
+
+
+class Stretched:
+    """A law, and what it were at each of ``FACTORS``."""
+
+    def __init__(self, law: Law) -> None:
+        self.law = law
+        laws = [lags.scaled(law, float(factor)) for factor in FACTORS]
+        seconds = np.stack([each.seconds for each in laws])
+        self.beyond = np.array([each.beyond for each in laws])
+        self.taps = lags.taps(seconds)
+        self.masses = np.add.reduceat(seconds, np.array(EDGES_S[:-1]), axis=1)
+
+
+class Journeys:
+    """Arrivals of the total by delay, and who was at risk of them, of the last seventy minutes."""
+
+    def __init__(self, steps: int) -> None:
+        self._arrived = np.zeros((KEPT_BUCKETS, WITHIN, steps))
+        self._risk = np.zeros((KEPT_BUCKETS, WITHIN, steps))
+        self._newest = 0
+
+    def push(self, arrived: F64, at_risk: F64) -> None:
+        """A bucket's, each of shape (18, steps)."""
+        self._newest = (self._newest + 1) % KEPT_BUCKETS
+        self._arrived[self._newest] = arrived
+        self._risk[self._newest] = at_risk
+
+    def since(self, age: int, step: int) -> tuple[F64, F64]:
+        """Arrived and at risk by delay, shape (18,), of who entered in the last ``age`` buckets.
+
+        The present bucket is of age 0. Delays that some of them may not have had count from when all
+        those still at risk were of them.
+        """
+        back = np.arange(min(age + 1, KEPT_BUCKETS))
+        at = (self._newest - back) % KEPT_BUCKETS
+        mature = age - back[:, None] >= _MATURE
+        arrived, risk = self._arrived[at, :, step], self._risk[at, :, step]
+        return (arrived * mature).sum(axis=0), (risk * mature).sum(axis=0)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"arrived": pack(self._arrived), "risk": pack(self._risk), "newest": self._newest}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a snapshot."""
+        self._arrived, self._risk = unpack(state["arrived"]), unpack(state["risk"])
+        self._newest = state["newest"]
+
+
+def plausible(arrived: F64, risk: F64, of: Stretched, conversion: float) -> Plausible:
+    """Which factors may explain what was seen, best without a change of conversion.
+
+    Args:
+        arrived: by delay, shape (18,).
+        risk: likewise.
+        of: the law from before.
+        conversion: arrivals per entry from before.
+    """
+    rates = _rates(risk, of, conversion)
+    free = _likelihood(arrived, rates, _best_rate(arrived, rates))
+    same = _likelihood(arrived, rates, np.clip(_best_rate(arrived, rates), *_SAME_RATE))
+    enough = free.max() - _PLAUSIBLE
+    score = same if (same >= enough).any() else free
+    places = np.flatnonzero(score >= enough)
+    likeliest = int((score - 0.5 * (np.log(FACTORS) / _PRIOR_SD) ** 2).argmax())
+    return Plausible(likeliest, min(int(places[0]), likeliest), max(int(places[-1]), likeliest))
+
+
+def evidence(arrived: F64, risk: F64, of: Stretched, conversion: float) -> tuple[float, float]:
+    """Factor above one that explains best what was seen, and its evidence against fewer or more."""
+    rates = _rates(risk, of, conversion)
+    best = _best_rate(arrived, rates)
+    slower = _likelihood(arrived, rates, np.clip(best, *_SAME_RATE))[UNCHANGED + 1 :]
+    unchanged = _likelihood(arrived, rates, best)[UNCHANGED]
+    place = int(slower.argmax())
+    return float(FACTORS[UNCHANGED + 1 + place]), float(slower[place] - unchanged)
+
+
+def _rates(risk: F64, of: Stretched, conversion: float) -> F64:
+    """Expected arrivals by factor and delay, shape (factors, 18)."""
+    return risk * of.masses * conversion
+
+
+def _best_rate(arrived: F64, rates: F64) -> F64:
+    return np.asarray(arrived.sum() / np.maximum(rates.sum(axis=1), _TINY), dtype=np.float64)
+
+
+def _likelihood(arrived: F64, rates: F64, rate: F64) -> F64:
+    """Log likelihood by factor, shape (factors,), but for what is the same for all."""
+    means = np.maximum(rates * rate[:, None], _TINY)
+    # Where nobody was at risk nothing was seen.
+    seen = rates[UNCHANGED] > 0
+    return np.asarray(((arrived * np.log(means) - means) * seen).sum(axis=1), dtype=np.float64)

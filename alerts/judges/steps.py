@@ -1,0 +1,203 @@
+"""Conversions: every step of every watched key against what was expected of it, in both directions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from alerts.detectors.budget import one_in_ms
+from alerts.detectors.components import Way
+from alerts.detectors.sequential import SequentialTest
+from alerts.expectation.readiness import Code
+from alerts.expectation.series import Expectation
+from alerts.judges.spoken import Mirrors, Now, Series, Spoken, Verdicts
+from alerts.judges.thresholds import Thresholds
+from alerts.model import Finding, Kind
+from streams.closed import BUCKET_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from alerts.detectors.budget import BudgetSettings
+    from alerts.detectors.components import SequentialSettings
+    from alerts.expectation.series import Expected
+    from alerts.expectation.settings import ExpectationSettings
+    from alerts.model import Step
+    from alerts.series import SeriesTable, StepCounts
+
+    F64 = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+
+JUDGE: Final = "steps"
+# Under this part of what is expected a node is broken, not only worse.
+BROKEN: Final = 0.1
+
+
+class Judged(NamedTuple):
+    """A bucket as it was judged: counts, what was expected of them, and what may be said of them."""
+
+    counts: StepCounts
+    expected: Expected
+    judged: Bools
+    alarming: Bools
+
+
+class StepJudge:
+    """See the module.
+
+    Args:
+        table: the rows.
+        steps: of the funnel.
+        sequential: what is looked for.
+        budget: how many false alarms.
+        expectation: how fast things are learnt.
+    """
+
+    def __init__(
+        self,
+        table: SeriesTable,
+        steps: Sequence[Step],
+        sequential: SequentialSettings,
+        budget: BudgetSettings,
+        expectation: ExpectationSettings,
+    ) -> None:
+        self._table = table
+        self._steps = tuple(steps)
+        self._test = SequentialTest(len(steps), sequential)
+        self._thresholds = Thresholds(table.dimensions, len(steps), budget)
+        self._mirrors = Mirrors(sequential.tolerance)
+        self.expectation = Expectation(table.dimensions, len(steps), expectation)
+        self._held: F64 = np.zeros((0, len(steps), len(Way)))
+        self.last: Judged | None = None
+
+    @property
+    def per_minute(self) -> F64:
+        """Expected events a minute in the long mean, shape (rows, steps)."""
+        return self._thresholds.per_minute
+
+    def judge(
+        self, counts: StepCounts, expected: Expected, at_ms: int, trusted: Bools, sensitivity: float = 1.0
+    ) -> Verdicts:
+        """Hold a bucket against what was expected of it.
+
+        Args:
+            counts: of the bucket.
+            expected: of ``expectation.observe``.
+            at_ms: end of the bucket.
+            trusted: steps whose data can be believed, shape (steps,).
+            sensitivity: factor on the budget.
+        """
+        rows, levels = len(self._table), self._table.levels
+        self._thresholds.resize(rows)
+        judged = (expected.readiness == Code.MONITORED) & trusted
+        held = self._thresholds.update(expected.mean, expected.dispersion, judged, levels, sensitivity)
+        self._test.resize(rows)
+        due = (expected.drop, expected.surge)
+        self._test.update(counts.reached, due, expected.dispersion, judged, counts.entered)
+        alarming = judged[..., None] & (self._test.evidence(expected.uncertainty) >= held)
+        self.last = Judged(counts, expected, judged, alarming.any(axis=-1))
+        self._held = held
+        back = self._mirrors.look(self._now)
+        self.forget(back)
+        spoken = tuple(spoken for spoken in self._say(alarming, expected, at_ms) if spoken.series not in back)
+        self._mirrors.watch(spoken)
+        return Verdicts(spoken, back)
+
+    def _now(self, series: Series) -> Now:
+        if self.last is None:
+            raise RuntimeError("nothing was judged yet")
+        place = series.row, series.step
+        expected = self.last.expected
+        return Now(
+            float(self.last.counts.reached[place]),
+            float(expected.mean[place]),
+            float(expected.dispersion[place]),
+            bool(self.last.judged[place]),
+        )
+
+    def _say(self, alarming: Bools, expected: Expected, at_ms: int) -> Iterator[Spoken]:
+        for row, step, way in np.argwhere(alarming).tolist():
+            finding = self._finding(row, step, Way(way), at_ms, expected)
+            yield Spoken(finding, Series(JUDGE, row, step, way))
+
+    def _finding(self, row: int, step: int, way: Way, at_ms: int, expected: Expected) -> Finding:
+        account = self._test.account(row, step, way, float(expected.uncertainty[row, step]))
+        ratio = account.observed / account.expected if account.expected else np.inf
+        per_minute = float(self.per_minute[row, step])
+        return Finding(
+            _kind(way, ratio),
+            (self._table.place(row),),
+            self._steps[step],
+            at_ms - account.buckets * BUCKET_MS,
+            at_ms,
+            account.observed,
+            account.expected,
+            account.entries,
+            account.evidence,
+            float(self._held[row, step, way]),
+            one_in_ms(account.evidence, per_minute, float(expected.dispersion[row, step])),
+        )
+
+    def slower(self, expected: Expected, at_ms: int) -> tuple[Finding, ...]:
+        """Steps whose journeys take longer, by the law of the total's delays; said as long as it is so."""
+        total = np.flatnonzero(self._table.levels == 0)
+        if not total.size:
+            return ()
+        row = int(total[0])
+        return tuple(
+            Finding(
+                Kind.SLOWER,
+                (self._table.place(row),),
+                self._steps[found.step],
+                found.since_ms,
+                at_ms,
+                found.median_s,
+                found.before_s,
+                0.0,
+                found.evidence,
+                float(self._held[row, found.step, Way.DOWN]),
+                one_in_ms(found.evidence, float(self.per_minute[row, found.step])),
+                detail=f"x{found.factor:.1f}",
+            )
+            for found in expected.slower
+            if found.evidence >= self._held[row, found.step, Way.DOWN]
+        )
+
+    def learn(self, frozen: Bools) -> None:
+        """Learn from the bucket that was judged last, but of what is frozen, shape (rows, steps)."""
+        if self.last is not None:
+            self.expectation.learn(self.last.counts.reached, frozen | self.last.alarming)
+
+    def forget(self, series: Sequence[Series] | frozenset[Series]) -> None:
+        """Begin anew with some series: what was wrong with them is over."""
+        self._mirrors.forget(series)
+        mine = [one for one in series if one.judge == JUDGE]
+        if mine:
+            which = np.zeros((self._test.rows, len(self._steps)), dtype=np.bool_)
+            which[[one.row for one in mine], [one.step for one in mine]] = True
+            self._test.forget(which)
+
+    def snapshot(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return {
+            "test": self._test.snapshot(),
+            "thresholds": self._thresholds.snapshot(),
+            "mirrors": self._mirrors.snapshot(),
+            "expectation": self.expectation.snapshot(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a snapshot."""
+        self._test.restore(state["test"])
+        self._thresholds.restore(state["thresholds"])
+        self._mirrors.restore(state["mirrors"])
+        self.expectation.restore(state["expectation"])
+
+
+def _kind(way: Way, ratio: float) -> Kind:
+    if way is Way.UP:
+        return Kind.CONVERSION_SURGE
+    return Kind.NODE_BREAK if ratio < BROKEN else Kind.CONVERSION_DROP

@@ -1,0 +1,373 @@
+"""From findings to incidents: what opens, what is the same thing, what is over. A pure fold.
+
+``pending > firing > (acknowledged) > resolved``; a resolved one that comes back within
+``reopen_within_ms`` goes on under its id. Promises:
+
+- Resolved only by the mirror test (:class:`alerts.model.Recovered`): a series that is not spoken of
+  any more changes nothing.
+- Never two open incidents of one identity. A wider scope absorbs the narrower ones: the oldest of
+  them becomes the wider, the others are merged into it.
+- While the data behind an incident is bad it is held: it neither changes nor ends, and nothing new
+  opens there. While the data is doubtful, what is found waits as pending.
+- The same findings give the same incidents, ids and revisions, also across snapshot and restore. A
+  fold that was folded already changes nothing.
+- Bounded: beyond ``max_open`` findings are summed in one incident per family that says so; that one
+  ends when there has been room for ``reopen_within_ms``.
+
+Findings are said anew at each close as long as their evidence stands.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from alerts.archive import Archive
+from alerts.control import Ack, Silence, Unsilence
+from alerts.drafting import draft, identity_of_incident, loss_per_minute, moved_to, severity_of
+from alerts.identity import Identity, identity_of, incident_id, topics_behind, wider
+from alerts.kept import MORE, Kept, summary, urgency
+from alerts.model import WELL, Kind, Reason, State
+from alerts.silences import Silences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from alerts.incident import Incident
+    from alerts.model import DataState, Finding, Recovered, Rooted
+
+_MINUTE_MS: Final = 60_000
+_BEGINNING: Final = -(1 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleSettings:
+    """When something is told.
+
+    Attributes:
+        hold_ms: for how long a kind has to be found before it fires; 0 for those not named.
+        patience_ms: a pending one that was not found again for longer is dropped.
+        reopen_within_ms: a resolved one that comes back within is the same one.
+        change_factor: the loss per minute has grown or shrunk by so much since it was last told.
+        remind_every_ms: a firing one that nobody took is told again; None for never.
+        keep_closed_ms: resolved ones are kept for so long, at most ``max_closed``.
+        max_open: pending and open ones.
+        order_nodes: nodes that the orders topic tells of.
+    """
+
+    hold_ms: Mapping[Kind, int] = field(default_factory=dict)
+    patience_ms: int = 30_000
+    reopen_within_ms: int = 15 * _MINUTE_MS
+    change_factor: float = 2.0
+    remind_every_ms: int | None = 60 * _MINUTE_MS
+    keep_closed_ms: int = 24 * 60 * _MINUTE_MS
+    max_open: int = 500
+    max_closed: int = 1_000
+    order_nodes: frozenset[str] = frozenset({"order", "paid"})
+
+
+class Change(NamedTuple):
+    """An incident as it is now, to be published, and why."""
+
+    incident: Incident
+    reason: Reason
+
+
+class Lifecycle:
+    """See the module."""
+
+    def __init__(self, settings: LifecycleSettings | None = None, silences: Silences | None = None) -> None:
+        self._settings = settings or LifecycleSettings()
+        self.silences = Silences() if silences is None else silences
+        self._at_ms = _BEGINNING
+        self._open: dict[Identity, Kept] = {}
+        self._closed = Archive(self._settings.max_closed)
+        self._changes: list[Change] = []
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """Those that are firing or acknowledged, with the numbers of the last fold."""
+        return tuple(kept.incident for kept in self._open.values() if kept.incident.open)
+
+    @property
+    def closed(self) -> tuple[Incident, ...]:
+        """Those that were resolved lately, in that order."""
+        return tuple(kept.incident for kept in self._closed)
+
+    @property
+    def identities(self) -> tuple[Identity, ...]:
+        """What the open ones are about: whose mirror test has to be asked, where learning stops."""
+        return tuple(identity for identity, kept in self._open.items() if kept.incident.open)
+
+    def fold(
+        self,
+        findings: Sequence[Rooted],
+        recoveries: Sequence[Recovered],
+        at_ms: int,
+        data: DataState = WELL,
+    ) -> tuple[Change, ...]:
+        """What changes by what was found at one close.
+
+        Args:
+            findings: of all series, what they explain folded into them.
+            recoveries: whose mirror test says that it is over.
+            at_ms: end of the bucket; one that is not after the last is a repetition.
+            data: which topics cannot be believed.
+        """
+        if at_ms <= self._at_ms:
+            return ()
+        self._at_ms = at_ms
+        self._hold(data)
+        self._apply_silences()
+        found = self._take_all(findings, data)
+        self._recover(recoveries, found)
+        self._end(data)
+        self._remind()
+        self._closed.forget_before(at_ms - self._settings.keep_closed_ms)
+        return self._told()
+
+    def control(self, record: Ack | Silence | Unsilence) -> tuple[Change, ...]:
+        """What changes by what somebody said. It is the time of the last fold."""
+        if isinstance(record, Ack):
+            self._acknowledge(record)
+        else:
+            self.silences.hear(record)
+            self._apply_silences()
+        return self._told()
+
+    # ------------------------------------------------------------------ what was found
+    def _take_all(self, findings: Iterable[Rooted], data: DataState) -> set[Identity]:
+        """Take findings in, the widest and worst first; what they are about."""
+        found: set[Identity] = set()
+        beyond: dict[str, list[Rooted]] = defaultdict(list)
+        for rooted in sorted(findings, key=urgency):
+            identity, topics = identity_of(rooted.finding), self._topics(rooted.finding)
+            if identity in found or topics & data.bad:
+                continue
+            found.add(identity)
+            if not self._take(rooted, identity, doubtful=bool(topics & data.doubtful)):
+                beyond[identity.family].append(rooted)
+        for family in sorted(beyond):
+            rooted = summary(beyond[family])
+            self._take(rooted, identity_of(rooted.finding), doubtful=False)
+        return found
+
+    def _take(self, rooted: Rooted, identity: Identity, *, doubtful: bool) -> bool:
+        """Take one finding in; False if there is no room for it."""
+        kept = self._open.get(identity)
+        if any(other in self._open and self._open[other].incident.open for other in wider(identity)):
+            # The wider one says it.
+            self._open.pop(identity, None)
+            return True
+        if kept is None:
+            kept = self._begin(identity, rooted)
+            if kept is None:
+                return False
+        else:
+            self._see(kept, rooted, doubtful=doubtful)
+        if not doubtful:
+            self._advance(identity, kept, rooted)
+        return True
+
+    def _begin(self, identity: Identity, rooted: Rooted) -> Kept | None:
+        """A pending one, or None if there is no room."""
+        full = len(self._open) >= self._settings.max_open
+        if full and identity.detail != MORE and not self._narrower(identity):
+            return None
+        kept = Kept(self._draft(identity, rooted), self._at_ms, self._at_ms)
+        self._open[identity] = kept
+        return kept
+
+    def _draft(self, identity: Identity, rooted: Rooted) -> Incident:
+        last = self._closed.newest(identity)
+        ended_ms = (last.incident.resolved_at_ms if last else None) or 0
+        incident = draft(rooted, self._at_ms, ended_ms)
+        taken = incident.id in self._closed or any(k.incident.id == incident.id for k in self._open.values())
+        # Its id may have gone on as that of a wider one.
+        return (
+            msgspec.structs.replace(incident, id=incident_id(rooted.finding, incident.since_ms, self._at_ms))
+            if taken
+            else incident
+        )
+
+    def _see(self, kept: Kept, rooted: Rooted, *, doubtful: bool) -> None:
+        kept.seen_ms, kept.over = self._at_ms, False
+        if doubtful:
+            return
+        reason = kept.see(rooted, self._at_ms, self._settings.change_factor)
+        if reason is not None:
+            self._tell(kept, reason)
+
+    def _advance(self, identity: Identity, kept: Kept, rooted: Rooted) -> None:
+        """Let a pending one fire if it was held long enough, and absorb what is narrower."""
+        hold_ms = self._settings.hold_ms.get(kept.incident.kind, 0)
+        if kept.incident.open or self._at_ms - kept.incident.opened_at_ms < hold_ms:
+            return
+        self._fire(identity, kept, rooted)
+        # No narrower one opens from here on.
+        for other in self._narrower(identity):
+            self._close(other, Reason.MERGED, merged_into=self._open[identity].incident.id)
+
+    def _fire(self, identity: Identity, kept: Kept, rooted: Rooted) -> None:
+        """As one that was there before, or as the oldest narrower one, or as a new one."""
+        earlier = self._returning(identity)
+        narrower = self._narrower(identity)
+        if earlier is not None:
+            self._open[identity] = earlier
+            self._reopen(earlier, rooted)
+        elif narrower:
+            oldest = min(narrower, key=self._age)
+            self._open[identity] = self._open.pop(oldest)
+            self._widen(self._open[identity], rooted)
+        else:
+            kept.change(state=State.FIRING, opened_at_ms=self._at_ms)
+            self._tell(kept, Reason.OPENED)
+
+    def _age(self, identity: Identity) -> tuple[int, str]:
+        incident = self._open[identity].incident
+        return incident.opened_at_ms, incident.id
+
+    def _returning(self, identity: Identity) -> Kept | None:
+        """Take out the resolved one that this is, if it is not too long ago."""
+        kept = self._closed.newest(identity)
+        if kept is None:
+            return None
+        resolved_ms = kept.incident.resolved_at_ms or 0
+        if self._at_ms - resolved_ms > self._settings.reopen_within_ms:
+            return None
+        self._closed.take_out(kept)
+        return kept
+
+    def _reopen(self, kept: Kept, rooted: Rooted) -> None:
+        kept.change(
+            state=State.FIRING,
+            severity=severity_of(rooted),
+            acknowledged_at_ms=None,
+            acknowledged_by=None,
+            resolved_at_ms=None,
+            merged_into=None,
+            reopened=kept.incident.reopened + 1,
+        )
+        self._renew(kept, rooted)
+        self._tell(kept, Reason.REOPENED)
+
+    def _widen(self, kept: Kept, rooted: Rooted) -> None:
+        kept.incident = moved_to(kept.incident, rooted.finding)
+        self._renew(kept, rooted)
+        self._tell(kept, Reason.WIDER)
+
+    def _renew(self, kept: Kept, rooted: Rooted) -> None:
+        kept.seen_ms, kept.over = self._at_ms, False
+        kept.see(rooted, self._at_ms, self._settings.change_factor)
+
+    def _narrower(self, identity: Identity) -> list[Identity]:
+        return [other for other in self.identities if identity in wider(other)]
+
+    # ------------------------------------------------------------------ what is over, what is held
+    def _recover(self, recoveries: Iterable[Recovered], found: set[Identity]) -> None:
+        for identity in map(identity_of, recoveries):
+            kept = self._open.get(identity)
+            if kept is not None and identity not in found and not kept.incident.held:
+                kept.over = True
+
+    def _end(self, data: DataState) -> None:
+        """Close what is over; drop pending ones that are not found any more."""
+        for identity, kept in list(self._open.items()):
+            unseen_ms = self._at_ms - kept.seen_ms
+            room = identity.detail == MORE and unseen_ms > self._settings.reopen_within_ms
+            stale = not kept.incident.open and unseen_ms > self._settings.patience_ms
+            waits = kept.incident.held or self._topics(kept.incident) & data.doubtful
+            if (kept.over or room or stale) and not waits:
+                self._close(identity, Reason.RESOLVED)
+
+    def _close(self, identity: Identity, reason: Reason, merged_into: str | None = None) -> None:
+        """Resolve one; a pending one just goes, nobody was told of it."""
+        kept = self._open.pop(identity)
+        if not kept.incident.open:
+            return
+        kept.change(state=State.RESOLVED, resolved_at_ms=self._at_ms, merged_into=merged_into)
+        self._tell(kept, reason)
+        self._closed.add(kept)
+
+    def _hold(self, data: DataState) -> None:
+        for identity, kept in list(self._open.items()):
+            bad = bool(self._topics(kept.incident) & data.bad)
+            if bad and not kept.incident.open:
+                del self._open[identity]
+            elif bad is not kept.incident.held:
+                kept.over = False
+                kept.change(held=bad)
+                self._tell(kept, Reason.HELD if bad else Reason.RELEASED)
+
+    # ------------------------------------------------------------------ people
+    def _acknowledge(self, ack: Ack) -> None:
+        for kept in self._open.values():
+            if kept.incident.id == ack.incident_id and kept.incident.state is State.FIRING:
+                kept.change(state=State.ACKNOWLEDGED, acknowledged_at_ms=ack.at_ms, acknowledged_by=ack.by)
+                self._tell(kept, Reason.ACKNOWLEDGED)
+                return
+
+    def _apply_silences(self) -> None:
+        self.silences.forget_before(self._at_ms)
+        for kept in self._open.values():
+            before, now = kept.incident.silenced_by, self.silences.matching(kept.incident, self._at_ms)
+            if kept.incident.open and bool(now) is not bool(before):
+                self._tell(kept, Reason.SILENCED if now else Reason.UNSILENCED)
+            elif now != before:
+                kept.change(silenced_by=now)
+
+    def _remind(self) -> None:
+        every_ms = self._settings.remind_every_ms
+        if every_ms is None:
+            return
+        for kept in self._open.values():
+            waiting = kept.incident.state is State.FIRING and not kept.incident.held
+            if waiting and self._at_ms - kept.told_ms >= every_ms:
+                self._tell(kept, Reason.REMINDER)
+
+    # ------------------------------------------------------------------ telling and forgetting
+    def _tell(self, kept: Kept, reason: Reason) -> None:
+        kept.change(
+            revision=kept.incident.revision + 1,
+            reason=reason,
+            updated_at_ms=self._at_ms,
+            silenced_by=self.silences.matching(kept.incident, self._at_ms),
+        )
+        kept.told_ms, kept.told_loss = self._at_ms, loss_per_minute(kept.incident)
+        self._changes.append(Change(kept.incident, reason))
+
+    def _told(self) -> tuple[Change, ...]:
+        changes, self._changes = tuple(self._changes), []
+        return changes
+
+    def _topics(self, about: Finding | Incident) -> frozenset[str]:
+        step = about.step
+        nodes = (step.from_node, step.to_node) if step else ()
+        return topics_behind(about.kind, nodes, self._settings.order_nodes)
+
+    # ------------------------------------------------------------------ state
+    def snapshot(self) -> dict[str, Any]:
+        """All that is known, as plain data."""
+        return {
+            "at_ms": self._at_ms,
+            "open": [msgspec.to_builtins(kept) for kept in self._open.values()],
+            "closed": self._closed.snapshot(),
+            "silences": self.silences.snapshot(),
+        }
+
+    @classmethod
+    def restore(cls, state: Mapping[str, Any], settings: LifecycleSettings | None = None) -> Lifecycle:
+        """From a snapshot.
+
+        Raises:
+            msgspec.ValidationError: it is none.
+        """
+        lifecycle = cls(settings, Silences.restore(state["silences"]))
+        lifecycle._at_ms = state["at_ms"]
+        for kept in msgspec.convert(state["open"], list[Kept]):
+            lifecycle._open[identity_of_incident(kept.incident)] = kept
+        lifecycle._closed.restore(state["closed"])
+        return lifecycle

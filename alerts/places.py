@@ -1,0 +1,217 @@
+"""Where and why: what is known of findings beside their counts, for folding and for the message."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from alerts.combinations import Combinations
+from alerts.diagnosis.decomposition import GmvChange, Trade, decompose
+from alerts.diagnosis.diagnosing import Evidence, RuledOut, diagnose, proposed
+from alerts.diagnosis.leaves import Leaves
+from alerts.diagnosis.mix import MixChange, Period, Verdict, split
+from alerts.diagnosis.money import lost_minor
+from alerts.model import EVERYWHERE, Kind
+from alerts.recent import RecentCounts
+from streams.closed import BUCKET_MS, VISITORS
+from streams.funnel import ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from alerts.model import Diagnosis, Finding, Step
+    from alerts.series import SeriesTable, StepCounts
+    from streams.closed import ClosedBucket
+
+    F64 = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+
+_CLICK: Final = 1
+_HOUR_BUCKETS: Final = 360
+_SKU: Final = "sku"
+_SLOT: Final = "slot"
+_TINY: Final = 1e-9
+NO_LEAVES: Final = Leaves((), (), np.zeros((0, 0), np.int64), np.zeros(0), np.zeros(0), np.zeros(0))
+_ABOUT_CONVERSION: Final = frozenset({Kind.CONVERSION_DROP, Kind.CONVERSION_SURGE})
+
+
+class Places:
+    """See the module.
+
+    Args:
+        table: the rows.
+        steps: of the funnel, the last is the payment.
+    """
+
+    def __init__(self, table: SeriesTable, steps: Sequence[Step]) -> None:
+        self._table = table
+        self._steps = tuple(steps)
+        paid = len(steps)
+        # Visitors of clicks, orders and payments.
+        self._click, self._order, self._paid = (VISITORS + node for node in (_CLICK, paid - 1, paid))
+        self.recent = RecentCounts(paid)
+        self._combinations = Combinations((self._click, self._order, self._paid))
+        self._revenue: deque[tuple[int, int]] = deque(maxlen=_HOUR_BUCKETS)
+
+    def add(
+        self, closed: ClosedBucket, counts: StepCounts, expected: F64, frozen: Bools, currency: str | None
+    ) -> None:
+        """Take in a bucket as it was judged."""
+        sku = self._table.dimensions.index(_SKU) if _SKU in self._table.dimensions else -1
+        self.recent.resize(np.flatnonzero(self._table.levels != sku))
+        self.recent.add(counts.entered, counts.reached, expected, closed.end_ms, frozen)
+        self._combinations.add(closed, frozen=bool(frozen.any()))
+        amount = sum(
+            sums[1]
+            for key, sums in closed.money.items()
+            if (key.dimension, key.kind, key.currency) == (ALL, "paid", currency)
+        )
+        self._revenue.append((closed.start_ms, amount))
+
+    # ------------------------------------------------------------------ before folding
+    def named(self, findings: Iterable[Finding], mixed: frozenset[Step]) -> tuple[Finding, ...]:
+        """Findings of the total that are a shift of mix get that name; those of ``mixed`` keep it."""
+        return tuple(self._named(finding, mixed) for finding in findings)
+
+    def _named(self, finding: Finding, mixed: frozenset[Step]) -> Finding:
+        if finding.kind not in _ABOUT_CONVERSION or finding.scope != EVERYWHERE or finding.step is None:
+            return finding
+        mix = None if finding.step in mixed else self._mix(finding)
+        if finding.step in mixed or (mix is not None and mix.verdict is Verdict.MIX_SHIFT):
+            return replace(finding, kind=Kind.MIX_SHIFT)
+        return finding
+
+    def leaves(self, findings: Iterable[Finding]) -> tuple[dict[Step | None, Leaves], tuple[Finding, ...]]:
+        """Leaves by step, and scopes that they would rather name."""
+        strongest: dict[Step, Finding] = {}
+        for finding in findings:
+            if finding.step is None or finding.step == self._steps[0] or finding.kind is Kind.SLOWER:
+                continue
+            known = strongest.get(finding.step)
+            if known is None or (finding.evidence, finding.scope) > (known.evidence, known.scope):
+                strongest[finding.step] = finding
+        leaves: dict[Step | None, Leaves] = {}
+        named: list[Finding] = []
+        for step, finding in strongest.items():
+            found = self._leaves(step, finding.since_ms)
+            if found is not None:
+                leaves[step] = found
+                named += proposed(finding, found)
+        return leaves, tuple(named)
+
+    def _leaves(self, step: Step, since_ms: int) -> Leaves | None:
+        number = self._steps.index(step)
+        last = number == len(self._steps) - 1
+        entry, arrival = (self._order, self._paid) if last else (self._click, self._order)
+        return self._combinations.leaves(entry, arrival, since_ms, self._ratio(number, since_ms))
+
+    def _ratio(self, step: int, since_ms: int) -> float:
+        """Reached over expected of the total since a moment; 1 where nothing is known."""
+        total = self._total()
+        if total is None:
+            return 1.0
+        sums = self.recent.since(since_ms)
+        due = float(sums.expected[total, step])
+        return float(sums.reached[total, step]) / due if due > 0 else 1.0
+
+    def _total(self) -> int | None:
+        """Place of the total's row among those of ``recent``."""
+        found = np.flatnonzero(self._table.levels[self.recent.rows] == 0)
+        return int(found[0]) if found.size else None
+
+    # ------------------------------------------------------------------ of one finding
+    def priced(self, finding: Finding, value_minor: float, currency: str | None) -> Finding:
+        """A finding with what it costs, for those about a step."""
+        if finding.step is None or finding.kind is Kind.SLOWER or currency is None or value_minor <= 0:
+            return finding
+        onward = self._onward(self._steps.index(finding.step) + 1)
+        lost = finding.expected - finding.observed
+        return replace(
+            finding, lost_minor=lost_minor(lost, round(value_minor), 1, onward=onward), currency=currency
+        )
+
+    def _onward(self, step: int) -> float:
+        """Share of the total's visitors at a step who usually go on and pay."""
+        total = self._total()
+        if total is None:
+            return 1.0
+        usual = self.recent.usual()
+        later = range(step, len(self._steps))
+        return prod(float(usual.reached[total, at] / max(usual.entered[total, at], _TINY)) for at in later)
+
+    def normal_minor_per_minute(self, value_minor: float) -> int | None:
+        """Usual revenue of the total per minute."""
+        total = self._total()
+        if total is None or value_minor <= 0:
+            return None
+        return round(float(self.recent.usual(60_000 / BUCKET_MS).reached[total, -1]) * value_minor)
+
+    def diagnose(
+        self,
+        finding: Finding,
+        leaves: Leaves | None,
+        folded: int,
+        value_minor: float,
+        ruled_out: Iterable[RuledOut],
+    ) -> Diagnosis:
+        """What stands beside a root, given the leaves of its step."""
+        evidence = Evidence(
+            mix=self._mix(finding), gmv=self._gmv(finding, value_minor), not_the_cause=ruled_out
+        )
+        return diagnose(finding, leaves or NO_LEAVES, evidence, folded=folded)
+
+    def _mix(self, finding: Finding) -> MixChange | None:
+        """The total's change by slot. Entries are those that the expected arrivals stand for."""
+        if finding.step is None or finding.step == self._steps[0] or _SLOT not in self._table.dimensions:
+            return None
+        step = self._steps.index(finding.step)
+        level = self._table.dimensions.index(_SLOT)
+        slots = np.flatnonzero(self._table.levels[self.recent.rows] == level)
+        now, usual = self.recent.since(finding.since_ms), self.recent.usual(_HOUR_BUCKETS)
+        rates = usual.reached[slots, step] / np.maximum(usual.entered[slots, step], _TINY)
+        there = (rates > 0) & (usual.entered[slots, step] > 0)
+        if not there.any() or not now.expected[slots, step].any():
+            return None
+        before = Period(usual.entered[slots, step][there], usual.reached[slots, step][there])
+        entries = now.expected[slots, step][there] / rates[there]
+        return split(before, Period(entries, now.reached[slots, step][there]))
+
+    def _gmv(self, finding: Finding, value_minor: float) -> GmvChange | None:
+        """The total's GMV since the change point, at most of the last hour, against what is usual."""
+        total = self._total()
+        if total is None or value_minor <= 0:
+            return None
+        wanted = max((finding.at_ms - finding.since_ms) // BUCKET_MS, 1)
+        recent = [amount for start, amount in self._revenue if start >= finding.since_ms]
+        buckets = min(wanted, len(recent), _HOUR_BUCKETS)
+        if not buckets:
+            return None
+        usual, now = self.recent.usual(buckets), self.recent.since(finding.at_ms - buckets * BUCKET_MS)
+        orders = round(float(usual.reached[total, -1]))
+        before = Trade(round(float(usual.entered[total, _CLICK])), orders, round(orders * value_minor))
+        after = Trade(
+            round(float(now.entered[total, _CLICK])),
+            round(float(now.reached[total, -1])),
+            sum(recent[-buckets:]),
+        )
+        return decompose(before, after)
+
+    def snapshot(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return {
+            "recent": self.recent.snapshot(),
+            "combinations": self._combinations.snapshot(),
+            "revenue": list(self._revenue),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a snapshot."""
+        self.recent.restore(state["recent"])
+        self._combinations.restore(state["combinations"])
+        self._revenue = deque(((start, amount) for start, amount in state["revenue"]), _HOUR_BUCKETS)

@@ -1,0 +1,100 @@
+"""The last hour of every series that is not a SKU's, bucket by bucket, and what is usual for it.
+
+What mix against rate, and GMV by factor, are worked out from. SKUs are too many for it; their part is
+in the combinations.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from alerts.detectors.packing import pack, unpack
+from streams.closed import BUCKET_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    F64 = NDArray[np.float64]
+    I64 = NDArray[np.int64]
+
+HOUR_BUCKETS: Final = 360
+_KEPT: Final = 0.5 ** (BUCKET_MS / 86_400_000)
+
+
+class Sums(NamedTuple):
+    """Sums over a span, each of shape (rows, steps)."""
+
+    entered: F64
+    reached: F64
+    expected: F64
+
+
+class RecentCounts:
+    """See the module.
+
+    Args:
+        steps: of the funnel.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self.rows: I64 = np.zeros(0, dtype=np.int64)
+        self._ring = np.zeros((HOUR_BUCKETS, 3, 0, steps), dtype=np.float32)
+        self._at = 0
+        self._buckets = 0
+        self._newest_ms = 0
+        self._usual = np.zeros((3, 0, steps))
+        self._weight = np.zeros((0, steps))
+
+    def resize(self, rows: I64) -> None:
+        """Keep these rows of the table; they only grow."""
+        more = rows.size - self.rows.size
+        if more > 0:
+            self._ring = np.pad(self._ring, ((0, 0), (0, 0), (0, more), (0, 0)))
+            self._usual = np.pad(self._usual, ((0, 0), (0, more), (0, 0)))
+            self._weight = np.pad(self._weight, ((0, more), (0, 0)))
+        self.rows = rows
+
+    def add(self, entered: F64, reached: F64, expected: F64, at_ms: int, frozen: NDArray[np.bool_]) -> None:
+        """A bucket of all rows of the table, shape (rows, steps); what is frozen is not usual."""
+        bucket = np.stack([counts[self.rows] for counts in (entered, reached, expected)])
+        self._at = (self._at + 1) % HOUR_BUCKETS
+        self._ring[self._at] = bucket
+        self._buckets = min(self._buckets + 1, HOUR_BUCKETS)
+        self._newest_ms = at_ms
+        still = frozen[self.rows]
+        self._usual = np.where(still, self._usual, self._usual * _KEPT + bucket)
+        self._weight = np.where(still, self._weight, self._weight * _KEPT + 1.0)
+
+    def since(self, since_ms: int) -> Sums:
+        """Sums from a moment on, at most of the last hour, by ``rows``."""
+        wanted = (self._newest_ms - since_ms) // BUCKET_MS
+        buckets = int(np.clip(wanted, 1, max(self._buckets, 1)))
+        places = (self._at - np.arange(buckets)) % HOUR_BUCKETS
+        return Sums(*self._ring[places].sum(axis=0, dtype=np.float64))
+
+    def usual(self, buckets: float = 1.0) -> Sums:
+        """What so many buckets usually have, by ``rows``."""
+        return Sums(*(self._usual / np.maximum(self._weight, 1.0) * buckets))
+
+    def snapshot(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        arrays: dict[str, NDArray[Any]] = {
+            "rows": self.rows,
+            "ring": self._ring,
+            "usual": self._usual,
+            "weight": self._weight,
+        }
+        packed = {name: pack(array) for name, array in arrays.items()}
+        return {"at": self._at, "buckets": self._buckets, "newest_ms": self._newest_ms, **packed}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a snapshot."""
+        self._at, self._buckets = state["at"], state["buckets"]
+        self._newest_ms = state["newest_ms"]
+        self.rows, self._ring = unpack(state["rows"]), unpack(state["ring"])
+        self._usual, self._weight = unpack(state["usual"]), unpack(state["weight"])

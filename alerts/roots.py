@@ -1,0 +1,134 @@
+"""Whose series stand behind which cause: so that an end is noticed where the beginning was.
+
+A cause ends when the series that showed it best is back; everything it explained begins anew with it,
+for otherwise the thousand keys of a total that broke would each have to prove that they are well.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from alerts.identity import Identity, identity_of
+from alerts.judges.spoken import Series
+from alerts.model import Finding, Kind, Place, Recovered, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from alerts.diagnosis.fold import Root
+    from alerts.incident import Incident
+
+
+class Roots:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self._last: dict[Identity, Finding] = {}
+        self._lead: dict[Identity, Series] = {}
+        self._members: dict[Identity, set[Series]] = {}
+        # Of the present closing: whose finding each is.
+        self._spoken: dict[Finding, Series] = {}
+
+    def strongest(self, findings: Sequence[Finding], series: Sequence[Series]) -> list[Finding]:
+        """Of findings of one identity, which several judges may say, the one with most evidence."""
+        best: dict[Identity, tuple[Finding, Series]] = {}
+        for finding, whose in zip(findings, series, strict=True):
+            identity = identity_of(finding)
+            known = best.get(identity)
+            if known is None or _excess(finding) > _excess(known[0]):
+                best[identity] = (finding, whose)
+        self._spoken = dict(best.values())
+        return [finding for finding, _ in best.values()]
+
+    def note(self, roots: Iterable[Root]) -> None:
+        """Remember what stands behind each cause of a closing."""
+        for root in roots:
+            identity = identity_of(root.finding)
+            own = self._spoken.get(root.finding)
+            children = [
+                (_excess(child.finding), self._spoken[child.finding])
+                for child in root.children
+                if child.finding in self._spoken
+            ]
+            members = self._members.setdefault(identity, set())
+            members |= {whose for _, whose in children}
+            if own is not None:
+                members.add(own)
+            lead = own or (max(children)[1] if children else None)
+            if lead is not None:
+                self._lead.setdefault(identity, lead)
+            self._last[identity] = root.finding
+
+    def last(self, incident: Incident) -> Finding | None:
+        """The last finding that an incident was about."""
+        scope = tuple(sorted(Place(part.dimension, part.key) for part in incident.scope))
+        step = Step(incident.step.from_node, incident.step.to_node) if incident.step else None
+        return next(
+            (
+                finding
+                for identity, finding in self._last.items()
+                if (identity.scope, identity.step) == (scope, step) and finding.kind == incident.kind
+            ),
+            None,
+        )
+
+    def over(
+        self, back: Collection[Series], identities: Iterable[Identity]
+    ) -> tuple[list[Recovered], frozenset[Series]]:
+        """Which open causes are over, and whose series begin anew.
+
+        Args:
+            back: series whose mirror test says that they are.
+            identities: of open incidents; causes that are none any more are let go.
+        """
+        held = set(identities)
+        for identity in [known for known in self._members if known not in held]:
+            self._forget(identity)
+        ended = [identity for identity in held if self._lead.get(identity) in back]
+        recovered, series = [], set(back)
+        for identity in sorted(ended, key=str):
+            finding = self._last[identity]
+            recovered.append(Recovered(finding.kind, identity.scope, identity.step, identity.detail))
+            series |= self._members[identity]
+            self._forget(identity)
+        return recovered, frozenset(series)
+
+    def _forget(self, identity: Identity) -> None:
+        self._members.pop(identity, None)
+        self._lead.pop(identity, None)
+        self._last.pop(identity, None)
+
+    def snapshot(self) -> list[Any]:
+        """All of it as plain data."""
+        return [
+            [identity, self._last[identity], self._lead.get(identity), sorted(members)]
+            for identity, members in self._members.items()
+        ]
+
+    def restore(self, state: Iterable[Sequence[Any]]) -> None:
+        """Go on from a snapshot."""
+        self._last, self._lead, self._members, self._spoken = {}, {}, {}, {}
+        for identity, last, lead, members in state:
+            known = _identity(identity)
+            self._last[known] = _finding(last)
+            self._members[known] = {Series(*member) for member in members}
+            if lead is not None:
+                self._lead[known] = Series(*lead)
+
+
+def _excess(finding: Finding) -> float:
+    """Evidence beyond what it takes."""
+    return finding.evidence - finding.threshold
+
+
+def _identity(state: Sequence[Any]) -> Identity:
+    family, scope, step, detail = state
+    return Identity(family, tuple(Place(*place) for place in scope), Step(*step) if step else None, detail)
+
+
+def _finding(state: Finding | Mapping[str, Any]) -> Finding:
+    if isinstance(state, Finding):
+        return state
+    scope = tuple(Place(*place) for place in state["scope"])
+    step = Step(*state["step"]) if state["step"] else None
+    return Finding(**{**state, "kind": Kind(state["kind"]), "scope": scope, "step": step})

@@ -1,0 +1,53 @@
+"""What stands beside an incident."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from alerts.diagnosis.decomposition import Trade, decompose
+from alerts.diagnosis.diagnosing import Evidence, RuledOut, diagnose, proposed, scopes_of
+from alerts.diagnosis.mix import Period, split
+from alerts.model import EVERYWHERE
+from tests.support.diagnosis import at, findings, shop
+
+
+def test_a_diagnosis_says_who_what_and_what_not() -> None:
+    """Contributors, the part of rates, GMV by factor, and words for what it is not, in fixed order."""
+    leaves = shop(lambda grid: np.where(grid[:, 2] == 0, 0.0, 1.0))
+    total = next(one for one in findings(leaves) if one.scope == EVERYWHERE)
+    mix = split(
+        Period(np.array([1e5, 1e5]), np.array([3e3, 3e3])), Period(np.array([1e5, 1e5]), np.array([2e3, 2e3]))
+    )
+    gmv = decompose(Trade(1000, 50, 5000), Trade(1000, 40, 4000))
+    evidence = Evidence(mix=mix, gmv=gmv, not_the_cause=(RuledOut.DATA, RuledOut.TRAFFIC))
+    said = diagnose(total, leaves, evidence, folded=7)
+    assert said.contributors[0].place == at(sku="sku0")
+    assert said.rate_share == pytest.approx(1.0)
+    assert said.decomposition == {"traffic": 0, "conversion": -1000, "order_value": 0}
+    assert said.ruled_out == ("mix", "traffic", "data")
+    assert said.folded == 7
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    """Without a comparison there is no share and no decomposition."""
+    leaves = shop(0.5)
+    said = diagnose(findings(leaves)[0], leaves)
+    assert (said.rate_share, said.decomposition, said.ruled_out) == (None, {}, ())
+
+
+def test_the_scan_proposes_only_what_fits_clearly_better() -> None:
+    """A slot that is the cause is left as it is; a pair inside it is proposed, with its loss."""
+    slot = shop(lambda grid: np.where(grid[:, 0] == 1, 0.3, 1.0))
+    found = next(one for one in findings(slot) if one.scope == at(slot="slot1"))
+    assert proposed(found, slot) == ()
+    pair = shop(lambda grid: np.where((grid[:, 0] == 1) & (grid[:, 1] == 2), 0.2, 1.0), each=10.0)
+    (better,) = scopes_of(findings(pair), pair)
+    assert better.scope == at(slot="slot1", banner="banner2")
+    assert better.observed == pytest.approx(0.2 * better.expected)
+    assert better.entries == pytest.approx(30.0 * better.expected)
+
+
+def test_without_findings_nothing_is_proposed() -> None:
+    """The scan answers, it does not ask."""
+    assert scopes_of([], shop(0.5)) == ()
