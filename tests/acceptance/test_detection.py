@@ -9,18 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.benchmarks.detection.ours import NoEngineError, engine_for
+from tests.benchmarks.detection.ours import engine_for
 from tests.benchmarks.detection.running import Plan, run
 from tests.benchmarks.detection.scenarios import SCENARIOS
-from tests.benchmarks.detection.watching import Budget
 
 if TYPE_CHECKING:
     from tests.benchmarks.detection.outcome import Outcome
-
-try:
-    engine_for(Budget(1))
-except NoEngineError:
-    pytest.skip("there is no engine yet", allow_module_level=True)
 
 _HISTORY_MIN = 240
 

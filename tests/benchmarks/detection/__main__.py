@@ -12,12 +12,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.benchmarks.detection.ours import NoEngineError, engine_for
 from tests.benchmarks.detection.plans import OURS, WATCHERS, Row, Size, results
 from tests.benchmarks.detection.scenarios import SCENARIOS, Stage
 from tests.benchmarks.detection.table import Measured, markdown
 from tests.benchmarks.detection.validation import optima, repeated
-from tests.benchmarks.detection.watching import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -71,21 +69,11 @@ def rows(scenarios: Sequence[str], watchers: Sequence[str], rates: Sequence[floa
     return out
 
 
-def watchers_there(asked: Sequence[str]) -> list[str]:
-    """Those asked for, without ours where there is no engine yet."""
-    try:
-        engine_for(Budget(1))
-    except NoEngineError:
-        print("There is no engine yet: yardsticks only.", file=sys.stderr)
-        return [name for name in asked if name != OURS]
-    return list(asked)
-
-
 def main(words: Sequence[str]) -> int:
     """See the module."""
     asked = arguments(words)
     size = Size(asked.replicates, asked.shop_replicates, asked.history_hours, asked.slots)
-    todo = rows(asked.scenarios, watchers_there(asked.watchers), asked.rates)
+    todo = rows(asked.scenarios, asked.watchers, asked.rates)
     measured = Measured(
         repeated=list(repeated(asked.yardstick_slots)) if asked.yardstick_slots else (),
         optima=optima(asked.yardstick_slots) if asked.yardstick_slots else {},

@@ -15,7 +15,7 @@ import numpy as np
 
 from tests.benchmarks.detection import catalogue, laws, light, shop
 from tests.benchmarks.detection.effects import What
-from tests.benchmarks.detection.light_buckets import closed_buckets
+from tests.benchmarks.detection.light_buckets import STAGES, closed_buckets
 from tests.benchmarks.detection.outcome import Judge, Outcome, about_conversion, about_traffic
 from tests.benchmarks.detection.scenarios import MINUTE_MS, Scenario, Stage
 from tests.benchmarks.detection.scoring import episodes
@@ -91,7 +91,7 @@ def _light(scenario: Scenario, plan: Plan, make: Make) -> Outcome:
     settings = light.Settings(plan.slots, plan.rate, plan.realistic, seed=plan.seed)
     before = plan.history_min + scenario.lead
     world = light.World(settings, ONSET_MS - before * MINUTE_MS)
-    timed = Timed(make(Budget.per_series(plan.slots, plan.budget_days or 60)))
+    timed = Timed(make(Budget.per_slot(plan.slots, plan.budget_days or 60, STAGES)))
     timed.feed(closed_buckets(world, plan.history_min * _PER_MINUTE))
     learnt = timed.watcher.snapshot()
     outcome = Outcome()
