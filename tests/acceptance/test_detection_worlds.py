@@ -10,6 +10,7 @@ import pytest
 
 from streams.closed import BUCKET_MS, LAG, PAYMENT_METHOD, VISITORS, ClosedBucket
 from tests.benchmarks.detection import catalogue, laws, light, shop
+from tests.benchmarks.detection.effects import Effect, What
 from tests.benchmarks.detection.light_buckets import closed_buckets
 from tests.benchmarks.detection.rules import FixedLine, LagCusum
 from tests.benchmarks.detection.running import ONSET_MS, Plan, run
@@ -63,6 +64,20 @@ def test_lags_of_the_light_world_follow_the_law() -> None:
     seen = world.block(360).lags.sum(axis=0)
     law = laws.joint(laws.CLICK_TO_ORDER, 10, laws.ATTRIBUTION_S).sum(axis=0)
     assert np.abs(seen / seen.sum() - law / law.sum()).max() < 0.01
+
+
+def test_lags_after_a_jump_are_those_of_journeys() -> None:
+    """Half a minute after traffic rises tenfold, lags are distributed as when each journey is drawn."""
+    world = light.World(light.Settings(400, 30.0, background=0), ONSET_MS)
+    jump = Effect(What.TRAFFIC, 10, ONSET_MS)
+    seen = world.block(3, [jump]).lags[2]
+    rng = np.random.default_rng(1)
+    clicks = np.concatenate([rng.uniform(-1_800, 0, 400_000), rng.uniform(0, 30, 10 * 400_000 // 60)])
+    delays = laws.CLICK_TO_ORDER.draw(rng, clicks.size)
+    within = (clicks + delays >= 20) & (clicks + delays < 30) & (delays < laws.ATTRIBUTION_S)
+    bins = np.searchsorted(laws.LAG_EDGES, delays[within], side="right") - 1
+    drawn = np.bincount(bins, minlength=len(laws.LAG_EDGES))
+    assert np.abs(seen / seen.sum() - drawn / drawn.sum()).max() < 0.02
 
 
 @pytest.mark.parametrize("realistic", [False, True])

@@ -29,7 +29,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     """What was asked for; exits with what is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.detection", description=__doc__)
     parser.add_argument(
-        "--scenarios", type=_names(SCENARIOS), default=tuple(SCENARIOS), help="comma separated"
+        "--scenarios", type=_names(SCENARIOS), default=tuple(SCENARIOS), help="comma separated, or none"
     )
     parser.add_argument("--watchers", type=_names(WATCHERS), default=tuple(WATCHERS), help="comma separated")
     parser.add_argument("--replicates", type=int, default=1_000, help="in the light world (%(default)s)")
@@ -45,7 +45,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
 
 def _names(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
     def names(text: str) -> tuple[str, ...]:
-        asked = tuple(text.split(","))
+        asked = () if text == "none" else tuple(text.split(","))
         for name in asked:
             if name not in tuple(known):
                 raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(known)}")
