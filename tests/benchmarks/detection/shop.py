@@ -84,10 +84,7 @@ class Shop:
         return max((min([until_ms, longest, *edges]) - self.now_ms) // BUCKET_MS, 1)
 
     def _clicks(self, times: I64, effects: Sequence[Effect]) -> tuple[I64, I64]:
-        weight = self.combinations.weight.copy()
-        for effect in effects:
-            if effect.what is What.TRAFFIC:
-                weight[self._here(effect)] *= effect.at(times[:1])[0]
+        weight = self.weights(int(times[0]), effects)
         rate = self.settings.clicks_per_minute * BUCKET_MS / 60_000 * weight.sum()
         seconds = times % (laws.DAY_S * 1000) / 1000
         each = self._rng.poisson(rate * laws.traffic_at(seconds.astype(np.float64)))
@@ -95,6 +92,14 @@ class Shop:
         edges = np.cumsum(weight) / weight.sum()
         picked = np.searchsorted(edges, self._rng.random(clicks.size))
         return clicks, np.minimum(picked, weight.size - 1)
+
+    def weights(self, at_ms: int, effects: Sequence[Effect]) -> F64:
+        """Traffic of each combination, relative to all of it on an average day."""
+        weight = self.combinations.weight.copy()
+        for effect in effects:
+            if effect.what is What.TRAFFIC:
+                weight[self._here(effect)] *= effect.at(np.array([at_ms]))[0]
+        return weight
 
     def _here(self, effect: Effect) -> B:
         """Which combinations an effect is about."""

@@ -48,6 +48,7 @@ _PAID: Final = STAGES.index("paid")
 _ATTEMPT: Final = STAGES.index("payment_attempt")
 _FAILED: Final = STAGES.index("payment_failed")
 _EXPOSURES_PER_CLICK: Final = 20
+_ORDERS_ONLY: Final = (("topic", ORDERS_TOPIC),)
 _CLOSE_AFTER_MS: Final = 6_000
 
 
@@ -114,16 +115,29 @@ class Teller:
 
     def _exposures(self, start: int, ticks: int, effects: Sequence[Effect]) -> dict[str, I64]:
         """Counts by dimension, shape (ticks, keys); only what is on the page, no visitors."""
-        parts, weight = self.shop.combinations, self.shop.combinations.weight
+        parts, weight = self.shop.combinations, self.shop.weights(start, effects)
         times = start + BUCKET_MS * np.arange(ticks, dtype=np.int64)
         rate = self.shop.settings.clicks_per_minute * BUCKET_MS / 60_000 * _EXPOSURES_PER_CLICK
-        seconds = (times % (laws.DAY_S * 1000) / 1000).astype(np.float64)
-        mean = rate * laws.traffic_at(seconds) * _product(effects, times, silent=True)
-        out = {"all": self._rng.poisson(mean[:, None])}
+        mean = rate * laws.traffic_at((times % (laws.DAY_S * 1000) / 1000).astype(np.float64))
+        out = {"all": self._rng.poisson(mean[:, None] * weight.sum())}
         for name in ("slot", "banner", "sku"):
             share = np.bincount(parts.part(name), weight, len(self.names[name]))
             out[name] = self._rng.poisson(mean[:, None] * share)
+        for effect in effects:
+            if effect.what is What.FEED and effect.where != _ORDERS_ONLY:
+                self._stall(out, times, effect)
         return out
+
+    def _stall(self, exposed: dict[str, I64], times: I64, effect: Effect) -> None:
+        """Exposures of a feed that stands still come when it is over."""
+        share = 1 / PARTITIONS if "partition" in dict(effect.where) else 1.0
+        stalled = np.flatnonzero((times >= effect.start_ms) & (times < effect.end_ms))
+        for dimension, counts in exposed.items():
+            held = self._rng.binomial(counts[stalled], share)
+            counts[stalled] -= held
+            for tick, row in zip(stalled.tolist(), held, strict=True):
+                keys = np.flatnonzero(row)
+                self._waiting.hold(effect.end_ms, int(times[tick]), dimension, keys << 5, row[keys])
 
     def _keyed(self, events: Events) -> dict[str, Keyed]:
         """Cells of each dimension, one for an event and one for its visitor."""
@@ -244,15 +258,3 @@ def _progress(partition: int, start: int, at: int, effects: Sequence[Effect]) ->
         if about and "topic" not in where and effect.start_ms <= start < effect.end_ms:
             return Progress(effect.start_ms, at, idle=True)
     return Progress(start + BUCKET_MS, at, idle=False)
-
-
-def _product(effects: Sequence[Effect], times: I64, *, silent: bool) -> F64:
-    """Site-wide traffic; nothing is exposed that a stalled feed would have to tell."""
-    out = np.ones(times.size)
-    for effect in effects:
-        everywhere = not effect.where or effect.where == (("topic", 1 - ORDERS_TOPIC),)
-        if effect.what is What.TRAFFIC and not effect.where:
-            out *= effect.at(times)
-        if silent and effect.what is What.FEED and everywhere:
-            out *= (times < effect.start_ms) | (times >= effect.end_ms)
-    return out
