@@ -124,14 +124,14 @@ def test_the_same_seed_tells_the_same() -> None:
     assert orders[0] == orders[1] != orders[2]
 
 
-def test_naive_rule_repeats_what_was_published() -> None:
-    """Fixed line, 5 min: 10.6 false alarms per slot-day were published."""
+def test_naive_rule_repeats_what_was_found_before() -> None:
+    """Fixed line, 5 min: 10.6 false alarms per slot-day were found before."""
     settings = MINUTES.settings(60, 3)
     assert false_alarms(lambda: FixedLine(0.03), MINUTES, settings) == pytest.approx(10.6, rel=0.1)
 
 
-def test_cusum_repeats_what_was_published() -> None:
-    """CUSUM for -30 % with the guaranteed threshold: 40 to 44, 21 and 11 min were published."""
+def test_cusum_repeats_what_was_found_before() -> None:
+    """CUSUM for -30 % with the guaranteed threshold: 40 to 44, 21 and 11 min were found before."""
     morning = Morning.of(
         lambda: LagCusum(flat, MINUTES.taps(), 0.3),
         MINUTES,

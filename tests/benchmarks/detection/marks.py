@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _PER_SLOT_DAY: Final = 1 / 60
 _REGRET: Final = 1.25
-# Medians that detection.md asks for at 6 orders a minute, by drop.
+# Medians wanted at 6 orders a minute, by drop.
 _AT_MOST: Final = {0.3: 40.0, 0.5: 23.0, 1.0: 11.0}
 _S3_OPTIMUM_MIN: Final = 80.0
 

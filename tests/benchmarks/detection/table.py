@@ -135,7 +135,7 @@ def _optima(optima: Mapping[str, Sequence[Optimum]]) -> str:
         "## The best there can be\n\n"
         "A CUSUM made for the drop, which knows the true conversion and delays, with the threshold calibrated to one\n"
         "false alarm in 60 days of a slot; 6 orders a minute (daily mean), change at 11:00, ideal mode. Minutes' clock\n"
-        "with all orders as in detection.md, and ten seconds' clock with orders within the attribution window.\n\n"
+        "with all orders followed for five hours, and ten seconds' clock with orders within the attribution window.\n\n"
     )
     rows = [
         (clock, f"-{100 * best.drop:.0f} %", f"{best.threshold:.1f}", number(best.delays.median),
@@ -150,7 +150,7 @@ def _repeated(repeated: Sequence[Repeated]) -> str:
     head = (
         "## The yardsticks are right\n\n"
         "Rules in use today on a slot with 6 orders a minute, realistic mode, a minute's clock. In brackets what\n"
-        "detection.md found with another program. False alarms per slot-day; median delay in minutes (share found\n"
+        "an earlier program found by itself (it does not tell when in the day its conversion is high). False alarms per slot-day; median delay in minutes (share found\n"
         "within 240 min); share of slots with a false alarm within two hours of a traffic jump x2 and x10.\n\n"
     )
     columns = ("rule", "false/day", "-30 %", "-50 %", "dead", "x2", "x10")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DROPS: Final = (0.3, 0.5, 1.0)
 # False alarms a day; delay and share found of -30, -50 and -100 %; alarms at x2 and x10.
-_PUBLISHED: Final[dict[str, tuple[str, ...]]] = {
+_EARLIER: Final[dict[str, tuple[str, ...]]] = {
     "fixed < .7 p0, 5 min": ("10.6", "8 (1.0)", "6", "5", ".80", "1.00"),
     "same, for: 5m": ("5.4", "24 (.99)", "13", "9", ".53", "1.00"),
     "3-sigma, 5 min vs last 60": ("3.0", "212 (.53)", "18 (.73)", "7", ".25", ".91"),
@@ -37,7 +37,7 @@ _PUBLISHED: Final[dict[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """What one rule scored here, beside what was published."""
+    """What one rule scored here, beside what was found before."""
 
     rule: str
     false_per_day: float
@@ -51,7 +51,7 @@ class Repeated:
             *(_found(delay) for delay in self.delays),
             *(f"{share:.2f}" for share in self.jumps),
         )
-        beside = zip(mine, _PUBLISHED[self.rule], strict=True)
+        beside = zip(mine, _EARLIER[self.rule], strict=True)
         return (self.rule, *(f"{here} [{there}]" for here, there in beside))
 
 
@@ -61,7 +61,7 @@ def _found(delay: Delays) -> str:
 
 
 def repeated(slots: int) -> Iterator[Repeated]:
-    """Each rule of detection.md's table, on that many slots."""
+    """Each rule of the earlier table, on that many slots."""
     for name, make in RULES.items():
         quiet = MINUTES.settings(slots, 11)
         morning = Morning.of(make, MINUTES, MINUTES.settings(slots, 12))

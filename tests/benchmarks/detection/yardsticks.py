@@ -1,6 +1,6 @@
 """What rules score that are fed arrays: false alarms, delays, and the best there can be.
 
-The minute's clock is that of detection.md, whose figures this repeats; ten seconds are the product's.
+The minute's clock is that of the earlier program whose figures this repeats; ten seconds are the product's.
 Thresholds of an *optimum* are calibrated: the lowest that gives at most one false alarm in 60 days of
 a slot, on other seeds than delays are measured with.
 """
@@ -45,7 +45,7 @@ _WARM_MIN: Final = 120
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A tick, and how long orders are followed: 60 s and 5 h in detection.md, 10 s and 30 min here."""
+    """A tick, and how long orders are followed: 60 s and 5 h in the earlier program, 10 s and 30 min in ours."""
 
     tick_s: int = 60
     span_s: int = _LONG_S
