@@ -8,7 +8,7 @@ beyond it is counted in ``unwatched`` and judged only within what contains it.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -160,8 +160,9 @@ class SeriesTable:
         """All of it as plain data."""
         return SeriesState(list(self._rows), self.unwatched)
 
-    def restore(self, state: SeriesState) -> None:
+    def restore(self, state: SeriesState | Mapping[str, Any]) -> None:
         """Go on from a snapshot; key numbers must be those of the buckets to come."""
+        state = msgspec.convert(state, SeriesState)
         self._rows, self.unwatched = list(state.rows), state.unwatched
         self._levels = [self.dimensions.index(dimension) for dimension, _, _ in self._rows]
         for dimension in self.dimensions:

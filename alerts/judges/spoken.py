@@ -9,7 +9,7 @@ import msgspec
 from alerts.detectors.recovery import Recovery, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from alerts.model import Finding
 
@@ -96,6 +96,7 @@ class Mirrors:
         """All of it as plain data."""
         return MirrorState([(series, test.snapshot()) for series, test in self._tests.items()])
 
-    def restore(self, state: MirrorState) -> None:
+    def restore(self, state: MirrorState | Mapping[str, Any]) -> None:
         """Go on from a snapshot."""
+        state = msgspec.convert(state, MirrorState)
         self._tests = {Series(*series): Recovery.restored(test) for series, test in state.tests}
