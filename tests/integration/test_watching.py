@@ -1,0 +1,128 @@
+"""Workers on Apache Kafka watch what they count: one at a time, and what it says is said once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from alerts.incident import decode_incident
+from alerts.model import Kind, Reason
+from streams.clock import SystemClock
+from streams.worker.entry import create_topics
+from tests.integration.test_end_to_end import workers, write
+from tests.support.steady_shop import visits
+from tests.support.workers import Deployment, read_topic, until
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from alerts.incident import Incident
+    from tests.integration.conftest import TopicNames
+    from tests.support.apache_kafka import KafkaCluster
+    from tests.support.workers import WorkerProcess
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
+
+MINUTE = 60_000
+HEALTHY_MS, BROKEN_MS = 75 * MINUTE, 6 * MINUTE
+PATIENCE_S = 60
+# Event time runs a hundred times as fast as the clock here: nobody is idle, nobody is waited for long.
+QUICK = {
+    "TOPICS__PARTITIONS": "2",
+    "TOPICS__ROLLUP_SHARDS": "2",
+    "COUNTING__IDLE_TIMEOUT": "2m",
+    "COUNTING__SILENCE_TIMEOUT": "2m",
+    "WATCH__PATIENCE": "3s",
+    "WATCH__MIN_HISTORY": "1m",
+    "WATCH__SNAPSHOT_INTERVAL": "10s",
+}
+
+
+@pytest.fixture
+async def deployment(kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Path) -> Deployment:
+    """A deployment of this test's own, its topics created."""
+    made = Deployment(kafka.bootstrap_servers, topic_names.prefix, tmp_path, QUICK)
+    await create_topics(made.settings())
+    return made
+
+
+class Shop:
+    """A shop that is open now; its payments break before the end."""
+
+    def __init__(self) -> None:
+        now_ms = SystemClock().now_ms()
+        self.broken_ms = now_ms - BROKEN_MS
+        self._records = visits(self.broken_ms - HEALTHY_MS, now_ms, self.broken_ms)
+        self._healthy = sum(record.event_time_ms < self.broken_ms for record in self._records)
+
+    async def is_healthy(self, deployment: Deployment) -> None:
+        """Write what came before."""
+        await write(deployment, self._records[: self._healthy])
+
+    async def breaks(self, deployment: Deployment) -> None:
+        """Write the rest."""
+        await write(deployment, self._records[self._healthy :])
+
+
+async def incidents(deployment: Deployment) -> list[Incident]:
+    """All that was told so far, in order."""
+    records = (await read_topic(deployment.bootstrap_servers, deployment.settings().topics.incidents))[0]
+    return [decode_incident(record.value) for record in records]
+
+
+async def opened(deployment: Deployment) -> list[Incident]:
+    """Those that were opened, data apart."""
+    return [
+        one
+        for one in await incidents(deployment)
+        if one.reason is Reason.OPENED and one.kind is not Kind.DATA_OUTAGE
+    ]
+
+
+def value(worker: WorkerProcess, metric: str) -> float:
+    """A metric without labels; 0 before there is any."""
+    if not worker.ready():
+        return 0.0
+    lines = (line.split() for line in worker.metrics().splitlines())
+    return next((float(line[1]) for line in lines if line and line[0] == metric), 0.0)
+
+
+async def judged(worker: WorkerProcess, deployment: Deployment) -> None:
+    """Wait until a worker watches and has read all there is."""
+    del deployment
+
+    def up_to_date() -> bool:
+        return (
+            value(worker, "funnelwatch_watching") == 1
+            and value(worker, "funnelwatch_watch_lag_records") == 0
+            and 0 < value(worker, "funnelwatch_watch_delay_seconds") < 60
+        )
+
+    await until(lambda: asyncio.to_thread(up_to_date), seconds=PATIENCE_S, what="the watcher is up to date")
+
+
+def assert_told_once(found: Sequence[Incident]) -> None:
+    """No record of an incident stands there twice."""
+    told = [(one.id, one.revision) for one in found]
+    assert len(set(told)) == len(told)
+
+
+async def test_a_broken_payment_is_one_incident(deployment: Deployment) -> None:
+    """Payments that all fail are told once, as what they are, where they are and since when."""
+    shop = Shop()
+    with workers(deployment, "a") as (worker,):
+        await shop.is_healthy(deployment)
+        await shop.breaks(deployment)
+        await until(lambda: opened(deployment), seconds=PATIENCE_S, what="an incident")
+        await judged(worker, deployment)
+        page = await asyncio.to_thread(worker.metrics)
+    (incident,) = await opened(deployment)
+    assert incident.kind is Kind.NODE_BREAK
+    assert [(part.dimension, part.key) for part in incident.scope] == [("all", "all")]
+    assert abs(incident.since_ms - shop.broken_ms) < MINUTE
+    assert 'funnelwatch_incident_active{dimension="all"' in page
+    assert 'funnelwatch_window_conversion_ratio{' in page
+    assert_told_once(await incidents(deployment))
