@@ -100,7 +100,11 @@ class ResolvedSettings:
 
 
 class ResolvedTest:
-    """Evidence that attempts of ``rows`` rows fail or hang. See the module."""
+    """Evidence that attempts of ``rows`` rows fail or hang. See the module.
+
+    ``due`` are the results that should have come in the bucket taken last, shape (rows,); 0 where that
+    is not judged.
+    """
 
     def __init__(self, settings: ResolvedSettings | None = None) -> None:
         self.settings = settings or ResolvedSettings()
@@ -108,6 +112,7 @@ class ResolvedTest:
         failing = [Cause.FAILING] * len(self.settings.shares)
         self._causes = [*failing, *[Cause.HANGING] * (len(self._hangs) + 1)]
         self._pending = Pending()
+        self.due: F64 = np.zeros(0)
         self._heights: F64 = np.zeros((len(self._causes), 0))
         self._evidence: F64 = np.zeros((len(self._causes), 0))
         self._sums: F64 = np.zeros((len(self._causes), _SUMMED, 0))
@@ -150,7 +155,7 @@ class ResolvedTest:
         share = np.clip(normal_share, *_SHARES)
         spread = np.maximum(dispersion, 1.0)
         made = np.asarray(attempts, np.float64)
-        due = np.where(judged, self._pending.update(made, won + lost, law, judged), 0.0)
+        due = self.due = np.where(judged, self._pending.update(made, won + lost, law, judged), 0.0)
         for at, gained in enumerate(self._gains(won, lost, due, share)):
             self._heights[at] += gained / spread
         self._heights[-1] = self._pending.surplus(self.settings.waiting_tolerance)
