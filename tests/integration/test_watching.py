@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from alerts.incident import decode_incident
+from alerts.incident import StepPart, decode_incident
 from alerts.model import Kind, Reason
 from streams.clock import SystemClock
 from streams.worker.entry import create_topics
@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 MINUTE = 60_000
 HEALTHY_MS, BROKEN_MS = 75 * MINUTE, 6 * MINUTE
 PATIENCE_S = 60
+PAYMENTS = (Kind.NODE_BREAK, Kind.CONVERSION_DROP)
 # Event time runs a hundred times as fast as the clock here: nobody is idle, nobody is waited for long.
 QUICK = {
     "TOPICS__PARTITIONS": "2",
@@ -38,6 +39,9 @@ QUICK = {
     "WATCH__PATIENCE": "3s",
     "WATCH__MIN_HISTORY": "1m",
     "WATCH__SNAPSHOT_INTERVAL": "10s",
+    # Who stops need not wait for a scrape.
+    "METRICS__ZERO_HOLD": "0s",
+    "METRICS__VANISH_HOLD": "0s",
 }
 
 
@@ -90,15 +94,14 @@ def value(worker: WorkerProcess, metric: str) -> float:
     return next((float(line[1]) for line in lines if line and line[0] == metric), 0.0)
 
 
-async def judged(worker: WorkerProcess, deployment: Deployment) -> None:
-    """Wait until a worker watches and has read all there is."""
-    del deployment
+async def judged(worker: WorkerProcess, older_ms: int = 0) -> None:
+    """Wait until a worker watches and has judged all there is: what is not older than this and two minutes."""
 
     def up_to_date() -> bool:
         return (
             value(worker, "funnelwatch_watching") == 1
             and value(worker, "funnelwatch_watch_lag_records") == 0
-            and 0 < value(worker, "funnelwatch_watch_delay_seconds") < 60
+            and 0 < value(worker, "funnelwatch_watch_delay_seconds") < 120 + older_ms / 1000
         )
 
     await until(lambda: asyncio.to_thread(up_to_date), seconds=PATIENCE_S, what="the watcher is up to date")
@@ -117,12 +120,61 @@ async def test_a_broken_payment_is_one_incident(deployment: Deployment) -> None:
         await shop.is_healthy(deployment)
         await shop.breaks(deployment)
         await until(lambda: opened(deployment), seconds=PATIENCE_S, what="an incident")
-        await judged(worker, deployment)
+        await judged(worker)
         page = await asyncio.to_thread(worker.metrics)
     (incident,) = await opened(deployment)
-    assert incident.kind is Kind.NODE_BREAK
+    # Told within the first half minute, while some that were tried before still get paid.
+    assert incident.kind in PAYMENTS
+    assert incident.step == StepPart("order", "paid")
     assert [(part.dimension, part.key) for part in incident.scope] == [("all", "all")]
     assert abs(incident.since_ms - shop.broken_ms) < MINUTE
     assert 'funnelwatch_incident_active{dimension="all"' in page
-    assert 'funnelwatch_window_conversion_ratio{' in page
+    assert "funnelwatch_window_conversion_ratio{" in page
+    assert_told_once(await incidents(deployment))
+
+
+async def test_a_watcher_that_was_killed_goes_on(deployment: Deployment) -> None:
+    """Killed while an incident is open, between snapshots: the next one knows it, and opens it no more."""
+    shop = Shop()
+    with workers(deployment, "a") as (first,):
+        await shop.is_healthy(deployment)
+        await until(lambda: has_snapshot(first), seconds=PATIENCE_S, what="a snapshot")
+        await shop.breaks(deployment)
+        await until(lambda: opened(deployment), seconds=PATIENCE_S, what="an incident")
+        first.process.kill()
+    before = await opened(deployment)
+    with workers(deployment, "b") as (second,):
+        await judged(second)
+        page = await asyncio.to_thread(second.metrics)
+    assert await opened(deployment) == before
+    assert 'funnelwatch_incident_active{dimension="all"' in page
+    assert_told_once(await incidents(deployment))
+
+
+async def has_snapshot(worker: WorkerProcess) -> bool:
+    """Whether a watcher has written one down that holds anything."""
+    return await asyncio.to_thread(value, worker, "funnelwatch_watch_snapshot_bytes") > 10_000
+
+
+async def test_one_watches_and_another_takes_over(deployment: Deployment) -> None:
+    """Of two workers one watches; when it leaves, the other does, and tells what breaks then."""
+    shop = Shop()
+    with workers(deployment, "a", "b") as both:
+        await shop.is_healthy(deployment)
+
+        def watching() -> list[float]:
+            return sorted(value(worker, "funnelwatch_watching") for worker in both)
+
+        async def one_of_them() -> bool:
+            return await asyncio.to_thread(watching) == [0, 1]
+
+        await until(one_of_them, seconds=PATIENCE_S, what="one of them watches")
+        left, heir = sorted(both, key=lambda worker: -value(worker, "funnelwatch_watching"))
+        await judged(left, BROKEN_MS)
+        await asyncio.to_thread(left.stop)
+        await shop.breaks(deployment)
+        await until(lambda: opened(deployment), seconds=PATIENCE_S, what="an incident")
+        await judged(heir)
+    (incident,) = await opened(deployment)
+    assert incident.kind in PAYMENTS
     assert_told_once(await incidents(deployment))
