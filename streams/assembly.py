@@ -47,9 +47,10 @@ def plan_of(settings: Settings) -> Plan:
 
 
 def sequential(tolerance: float) -> SequentialSettings:
-    """What is looked for, with what lies within the tolerance left out."""
+    """What is looked for: as many things whatever is tolerated, for what was learnt goes along."""
     usual = SequentialSettings()
     tolerance = max(tolerance, _LEAST_TOLERANCE)
-    drops = tuple(pair for pair in usual.drops if pair[0] < (1 - tolerance) * _BEYOND)
-    surges = tuple(pair for pair in usual.surges if pair[0] * _BEYOND > 1 + tolerance)
+    most, least = (1 - tolerance) * _BEYOND, (1 + tolerance) / _BEYOND
+    drops = tuple((min(ratio, most), weight) for ratio, weight in usual.drops)
+    surges = tuple((max(ratio, least), weight) for ratio, weight in usual.surges)
     return SequentialSettings(tolerance, drops, surges)

@@ -50,9 +50,10 @@ class Offsets(msgspec.Struct, array_like=True):
 
 
 class FoldState(msgspec.Struct, array_like=True):
-    """All of it; ``watcher`` is what the watcher says of itself."""
+    """All of it; ``shape`` is of the deployment, ``watcher`` is what the watcher says of itself."""
 
     version: int
+    shape: list[str]
     offsets: Offsets
     closing: ClosingState
     windows: WindowsState
@@ -105,7 +106,8 @@ class WatchFold:
         lateness_ms = settings.counting.allowed_lateness_ms
         self._windows = Windows(WindowSettings(watch.time_zone, lateness_ms), sales_of(settings))
         self.offsets = Offsets([None] * shards)
-        state = None if snapshot is None else decode_state(snapshot, shards)
+        self._shape = [*settings.funnel.nodes, "/", *settings.funnel_model().dimensions, "/", str(shards)]
+        state = None if snapshot is None else decode_state(snapshot, self._shape)
         self._watcher.begin(None if state is None else state.watcher)
         if state is not None:
             self._closing.restore(state.closing)
@@ -186,6 +188,7 @@ class WatchFold:
         """All that is known, compressed. Everything told so far must have arrived."""
         state = FoldState(
             VERSION,
+            self._shape,
             self.offsets,
             self._closing.snapshot(),
             self._windows.snapshot(),
@@ -195,7 +198,7 @@ class WatchFold:
         return bytes(cramjam.zstd.compress(data, level=1))
 
 
-def decode_state(data: bytes, shards: int) -> FoldState:
+def decode_state(data: bytes, shape: list[str]) -> FoldState:
     """A snapshot from its bytes.
 
     Raises:
@@ -209,8 +212,8 @@ def decode_state(data: bytes, shards: int) -> FoldState:
         state: FoldState = _decode(plain)
     except (msgspec.MsgspecError, cramjam.DecompressionError, ValueError) as error:
         raise CodecError("a damaged snapshot") from error
-    if len(state.offsets.shards) != shards:
-        raise CodecError(f"written for {len(state.offsets.shards)} shards, there are {shards}")
+    if state.shape != shape:
+        raise CodecError("a snapshot of another funnel, other dimensions, or another number of shards")
     return state
 
 

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from alerts.incident import StepPart, decode_incident
 from alerts.model import Kind, Reason
 from streams.clock import SystemClock
+from streams.codec import encode_rollup
 from streams.worker.entry import create_topics
+from streams.worker.watching import Watching
 from tests.integration.test_end_to_end import workers, write
+from tests.support.listener import Listener
+from tests.support.logs_of_rollups import BUCKET, Speaker
+from tests.support.producing import Message, produce
+from tests.support.rollups import T0
 from tests.support.steady_shop import visits
 from tests.support.workers import Deployment, read_topic, until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from alerts.incident import Incident
+    from streams.closed import ClosedBucket
     from tests.integration.conftest import TopicNames
     from tests.support.apache_kafka import KafkaCluster
     from tests.support.workers import WorkerProcess
@@ -178,3 +187,83 @@ async def test_one_watches_and_another_takes_over(deployment: Deployment) -> Non
     (incident,) = await opened(deployment)
     assert incident.kind in PAYMENTS
     assert_told_once(await incidents(deployment))
+
+
+@asynccontextmanager
+async def watching(deployment: Deployment, listener: Listener) -> AsyncIterator[Watching]:
+    """A watcher's edge without a worker around it."""
+    settings = deployment.settings()
+    made = Watching(settings, lambda *_: listener, SystemClock(), CollectorRegistry())
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+async def told(deployment: Deployment) -> list[bytes]:
+    """What stands in the topic of incidents, but for the keys."""
+    records = (await read_topic(deployment.bootstrap_servers, deployment.settings().topics.incidents))[0]
+    return [record.value or b"" for record in records]
+
+
+async def speak(deployment: Deployment, buckets: range) -> None:
+    """One source partition counts on, in both shards."""
+    speakers = [Speaker(shard=shard, sequence=buckets.start) for shard in range(2)]
+    await produce(
+        deployment.bootstrap_servers,
+        [
+            Message(
+                deployment.rollups,
+                encode_rollup(it.says((n + 1) * BUCKET, {("all", "all"): {1: n + 1}}, bucket=n)),
+                partition=it.shard,
+            )
+            for n in buckets
+            for it in speakers
+        ],
+    )
+
+
+async def test_judging_that_fails_begins_again(deployment: Deployment) -> None:
+    """A bucket at which it failed is judged once it can be; what was told before is not told again."""
+    failing = [20]
+
+    def look(closed: ClosedBucket) -> None:
+        if failing and closed.start_ms >= T0 + failing[0] * BUCKET:
+            failing.clear()
+            raise ZeroDivisionError
+
+    await speak(deployment, range(40))
+    async with watching(deployment, Listener(look)) as watched:
+        await watched.assigned(mine=True)
+        await until(lambda: told_all(deployment, 39), seconds=30, what="all buckets")
+    lines = await told(deployment)
+    assert len(set(lines)) == len(lines)
+    assert not failing
+
+
+async def told_all(deployment: Deployment, until_bucket: int) -> bool:
+    """Whether the last bucket of them was told."""
+    return any(
+        line.startswith(b"bucket %d " % (T0 + until_bucket * BUCKET)) for line in await told(deployment)
+    )
+
+
+async def test_a_rebalance_that_changes_nothing(deployment: Deployment) -> None:
+    """It holds still until it is known who watches next, and goes on as if nothing had been."""
+    await speak(deployment, range(20))
+    async with watching(deployment, Listener()) as watched:
+        await watched.assigned(mine=True)
+        await until(lambda: told_all(deployment, 19), seconds=30, what="the first buckets")
+        await watched.revoked()
+        await speak(deployment, range(20, 30))
+        await watched.assigned(mine=True)
+        await until(lambda: told_all(deployment, 29), seconds=30, what="the others")
+        await watched.revoked()
+        await watched.assigned(mine=False)
+        assert not watched.watching
+    async with watching(deployment, Listener()) as heir:
+        await heir.assigned(mine=True)
+        await speak(deployment, range(30, 40))
+        await until(lambda: told_all(deployment, 39), seconds=30, what="what came after")
+    lines = await told(deployment)
+    assert len(set(lines)) == len(lines)

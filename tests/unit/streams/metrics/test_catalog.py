@@ -16,6 +16,7 @@ from streams.promotions import Calendar
 from streams.reload import ReloadOutcome
 from tests.support.clock import ManualClock
 from tests.support.promotions import promotion
+from streams.metrics.watching import WatchMetrics
 from streams.metrics.window_series import WindowSeries
 from tests.support.window_oracle import Buckets
 from tests.unit.streams.metrics.scrapes import NOON_MS, owner
@@ -35,6 +36,7 @@ def exported() -> dict[str, tuple[str, str, set[str]]]:
     ReloadMetrics(registry).count(ReloadOutcome.APPLIED)
     calendar = Calendar([promotion("D11", NOON_MS, NOON_MS + 1)])
     PromotionCollector(lambda: calendar, ManualClock(NOON_MS), registry)
+    WatchMetrics(registry).observe_bucket(0.1)
     series = owner()
     series.add(0, EVENTS, "sku", "a", ("click",), 1)
     series.add(0, REVENUE, "sku", "a", ("CNY", "paid"), 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import pytest
 
@@ -42,7 +42,7 @@ class MemoryTopic:
     async def discard(self) -> None:
         """Nothing is under way."""
 
-    async def __aenter__(self) -> MemoryTopic:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
