@@ -57,6 +57,8 @@ class _Claim:
     end: int
     garbage: list[bytes]
     piece: Piece | None = None
+    # Whether nobody knows if the last marker arrived: then neither is known what it names.
+    unsure: bool = False
     lost: bool = False
 
 
@@ -119,7 +121,10 @@ class WatchLog:
         claim = self._claim
         if claim is None or claim.lost:
             return False
+        if claim.unsure:
+            await self._look_up(claim)
         piece = next_piece(SHARD_PIECE, claim.piece, data)
+        claim.unsure = True
         chunks = enumerate(chunks_of(data))
         offsets = await self._send(
             [(chunk_key(claim.owner, SHARD_PIECE, piece.side, at), chunk) for at, chunk in chunks]
@@ -128,13 +133,15 @@ class WatchLog:
         offsets += await self._send([(marker_key(claim.owner), encode(marker))])
         if not await self._still_mine(claim, offsets):
             return False
-        claim.piece = piece
+        claim.piece, claim.unsure = piece, False
         await self._clear(claim)
         return True
 
-    async def is_mine(self) -> bool:
-        """Whether nobody has taken it since."""
-        return self._claim is not None and await self._still_mine(self._claim, ())
+    async def _look_up(self, claim: _Claim) -> None:
+        """What our last marker names."""
+        key = marker_key(claim.owner)
+        mine = [record.value for record in await self._read(0) if record.key == key]
+        claim.piece = read_marker(mine[-1]).pieces[0] if mine else None
 
     async def _still_mine(self, claim: _Claim, offsets: Sequence[int]) -> bool:
         if claim.lost:

@@ -163,7 +163,7 @@ class Watching:
     async def stop(self) -> None:
         """Watch no more."""
         await self._drop()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread.shutdown(wait=False)
         await self._producer.stop()
 
     async def _drop(self) -> None:
@@ -173,13 +173,14 @@ class Watching:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        await self._forget()
+        self._forget()
 
-    async def _forget(self) -> None:
+    def _forget(self) -> None:
         self._fold = None
         self._series = self._new_series()
         self._metrics.watch(watching=False)
-        await self._in_thread(self._watcher.begin, None)
+        # Nobody waits for it: whatever comes next is done after it.
+        self._thread.submit(self._watcher.begin, None).add_done_callback(_look_at)
 
     async def _watch(self) -> None:
         """Watch until cancelled, again and again if it fails."""
@@ -193,7 +194,7 @@ class Watching:
             except Exception:  # noqa: BLE001  # the edge: counting must not end because judging failed
                 _LOG.exception("watching failed, it begins again from its snapshot")
                 self._metrics.fail()
-            await self._forget()
+            self._forget()
             lasted = time.monotonic() - began > 2 * _LONGEST_PAUSE_SECONDS
             pause = _FIRST_PAUSE_SECONDS if lasted else min(pause * 2, _LONGEST_PAUSE_SECONDS)
             await asyncio.sleep(pause)
@@ -308,4 +309,4 @@ class Watching:
 
 def _look_at(done: Any) -> None:  # noqa: ANN401  # a future of either kind
     if not done.cancelled() and done.exception() is not None:
-        _LOG.error("settings not taken up by the watcher", exc_info=done.exception())
+        _LOG.error("not taken up by the watcher", exc_info=done.exception())

@@ -6,8 +6,9 @@ import asyncio
 from typing import Any, NamedTuple, Self
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
-from streams.errors import CodecError
+from streams.errors import CodecError, TopicError
 from streams.worker import watch_log
 from streams.worker.totals_entries import marker_key
 from streams.worker.watch_log import WatchLog, newest_snapshot
@@ -29,6 +30,7 @@ class MemoryTopic:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.sizes: list[int] = []
+        self.silent = False
 
     async def send(self, topic: str, **record: Any) -> asyncio.Future[Entry]:
         """Append a record."""
@@ -36,7 +38,10 @@ class MemoryTopic:
         self.entries.append(entry)
         self.sizes.append(len(record["value"] or b""))
         done: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
-        done.set_result(entry)
+        if self.silent and entry.key.startswith(b"marker/"):
+            done.set_exception(KafkaConnectionError())
+        else:
+            done.set_result(entry)
         return done
 
     async def discard(self) -> None:
@@ -95,6 +100,21 @@ async def test_a_torn_snapshot_leaves_the_one_before(topic: MemoryTopic) -> None
     await one.write(BIG[::-1])
     topic.entries = topic.entries[:-1]
     topic.compact()
+    assert newest_snapshot(topic.entries) == BIG
+
+
+async def test_a_marker_of_which_nobody_knows(topic: MemoryTopic) -> None:
+    """It arrived, but nobody said so: the next snapshot takes no place of what it names."""
+    one = watcher(topic)
+    await one.take()
+    await one.write(b"first")
+    topic.silent = True
+    with pytest.raises(TopicError):
+        await one.write(BIG)
+    topic.silent = False
+    assert newest_snapshot(topic.entries) == BIG
+    await one.write(BIG[::-1])
+    topic.entries.pop()
     assert newest_snapshot(topic.entries) == BIG
 
 
