@@ -10,6 +10,7 @@ incidents of them. Learning stops where something is wrong.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from alerts.control import Stock
 from alerts.diagnosis.diagnosing import RuledOut
 from alerts.diagnosis.fold import FoldSettings, Opened, fold
 from alerts.diagnosis.money import severity
+from alerts.expectation.readiness import Code
 from alerts.identity import ABOUT_DATA, CLICKSTREAM, ORDERS, Identity
 from alerts.judges.journeys import journey_lags
 from alerts.judges.order_value import OrderValueJudge
@@ -87,6 +89,18 @@ class Engine:
     def incidents(self) -> tuple[Incident, ...]:
         """Those that are open."""
         return self._lifecycle.incidents
+
+    def expected_ratios(self, window_ms: int) -> dict[tuple[str, int], dict[str, float]]:
+        """Expected conversion in the window up to now, by (dimension, step) and key; at most an hour, no SKUs."""
+        recent, found = self._places.recent, defaultdict[tuple[str, int], dict[str, float]](dict)
+        if self.expected is None or not recent.rows.size:
+            return found
+        sums = recent.since(self._places.recent.newest_ms - window_ms)
+        known = (sums.entered > 0) & (self.expected.readiness == Code.MONITORED)[recent.rows]
+        for at, step in np.argwhere(known).tolist():
+            dimension, key = self.table.place(int(recent.rows[at]))
+            found[dimension, step][key] = float(sums.expected[at, step] / sums.entered[at, step])
+        return found
 
     def control(self, record: Control) -> tuple[Change, ...]:
         """What somebody said: took it on, silenced it, has no more of it."""

@@ -46,7 +46,7 @@ class RecentCounts:
         self._ring = np.zeros((HOUR_BUCKETS, 3, 0, steps), dtype=np.float32)
         self._at = 0
         self._buckets = 0
-        self._newest_ms = 0
+        self.newest_ms = 0
         self._usual = np.zeros((3, 0, steps))
         self._weight = np.zeros((0, steps))
 
@@ -65,14 +65,14 @@ class RecentCounts:
         self._at = (self._at + 1) % HOUR_BUCKETS
         self._ring[self._at] = bucket
         self._buckets = min(self._buckets + 1, HOUR_BUCKETS)
-        self._newest_ms = at_ms
+        self.newest_ms = at_ms
         still = frozen[self.rows]
         self._usual = np.where(still, self._usual, self._usual * _KEPT + bucket)
         self._weight = np.where(still, self._weight, self._weight * _KEPT + 1.0)
 
     def since(self, since_ms: int) -> Sums:
         """Sums from a moment on, at most of the last hour, by ``rows``."""
-        wanted = (self._newest_ms - since_ms) // BUCKET_MS
+        wanted = (self.newest_ms - since_ms) // BUCKET_MS
         buckets = int(np.clip(wanted, 1, max(self._buckets, 1)))
         places = (self._at - np.arange(buckets)) % HOUR_BUCKETS
         return Sums(*self._ring[places].sum(axis=0, dtype=np.float64))
@@ -90,11 +90,11 @@ class RecentCounts:
             "weight": self._weight,
         }
         packed = {name: pack(array) for name, array in arrays.items()}
-        return {"at": self._at, "buckets": self._buckets, "newest_ms": self._newest_ms, **packed}
+        return {"at": self._at, "buckets": self._buckets, "newest_ms": self.newest_ms, **packed}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a snapshot."""
         self._at, self._buckets = state["at"], state["buckets"]
-        self._newest_ms = state["newest_ms"]
+        self.newest_ms = state["newest_ms"]
         self.rows, self._ring = unpack(state["rows"]), unpack(state["ring"])
         self._usual, self._weight = unpack(state["usual"]), unpack(state["weight"])

@@ -138,11 +138,13 @@ def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--seconds", type=float, help="stop by itself after so long")
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
+def _config_file(arguments: argparse.Namespace) -> Path | None:
     path: Path | None = arguments.config
-    if path is None and DEFAULT_CONFIG.exists():
-        path = DEFAULT_CONFIG
-    return load_settings(path, os.environ)
+    return DEFAULT_CONFIG if path is None and DEFAULT_CONFIG.exists() else path
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return load_settings(_config_file(arguments), os.environ)
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -155,6 +157,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _worker(arguments: argparse.Namespace) -> int:
+    from streams.assembly import make_watcher  # noqa: PLC0415  # likewise
     from streams.logs import configure  # noqa: PLC0415  # the other verbs start faster without Faust
     from streams.worker.entry import run_worker  # noqa: PLC0415  # likewise
 
@@ -163,7 +166,7 @@ def _worker(arguments: argparse.Namespace) -> int:
         counting = settings.counting.model_copy(update={"standby": True})
         settings = settings.model_copy(update={"counting": counting})
     configure(settings)
-    return run_worker(settings)
+    return run_worker(settings, make_watcher, _config_file(arguments), os.environ)
 
 
 def _topics(arguments: argparse.Namespace) -> int:

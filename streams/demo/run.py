@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from rich.console import Console
 
+from streams.assembly import make_watcher
 from streams.clock import SystemClock
 from streams.config import Http, Kafka, Logging, Metrics, Settings
 from streams.demo.broker import EmbeddedBroker
@@ -22,6 +23,7 @@ from streams.errors import TopicError
 from streams.logs import configure
 from streams.worker.app import Worker
 from streams.worker.kafka import kafka_options
+from streams.worker.wiring import wanted_topics
 
 if TYPE_CHECKING:
     import argparse
@@ -81,10 +83,7 @@ async def run_demo(rate: float, seed: int, port: int, seconds: float | None) -> 
     with EmbeddedBroker() as broker:
         settings = _demo_settings(broker.bootstrap_servers, port)
         configure(settings)
-        topics = settings.topics
-        broker.create_topics(
-            topics.clickstream, topics.orders, topics.rollups, topics.deadletter, topics.state, topics.totals
-        )
+        broker.create_topics(*(spec.name for spec in wanted_topics(settings)))
         await _run(settings, rate, seed, stop)
     return 0
 
@@ -100,7 +99,7 @@ def _demo_settings(servers: str, port: int) -> Settings:
 
 
 async def _run(settings: Settings, rate: float, seed: int, stop: asyncio.Event) -> None:
-    worker, console = Worker(settings), Console()
+    worker, console = Worker(settings, make_watcher=make_watcher), Console()
     progress = ShopProgress(_PAST_MS, rate)
     table = LiveTable(Screen(worker, progress).frame, console=console)
     working = asyncio.create_task(worker.run(), name="worker")

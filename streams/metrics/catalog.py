@@ -232,6 +232,40 @@ CONFIG_RELOADED: Final = MetricSpec(
     "gauge",
     "1 if the newest configuration file is in force, 0 if it was rejected and the old one is.",
 )
+WATCHING: Final = MetricSpec(
+    "funnelwatch_watching",
+    "gauge",
+    "1 on the one worker that watches, 0 on the others.",
+)
+WATCH_LAG: Final = MetricSpec(
+    "funnelwatch_watch_lag_records",
+    "gauge",
+    "Rollups that the watcher has not read yet; 0 where nothing is watched.",
+)
+WATCH_DELAY: Final = MetricSpec(
+    "funnelwatch_watch_delay_seconds",
+    "gauge",
+    "Time since the end of the last ten seconds of event time that were judged; 0 where nothing is watched.",
+    unit="seconds",
+)
+WATCH_BUCKET: Final = MetricSpec(
+    "funnelwatch_watch_bucket_seconds",
+    "histogram",
+    "What judging ten seconds of event time took.",
+    unit="seconds",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+WATCH_FAILURES: Final = MetricSpec(
+    "funnelwatch_watch_failures_total",
+    "counter",
+    "How often watching ended with an error and began again; counting goes on meanwhile.",
+)
+WATCH_SNAPSHOT_BYTES: Final = MetricSpec(
+    "funnelwatch_watch_snapshot_bytes",
+    "gauge",
+    "Size of the last snapshot of the watcher, compressed.",
+    unit="bytes",
+)
 BUILD_INFO: Final = MetricSpec(
     "funnelwatch_build_info", "info", "The running version of Funnelwatch.", ("version", "python")
 )
@@ -297,6 +331,12 @@ CATALOG: Final = (
     FETCHED_BYTES,
     ROLLUPS,
     PROMOTION_ACTIVE,
+    WATCHING,
+    WATCH_LAG,
+    WATCH_DELAY,
+    WATCH_BUCKET,
+    WATCH_FAILURES,
+    WATCH_SNAPSHOT_BYTES,
     CONFIG_RELOADS,
     CONFIG_RELOADED,
     BUILD_INFO,

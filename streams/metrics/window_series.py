@@ -25,7 +25,7 @@ from streams.metrics.catalog import WINDOW_FAMILIES
 from streams.metrics.exposition import PLAIN_BELOW, family_head, long_line, series_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -63,11 +63,18 @@ class WindowSeries(Collector):
     Args:
         max_keys: of a dimension.
         expected: expected conversion by key, for a window, dimension and step.
+        windows: which are shown; ``promotion`` is every promotion's. None for all.
     """
 
-    def __init__(self, max_keys: int = 50, expected: Expected = _nothing_expected) -> None:
+    def __init__(
+        self,
+        max_keys: int = 50,
+        expected: Expected = _nothing_expected,
+        windows: Collection[str] | None = None,
+    ) -> None:
         self._max_keys = max_keys
         self._expected = expected
+        self._windows = windows
         self._shown: dict[str, _Shown] = {}
         self._samples: _Samples = tuple([] for _ in WINDOW_FAMILIES)
         self._prefixes: dict[tuple[str, ...], str] = {}
@@ -81,9 +88,12 @@ class WindowSeries(Collector):
         samples: _Samples = tuple([] for _ in WINDOW_FAMILIES)
         for dimension in windows.dimensions:
             numbers = self._choose(windows, dimension)
-            for window in windows.windows:
+            for window in filter(self._is_shown, windows.windows):
                 self._add(samples, windows, window, dimension, numbers)
         self._samples = samples
+
+    def _is_shown(self, window: str) -> bool:
+        return self._windows is None or window.partition(":")[0] in self._windows
 
     def describe(self) -> Iterator[Metric]:
         """The families, so that no other may take their names."""

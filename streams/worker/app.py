@@ -22,10 +22,12 @@ from streams.core.ordering import Patience
 from streams.core.vocabulary import Vocabulary
 from streams.errors import TopicError
 from streams.formats.columns import create_columns, key_objection
+from streams.logs import configure as configure_logs
 from streams.metrics.exposition import Exposition
 from streams.metrics.http import HttpServer, Readiness
 from streams.metrics.key_series import ExportSnapshot, KeySeries
 from streams.metrics.pipeline import PipelineMetrics
+from streams.metrics.reloads import PromotionCollector, ReloadMetrics
 from streams.worker.agents import add_agents, add_timers
 from streams.worker.batching import BatchConsumer
 from streams.worker.counting import Counting, CountingTopics
@@ -36,6 +38,7 @@ from streams.worker.recovery import Recovery
 from streams.worker.republishing import Republishing
 from streams.worker.supervision import Supervision
 from streams.worker.totals_log import TotalsLog
+from streams.worker.watching import Watching
 from streams.worker.wiring import counting_settings, faust_app, input_format, key_series_settings
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from streams.config import Settings
     from streams.errors import DeadLetterLimit, Stalled
     from streams.worker.batching import Position
+    from streams.worker.watching import MakeWatcher
 
 T = TypeVar("T")
 
@@ -73,9 +77,12 @@ class Worker:
     Args:
         settings: the whole tree.
         clock: wall clock.
+        make_watcher: makes who judges what was counted; None watches nothing.
     """
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock | None = None, make_watcher: MakeWatcher | None = None
+    ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
         self.registry = CollectorRegistry()
@@ -106,10 +113,19 @@ class Worker:
             self._waiting_for,
             self._contested,
         )
+        self.calendar = settings.calendar()
+        self.reloads = ReloadMetrics(self.registry)
+        PromotionCollector(lambda: self.calendar, self.clock, self.registry)
+        self.watching = (
+            Watching(settings, make_watcher, self.clock, self.registry)
+            if make_watcher is not None and settings.watch.enabled
+            else None
+        )
+        more = self.watching.capture if self.watching is not None else None
         self.http = HttpServer(
             settings.http.host,
             settings.http.port,
-            page=Exposition(self.registry, self._scrape),
+            page=Exposition(self.registry, self._scrape, more),
             heartbeat_age=self.heartbeat.age,
             readiness=self.readiness,
         )
@@ -123,6 +139,8 @@ class Worker:
         self.merging_turn = asyncio.Lock()
         self._throttled: set[TP] = set()
         self._rollups = settings.topics.rollups
+        # Who has it watches.
+        self._control = TP(settings.topics.control, 0)
         self.app = faust_app(settings)
         self._limit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         add_agents(self)
@@ -172,6 +190,13 @@ class Worker:
     def _unseen(self, since: float) -> bool:
         return self.series.holding or self._scraped_at is None or self._scraped_at <= since
 
+    def configure(self, settings: Settings) -> None:
+        """Take up what can be changed while the worker runs: log level, promotions, how is watched."""
+        configure_logs(settings)
+        self.calendar = settings.calendar()
+        if self.watching is not None:
+            self.watching.configure(settings)
+
     @property
     def consumer(self) -> BatchConsumer:
         """The app's consumer, of the batch transport."""
@@ -197,6 +222,8 @@ class Worker:
         numbers = {tp.partition for tp in revoked if tp.topic in self.sources}
         if self.republishing is not None:
             await self.republishing.revoked()
+        if self.watching is not None and self._control in revoked:
+            await self.watching.revoked()
         async with self.merging_turn, self._flushing:
             await self.recovery.give(sorted(numbers))
             await self._give_totals({tp.partition for tp in revoked if tp.topic == self._rollups})
@@ -227,6 +254,8 @@ class Worker:
         self._start_where_state_ends()
         if self.republishing is not None:
             await self.republishing.assigned(tps)
+        if self.watching is not None:
+            await self.watching.assigned(mine=self._control in tps)
         self._throttled.clear()
         self.supervision.recovering = False
         self.heartbeat.waiting_for = ""
@@ -358,6 +387,8 @@ class Worker:
         finally:
             try:
                 await self.app.stop()
+                if self.watching is not None:
+                    await self.watching.stop()
                 await self.totals.take(())
                 await self.recovery.stop()
                 if self.republishing is not None:

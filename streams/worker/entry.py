@@ -9,28 +9,43 @@ import logging
 import signal
 from typing import TYPE_CHECKING
 
+from streams.reload import ConfigFile
 from streams.worker import topic_admin
 from streams.worker.app import Worker
 from streams.worker.kafka import kafka_options
 from streams.worker.wiring import wanted_topics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from streams.config import Settings
     from streams.topics import TopicProblem
     from streams.worker.topic_admin import CreatedTopics
+    from streams.worker.watching import MakeWatcher
 
 _LOG = logging.getLogger(__name__)
 
 
-def run_worker(settings: Settings) -> int:
-    """Run one worker until SIGINT or SIGTERM; 0 after a clean stop, 1 after a crash."""
+def run_worker(
+    settings: Settings,
+    make_watcher: MakeWatcher | None = None,
+    config: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> int:
+    """Run one worker until SIGINT or SIGTERM; 0 after a clean stop, 1 after a crash.
+
+    Args:
+        settings: the whole tree.
+        make_watcher: makes who judges what was counted; None watches nothing.
+        config: the file that is taken up anew when it changes, and on SIGHUP.
+        environ: the variables that go over it.
+    """
     with contextlib.suppress(ImportError):
         import uvloop  # noqa: PLC0415  # not on every platform
 
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    return asyncio.run(_until_signal(settings))
+    return asyncio.run(_until_signal(settings, make_watcher, config, environ or {}))
 
 
 def _quiet_collector() -> None:
@@ -40,13 +55,18 @@ def _quiet_collector() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-async def _until_signal(settings: Settings) -> int:
-    worker = Worker(settings)
+async def _until_signal(
+    settings: Settings, make_watcher: MakeWatcher | None, config: Path | None, environ: Mapping[str, str]
+) -> int:
+    worker = Worker(settings, make_watcher=make_watcher)
     _quiet_collector()
     loop = asyncio.get_running_loop()
     running = asyncio.create_task(worker.run())
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, running.cancel)
+    file = ConfigFile(config, environ, settings, worker.configure, worker.reloads.count)
+    loop.add_signal_handler(signal.SIGHUP, file.ask)
+    reloading = asyncio.create_task(file.watch(), name="config")
     try:
         await running
     except asyncio.CancelledError:
@@ -54,6 +74,8 @@ async def _until_signal(settings: Settings) -> int:
     except Exception as error:  # noqa: BLE001  # the edge: whatever it is, it is why this process ends
         _LOG.exception("worker ended", extra={"reason": f"{type(error).__name__}: {error}"})
         return 1
+    finally:
+        reloading.cancel()
     return 0
 
 

@@ -46,8 +46,8 @@ def run(of: Expectation, seconds: list[Second], first: int = 0, lift: float = 1.
 
 def same(first: Expected, second: Expected) -> bool:
     """Bit by bit."""
-    arrays = zip(first[:-1], second[:-1], strict=True)
-    return all(one.tobytes() == two.tobytes() for one, two in arrays) and first.slower == second.slower
+    arrays = [[np.asarray(each).tobytes() for each in expected[:-1]] for expected in (first, second)]
+    return arrays[0] == arrays[1] and first.slower == second.slower
 
 
 def test_a_restart_changes_nothing() -> None:

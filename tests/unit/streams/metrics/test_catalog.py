@@ -12,6 +12,7 @@ from streams.metrics.exposition import SNAPSHOT_FAMILIES, TEXT, Exposition
 from streams.metrics.key_series import EVENTS, REVENUE
 from streams.metrics.pipeline import PipelineMetrics
 from streams.metrics.reloads import PromotionCollector, ReloadMetrics
+from streams.metrics.watching import WatchMetrics
 from streams.metrics.window_series import WindowSeries
 from streams.promotions import Calendar
 from streams.reload import ReloadOutcome
@@ -35,6 +36,7 @@ def exported() -> dict[str, tuple[str, str, set[str]]]:
     ReloadMetrics(registry).count(ReloadOutcome.APPLIED)
     calendar = Calendar([promotion("D11", NOON_MS, NOON_MS + 1)])
     PromotionCollector(lambda: calendar, ManualClock(NOON_MS), registry)
+    WatchMetrics(registry).observe_bucket(0.1)
     series = owner()
     series.add(0, EVENTS, "sku", "a", ("click",), 1)
     series.add(0, REVENUE, "sku", "a", ("CNY", "paid"), 1)

@@ -1,0 +1,113 @@
+"""The engine as the worker knows it: closed buckets and bytes in, records for the incidents topic out.
+
+Nothing of the worker is imported here: it knows this by its methods. They are called from one thread;
+metrics are collected in others and see what was left after the last bucket.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from alerts.control import decode_control
+from alerts.engine import Engine
+from alerts.incident import encode_incident
+from alerts.metrics import IncidentMetrics
+from alerts.settings import EngineSettings
+from streams.errors import CodecError
+from streams.promotions import Calendar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from prometheus_client import CollectorRegistry
+
+    from alerts.incident import Incident
+    from alerts.lifecycle import Change
+    from streams.closed import ClosedBucket
+
+_LOG: Final = logging.getLogger(__name__)
+# Windows of which the engine still knows what was expected.
+_WINDOWS_MS: Final = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000}
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the engine goes by."""
+
+    settings: EngineSettings = field(default_factory=EngineSettings)
+    calendar: Calendar = field(default_factory=Calendar)
+
+
+class IncidentWatcher(Generic[S]):
+    """See the module.
+
+    Args:
+        settings: of the deployment.
+        plan: what the engine is to be told of those.
+        registry: where its metrics are.
+    """
+
+    def __init__(self, settings: S, plan: Callable[[S], Plan], registry: CollectorRegistry) -> None:
+        self._read = plan
+        self._plan = plan(settings)
+        self._engine = Engine(self._plan.settings, self._plan.calendar)
+        self.incidents: tuple[Incident, ...] = ()
+        self._metrics = IncidentMetrics(registry, lambda: self.incidents)
+        self._sums: dict[str, dict[tuple[str, int], dict[str, float]]] = {}
+
+    def begin(self, state: Any | None) -> None:  # noqa: ANN401  # plain data
+        """Forget everything; go on from a snapshot, or from nothing.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is not one of this version.
+        """
+        self._engine = Engine(self._plan.settings, self._plan.calendar)
+        self.incidents = ()
+        self._sums.clear()
+        if state is not None:
+            self._engine.restore(state)
+            self.incidents = self._engine.incidents
+
+    def observe(self, closed: ClosedBucket) -> list[tuple[bytes, bytes]]:
+        """Take in the next closed bucket; records to be written because of it."""
+        self._sums.clear()
+        return self._told(self._engine.observe(closed))
+
+    def control(self, record: bytes) -> list[tuple[bytes, bytes]]:
+        """Take in a record of the control topic; one that cannot be read changes nothing."""
+        try:
+            said = decode_control(record)
+        except CodecError as error:
+            _LOG.warning("control record cannot be read", extra={"error": str(error)})
+            return []
+        return self._told(self._engine.control(said))
+
+    def _told(self, changes: Iterable[Change]) -> list[tuple[bytes, bytes]]:
+        changes = tuple(changes)
+        self.incidents = self._engine.incidents
+        self._metrics.count(changes)
+        for incident, reason in changes:
+            _LOG.info("incident", extra={"incident": incident.id, "kind": incident.kind, "reason": reason})
+        return [(incident.id.encode(), encode_incident(incident)) for incident, _ in changes]
+
+    def expected(self, window: str, dimension: str, step: int) -> Mapping[str, float]:
+        """Expected conversion of a step by key, in the windows of up to an hour; not of SKUs."""
+        if window not in _WINDOWS_MS:
+            return {}
+        if window not in self._sums:
+            self._sums[window] = self._engine.expected_ratios(_WINDOWS_MS[window])
+        return self._sums[window].get((dimension, step), {})
+
+    def configure(self, settings: S) -> None:
+        """Go by other settings; what was learnt stays."""
+        plan = self._read(settings)
+        engine = Engine(plan.settings, plan.calendar)
+        engine.restore(self._engine.snapshot())
+        self._engine, self._plan = engine, plan
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that is known, as plain data."""
+        return self._engine.snapshot()

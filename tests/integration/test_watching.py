@@ -1,0 +1,269 @@
+"""Workers on Apache Kafka watch what they count: one at a time, and what it says is said once."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from alerts.incident import StepPart, decode_incident
+from alerts.model import Kind, Reason
+from streams.clock import SystemClock
+from streams.codec import encode_rollup
+from streams.worker.entry import create_topics
+from streams.worker.watching import Watching
+from tests.integration.test_end_to_end import workers, write
+from tests.support.listener import Listener
+from tests.support.logs_of_rollups import BUCKET, Speaker
+from tests.support.producing import Message, produce
+from tests.support.rollups import T0
+from tests.support.steady_shop import visits
+from tests.support.workers import Deployment, read_topic, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from alerts.incident import Incident
+    from streams.closed import ClosedBucket
+    from tests.integration.conftest import TopicNames
+    from tests.support.apache_kafka import KafkaCluster
+    from tests.support.workers import WorkerProcess
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
+
+MINUTE = 60_000
+HEALTHY_MS, BROKEN_MS = 75 * MINUTE, 6 * MINUTE
+PATIENCE_S = 60
+PAYMENTS = (Kind.NODE_BREAK, Kind.CONVERSION_DROP)
+# Event time runs a hundred times as fast as the clock here: nobody is idle, nobody is waited for long.
+QUICK = {
+    "TOPICS__PARTITIONS": "2",
+    "TOPICS__ROLLUP_SHARDS": "2",
+    "COUNTING__IDLE_TIMEOUT": "2m",
+    "COUNTING__SILENCE_TIMEOUT": "2m",
+    "WATCH__PATIENCE": "3s",
+    "WATCH__MIN_HISTORY": "1m",
+    "WATCH__SNAPSHOT_INTERVAL": "10s",
+    # Who stops need not wait for a scrape.
+    "METRICS__ZERO_HOLD": "0s",
+    "METRICS__VANISH_HOLD": "0s",
+}
+
+
+@pytest.fixture
+async def deployment(kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Path) -> Deployment:
+    """A deployment of this test's own, its topics created."""
+    made = Deployment(kafka.bootstrap_servers, topic_names.prefix, tmp_path, QUICK)
+    await create_topics(made.settings())
+    return made
+
+
+class Shop:
+    """A shop that is open now; its payments break before the end."""
+
+    def __init__(self) -> None:
+        now_ms = SystemClock().now_ms()
+        self.broken_ms = now_ms - BROKEN_MS
+        self._records = visits(self.broken_ms - HEALTHY_MS, now_ms, self.broken_ms)
+        self._healthy = sum(record.event_time_ms < self.broken_ms for record in self._records)
+
+    async def is_healthy(self, deployment: Deployment) -> None:
+        """Write what came before."""
+        await write(deployment, self._records[: self._healthy])
+
+    async def breaks(self, deployment: Deployment) -> None:
+        """Write the rest."""
+        await write(deployment, self._records[self._healthy :])
+
+
+async def incidents(deployment: Deployment) -> list[Incident]:
+    """All that was told so far, in order."""
+    records = (await read_topic(deployment.bootstrap_servers, deployment.settings().topics.incidents))[0]
+    return [decode_incident(record.value) for record in records]
+
+
+async def opened(deployment: Deployment) -> list[Incident]:
+    """Those that were opened, data apart."""
+    return [
+        one
+        for one in await incidents(deployment)
+        if one.reason is Reason.OPENED and one.kind is not Kind.DATA_OUTAGE
+    ]
+
+
+def value(worker: WorkerProcess, metric: str) -> float:
+    """A metric without labels; 0 before there is any."""
+    if not worker.ready():
+        return 0.0
+    lines = (line.split() for line in worker.metrics().splitlines())
+    return next((float(line[1]) for line in lines if line and line[0] == metric), 0.0)
+
+
+async def judged(worker: WorkerProcess, older_ms: int = 0) -> None:
+    """Wait until a worker watches and has judged all there is: what is not older than this and two minutes."""
+
+    def up_to_date() -> bool:
+        return (
+            value(worker, "funnelwatch_watching") == 1
+            and value(worker, "funnelwatch_watch_lag_records") == 0
+            and 0 < value(worker, "funnelwatch_watch_delay_seconds") < 120 + older_ms / 1000
+        )
+
+    await until(lambda: asyncio.to_thread(up_to_date), seconds=PATIENCE_S, what="the watcher is up to date")
+
+
+def assert_told_once(found: Sequence[Incident]) -> None:
+    """No record of an incident stands there twice."""
+    told = [(one.id, one.revision) for one in found]
+    assert len(set(told)) == len(told)
+
+
+async def test_a_broken_payment_is_one_incident(deployment: Deployment) -> None:
+    """Payments that all fail are told once, as what they are, where they are and since when."""
+    shop = Shop()
+    with workers(deployment, "a") as (worker,):
+        await shop.is_healthy(deployment)
+        await shop.breaks(deployment)
+        await until(lambda: opened(deployment), seconds=PATIENCE_S, what="an incident")
+        await judged(worker)
+        page = await asyncio.to_thread(worker.metrics)
+    (incident,) = await opened(deployment)
+    # Told within the first half minute, while some that were tried before still get paid.
+    assert incident.kind in PAYMENTS
+    assert incident.step == StepPart("order", "paid")
+    assert [(part.dimension, part.key) for part in incident.scope] == [("all", "all")]
+    assert abs(incident.since_ms - shop.broken_ms) < MINUTE
+    assert 'funnelwatch_incident_active{dimension="all"' in page
+    assert "funnelwatch_window_conversion_ratio{" in page
+    assert_told_once(await incidents(deployment))
+
+
+async def test_a_watcher_that_was_killed_goes_on(deployment: Deployment) -> None:
+    """Killed while an incident is open, between snapshots: the next one knows it, and opens it no more."""
+    shop = Shop()
+    with workers(deployment, "a") as (first,):
+        await shop.is_healthy(deployment)
+        await until(lambda: has_snapshot(first), seconds=PATIENCE_S, what="a snapshot")
+        await shop.breaks(deployment)
+        await until(lambda: opened(deployment), seconds=PATIENCE_S, what="an incident")
+        first.process.kill()
+    before = await opened(deployment)
+    with workers(deployment, "b") as (second,):
+        await judged(second)
+        page = await asyncio.to_thread(second.metrics)
+    assert await opened(deployment) == before
+    assert 'funnelwatch_incident_active{dimension="all"' in page
+    assert_told_once(await incidents(deployment))
+
+
+async def has_snapshot(worker: WorkerProcess) -> bool:
+    """Whether a watcher has written one down that holds anything."""
+    return await asyncio.to_thread(value, worker, "funnelwatch_watch_snapshot_bytes") > 10_000
+
+
+async def test_one_watches_and_another_takes_over(deployment: Deployment) -> None:
+    """Of two workers one watches; when it leaves, the other does, and tells what breaks then."""
+    shop = Shop()
+    with workers(deployment, "a", "b") as both:
+        await shop.is_healthy(deployment)
+
+        def watching() -> list[float]:
+            return sorted(value(worker, "funnelwatch_watching") for worker in both)
+
+        async def one_of_them() -> bool:
+            return await asyncio.to_thread(watching) == [0, 1]
+
+        await until(one_of_them, seconds=PATIENCE_S, what="one of them watches")
+        left, heir = sorted(both, key=lambda worker: -value(worker, "funnelwatch_watching"))
+        await judged(left, BROKEN_MS)
+        await asyncio.to_thread(left.stop)
+        await shop.breaks(deployment)
+        await until(lambda: opened(deployment), seconds=PATIENCE_S, what="an incident")
+        await judged(heir)
+    (incident,) = await opened(deployment)
+    assert incident.kind in PAYMENTS
+    assert_told_once(await incidents(deployment))
+
+
+@asynccontextmanager
+async def watching(deployment: Deployment, listener: Listener) -> AsyncIterator[Watching]:
+    """A watcher's edge without a worker around it."""
+    settings = deployment.settings()
+    made = Watching(settings, lambda *_: listener, SystemClock(), CollectorRegistry())
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+async def told(deployment: Deployment) -> list[bytes]:
+    """What stands in the topic of incidents, but for the keys."""
+    records = (await read_topic(deployment.bootstrap_servers, deployment.settings().topics.incidents))[0]
+    return [record.value or b"" for record in records]
+
+
+async def speak(deployment: Deployment, buckets: range) -> None:
+    """One source partition counts on, in both shards."""
+    speakers = [Speaker(shard=shard, sequence=buckets.start) for shard in range(2)]
+    await produce(
+        deployment.bootstrap_servers,
+        [
+            Message(
+                deployment.rollups,
+                encode_rollup(it.says((n + 1) * BUCKET, {("all", "all"): {1: n + 1}}, bucket=n)),
+                partition=it.shard,
+            )
+            for n in buckets
+            for it in speakers
+        ],
+    )
+
+
+async def test_judging_that_fails_begins_again(deployment: Deployment) -> None:
+    """A bucket at which it failed is judged once it can be; what was told before is not told again."""
+    failing = [20]
+
+    def look(closed: ClosedBucket) -> None:
+        if failing and closed.start_ms >= T0 + failing[0] * BUCKET:
+            failing.clear()
+            raise ZeroDivisionError
+
+    await speak(deployment, range(40))
+    async with watching(deployment, Listener(look)) as watched:
+        await watched.assigned(mine=True)
+        await until(lambda: told_all(deployment, 39), seconds=30, what="all buckets")
+    lines = await told(deployment)
+    assert len(set(lines)) == len(lines)
+    assert not failing
+
+
+async def told_all(deployment: Deployment, until_bucket: int) -> bool:
+    """Whether the last bucket of them was told."""
+    return any(
+        line.startswith(b"bucket %d " % (T0 + until_bucket * BUCKET)) for line in await told(deployment)
+    )
+
+
+async def test_a_rebalance_that_changes_nothing(deployment: Deployment) -> None:
+    """It holds still until it is known who watches next, and goes on as if nothing had been."""
+    await speak(deployment, range(20))
+    async with watching(deployment, Listener()) as watched:
+        await watched.assigned(mine=True)
+        await until(lambda: told_all(deployment, 19), seconds=30, what="the first buckets")
+        await watched.revoked()
+        await speak(deployment, range(20, 30))
+        await watched.assigned(mine=True)
+        await until(lambda: told_all(deployment, 29), seconds=30, what="the others")
+        await watched.revoked()
+        await watched.assigned(mine=False)
+        assert not watched.watching
+    async with watching(deployment, Listener()) as heir:
+        await heir.assigned(mine=True)
+        await speak(deployment, range(30, 40))
+        await until(lambda: told_all(deployment, 39), seconds=30, what="what came after")
+    lines = await told(deployment)
+    assert len(set(lines)) == len(lines)

@@ -1,0 +1,57 @@
+"""A watcher that judges nothing: it tells of every bucket and of everything that it is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from streams.closed import ClosedBucket
+    from streams.config import Settings
+
+Message = tuple[bytes, bytes]
+
+
+class Listener:
+    """See the module; its state is how much it has told.
+
+    Args:
+        look: called with each bucket; may raise.
+    """
+
+    def __init__(self, look: Callable[[ClosedBucket], object] = lambda _: None) -> None:
+        self._look = look
+        self.told = 0
+        self.settings: list[Settings] = []
+
+    def begin(self, state: Any | None) -> None:
+        """Begin where another has ended."""
+        self.told = state["told"] if state else 0
+
+    def observe(self, closed: ClosedBucket) -> list[Message]:
+        """Tell of a bucket: its start and what was in it."""
+        self._look(closed)
+        counted = sum(int(cells.counts.sum()) for cells in closed.counts.values())
+        late = sum(int(cells.counts.sum()) for _, found in closed.late for cells in found.values())
+        return self._tell(f"bucket {closed.start_ms} {counted} {late}")
+
+    def control(self, record: bytes) -> list[Message]:
+        """Tell of what was said."""
+        return self._tell(f"said {record.decode()}")
+
+    def _tell(self, what: str) -> list[Message]:
+        self.told += 1
+        return [(b"%d" % self.told, what.encode())]
+
+    def expected(self, window: str, dimension: str, step: int) -> Mapping[str, float]:
+        """Nothing."""
+        return {}
+
+    def configure(self, settings: Settings) -> None:
+        """Remember them."""
+        self.settings.append(settings)
+
+    def snapshot(self) -> dict[str, int]:
+        """How much was told."""
+        return {"told": self.told}
