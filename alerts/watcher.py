@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from alerts.control import Stock, decode_control
+from alerts.control import decode_control
 from alerts.engine import Engine
 from alerts.incident import encode_incident
 from alerts.metrics import IncidentMetrics
@@ -83,7 +83,7 @@ class IncidentWatcher(Generic[S]):
         except CodecError as error:
             _LOG.warning("control record cannot be read", extra={"error": str(error)})
             return []
-        return [] if isinstance(said, Stock) else self._told(self._engine.control(said))
+        return self._told(self._engine.control(said))
 
     def _told(self, changes: Iterable[Change]) -> list[tuple[bytes, bytes]]:
         changes = tuple(changes)
