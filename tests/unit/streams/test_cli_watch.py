@@ -1,0 +1,73 @@
+"""What is configured reaches the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from alerts.model import Kind
+from streams.cli_watch import closing_settings, engine, engine_settings, sequential_settings
+from streams.config import Settings
+from tests.support.settings import loaded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WATCH = """
+funnel: {nodes: [exposure, click, view, paid]}
+dimensions: [channel]
+watch:
+  false_alarms_per_week: 3
+  tolerance: 0.2
+  time_zone: Asia/Shanghai
+  patience: 20s
+  reopen_within: 5m
+  pending_hold: 30s
+  min_history: 40m
+"""
+
+
+def test_every_number_arrives(tmp_path: Path) -> None:
+    """Each key of the section that the engine knows is where it belongs."""
+    settings = loaded(tmp_path, WATCH)
+    made = engine_settings(settings)
+    assert made.nodes == ("exposure", "click", "view", "paid")
+    assert made.dimensions == ("all", "slot", "banner", "sku", "channel")
+    assert made.order_nodes == made.lifecycle.order_nodes == {"paid"}
+    assert made.budget.false_alarms_per_week == 3
+    assert made.sequential.tolerance == 0.2
+    assert made.expectation.learning_ms == 40 * 60_000
+    assert made.expectation.warm_up_ms == 20 * 60_000
+    assert made.expectation.utc_offset_ms == 8 * 3_600_000
+    assert made.lifecycle.reopen_within_ms == 5 * 60_000
+    assert made.lifecycle.hold_ms[Kind.CONVERSION_DROP] == 30_000
+    assert closing_settings(settings).patience_ms == 20_000
+
+
+def test_the_engine_has_the_promotions(tmp_path: Path) -> None:
+    """The calendar is that of the section ``promotions``."""
+    sale = "promotions: [{name: D11, start: '2026-11-11 00:00', end: '2026-11-12 00:00'}]"
+    assert [one.name for one in engine(loaded(tmp_path, sale)).calendar.promotions] == ["D11"]
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.01, 0.1, 0.25, 0.5, 0.9])
+def test_any_tolerance_that_can_be_written_can_be_used(tolerance: float) -> None:
+    """0 and 0.9 are allowed in the file; what is looked for always lies beyond the tolerance."""
+    made = sequential_settings(tolerance)
+    assert made.tolerance == max(tolerance, 0.01)
+    assert max(ratio for ratio, _ in made.drops) < 1 - made.tolerance
+    assert min(ratio for ratio, _ in made.surges) > 1 + made.tolerance
+    assert made.components(0.05)
+
+
+def test_the_defaults_are_the_engines_own() -> None:
+    """A file that says nothing changes nothing of what is looked for."""
+    assert sequential_settings(Settings().watch.tolerance) == engine_settings(Settings()).sequential
+
+
+def test_standard_time_all_year(tmp_path: Path) -> None:
+    """Hours of the week are those of standard time, on both halves of the globe."""
+    for zone, hours in (("Europe/Berlin", 1), ("Australia/Sydney", 10)):
+        made = engine_settings(loaded(tmp_path, f"watch: {{time_zone: {zone}}}"))
+        assert made.expectation.utc_offset_ms == hours * 3_600_000
