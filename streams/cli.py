@@ -57,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_topics(verbs)
     _add_simulate(verbs)
     _add_replay(verbs)
+    _add_backtest(verbs)
     _add_demo(verbs)
     check = _verb(verbs, "check", "say what is wrong with a configuration file", _check)
     check.add_argument("file", type=Path, nargs="?", help="the file; also as --config")
@@ -130,6 +131,14 @@ def _add_replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     _config_argument(parser)
 
 
+def _add_backtest(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from streams.backtest.arguments import add_arguments  # noqa: PLC0415  # light, but not everyone's
+
+    parser = _verb(verbs, "backtest", "tell which incidents recorded traffic would have brought", _backtest)
+    add_arguments(parser)
+    _config_argument(parser)
+
+
 def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _verb(verbs, "demo", "broker, shop, worker and live table in one process", _demo)
     parser.add_argument("--rate", type=float, default=200.0, help="events per second (default: %(default)s)")
@@ -193,6 +202,12 @@ def _replay(arguments: argparse.Namespace) -> int:
     from streams.demo.recorded import replay_to  # noqa: PLC0415  # see _simulate
 
     return replay_to(arguments, _settings(arguments))
+
+
+def _backtest(arguments: argparse.Namespace) -> int:
+    from streams.backtest.command import backtest  # noqa: PLC0415  # see _simulate
+
+    return backtest(arguments, _settings(arguments))
 
 
 def _demo(arguments: argparse.Namespace) -> int:
