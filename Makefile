@@ -3,6 +3,7 @@
 #   make test    all tests that can run here
 #   make check   format, lint, types, import contracts
 #   make bench   the benchmarks        make lock   new lock files        make clean
+#   make bench-detection   how fast and how surely, by scenario (ARGS='--scenarios S2,S5 --replicates 100')
 #   make chaos   20 seeds of 3 minutes of faults, and exact counts (ARGS='--seeds 2 --seconds 60' for fewer)
 # Each makes its own virtual environment in .venv; it needs only Python 3.11 to 3.13 and make.
 
@@ -15,7 +16,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos lock clean
+.PHONY: help demo test check bench bench-detection chaos lock clean
 
 help:
 	@sed -n 's/^#  //p' Makefile
@@ -34,6 +35,9 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest -s --timeout=0 $(if $(findstring tests/benchmarks,$(ARGS)),,tests/benchmarks) $(ARGS)
+
+bench-detection: $(VENV)/.dev
+	$(BIN)/python -m tests.benchmarks.detection $(ARGS)
 
 chaos: $(VENV)/.dev $(VENV)/.tools
 	$(BIN)/python -m tests.chaos $(ARGS)

@@ -292,8 +292,13 @@ class Engine:
 
     # ------------------------------------------------------------------ state
     def snapshot(self) -> dict[str, Any]:
-        """All of it as plain data, between two buckets."""
-        return {"version": VERSION, **{name: part.snapshot() for name, part in self._parts()}}
+        """All of it as plain data, between two buckets; also what a codec makes of that can be restored."""
+        return {
+            "version": VERSION,
+            "parts": {name: part.snapshot() for name, part in self._parts()},
+            "witness": self._witness.snapshot(),
+            "lifecycle": self._lifecycle.snapshot(),
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a snapshot.
@@ -304,7 +309,9 @@ class Engine:
         if state["version"] != VERSION:
             raise ValueError(f"a snapshot of version {state['version']}, not {VERSION}")
         for name, part in self._parts():
-            part.restore(state[name])
+            part.restore(state["parts"][name])
+        self._witness = Witness.restore(state["witness"])
+        self._lifecycle = Lifecycle.restore(state["lifecycle"], self._settings.lifecycle)
 
     def _parts(self) -> Iterable[tuple[str, Any]]:
         return (
@@ -313,10 +320,8 @@ class Engine:
             ("payments", self._payments),
             ("traffic", self._traffic),
             ("order_value", self._order_value),
-            ("witness", self._witness),
             ("places", self._places),
             ("roots", self._roots),
-            ("lifecycle", self._lifecycle),
         )
 
 

@@ -8,9 +8,8 @@ beyond it is counted in ``unwatched`` and judged only within what contains it.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 import numpy as np
 
 from alerts.model import Place, Step
@@ -50,13 +49,6 @@ class StepCounts(NamedTuple):
     entered: F64
     reached: F64
     late: tuple[LateEntries, ...]
-
-
-class SeriesState(msgspec.Struct):
-    """A table as plain data: (dimension, key number, key) of each row."""
-
-    rows: list[tuple[str, int, str]]
-    unwatched: int
 
 
 class SeriesTable:
@@ -156,13 +148,14 @@ class SeriesTable:
         self._rows.append((dimension, number, key))
         self._levels.append(level)
 
-    def snapshot(self) -> SeriesState:
-        """All of it as plain data."""
-        return SeriesState(list(self._rows), self.unwatched)
+    def snapshot(self) -> dict[str, Any]:
+        """All of it as plain data: (dimension, key number, key) of each row."""
+        return {"rows": list(self._rows), "unwatched": self.unwatched}
 
-    def restore(self, state: SeriesState) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a snapshot; key numbers must be those of the buckets to come."""
-        self._rows, self.unwatched = list(state.rows), state.unwatched
+        self._rows = [(dimension, number, key) for dimension, number, key in state["rows"]]
+        self.unwatched = state["unwatched"]
         self._levels = [self.dimensions.index(dimension) for dimension, _, _ in self._rows]
         for dimension in self.dimensions:
             mine = [(number, row) for row, (name, number, _) in enumerate(self._rows) if name == dimension]

@@ -20,7 +20,7 @@ from alerts.detectors.components import MIN_RATIO
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-HALF_WAY = 9.0  # nats
+HALF_WAY = 7.0  # nats
 WORSE_FACTOR = 0.6  # of a drop's ratio; a surge's is divided by it
 MAX_RATIO = 50.0  # something where almost nothing was expected: any larger ratio tests alike
 

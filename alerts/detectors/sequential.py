@@ -16,6 +16,16 @@ bucket stands still, but its time goes on.
 
 Heights are not capped: a long incident stands until the mirror test (``recovery``) ends it; then
 ``forget`` it.
+
+Minutes until found, median / p95, at 6 orders a minute that lag their clicks by 0.7 Exp(4 min) + 0.3
+Exp(40 min), one false alarm of the series in 60 days, both ways together, right expectation
+(``pytest -s tests/unit/alerts/detectors/test_sequential.py``); beside it the CUSUM that is optimal for
+-30 %, without tolerance or surges, at the same false alarms::
+
+    change   this      unsure by 1.5 %   optimum for -30 %
+     -30 %   37 / 64   38 / 66           34 / 61
+     -50 %   19 / 28   19 / 28           18 / 26
+    -100 %    9 / 12    9 / 12           10 / 12
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Payments: how attempts end, of all and by payment method.
 
-Row 0 is all payment methods together. What attempts should have ended by now is their number convolved
-with the law of how long a result takes, learnt from the stream's own attempts.
+Row 0 is all payment methods together. How long a result takes is learnt from the stream's own attempts.
 """
 
 from __future__ import annotations
@@ -13,11 +12,9 @@ import numpy as np
 from alerts.detectors.budget import OTHER, one_in_ms, thresholds
 from alerts.detectors.components import Way
 from alerts.detectors.packing import pack, unpack
+from alerts.detectors.pending import result_law
 from alerts.detectors.resolved import ResolvedTest
 from alerts.expectation import lags
-from alerts.expectation.arrivals import Arrivals
-from alerts.expectation.delay import DelayLaws
-from alerts.expectation.tail import LEAKS
 from alerts.judges.journeys import result_lags
 from alerts.judges.spoken import Mirrors, Now, Series, Spoken, Verdicts
 from alerts.judges.steps import BROKEN
@@ -41,8 +38,8 @@ JUDGE: Final = "payments"
 ATTEMPT, PAID, FAILED = "payment_attempt", "paid", "payment_failed"
 STEP: Final = Step("order", PAID)
 MAX_METHODS: Final = 64
-# The law's first step is that of exposures, which have no journeys; attempts take the second.
-_STEPS, _ATTEMPTS = 2, 1
+# How long results take before any is seen: a minute in the mean, as one result.
+_UNKNOWN: Final = lags.bins(lags.exponential(60.0))
 _KEPT: Final = 0.5 ** (BUCKET_MS / 86_400_000)
 # Attempts that all methods together weigh in a method's share of success.
 _PRIOR: Final = 50.0
@@ -69,16 +66,14 @@ class PaymentJudge:
     ) -> None:
         self._per_week = budget.per_week([*levels, OTHER])[-1]
         self._learning = expectation.learning_ms // BUCKET_MS
-        self._laws = DelayLaws(_STEPS, expectation)
-        self._arrivals = Arrivals(_STEPS)
-        self._arrivals.resize(1)
+        self._lags = np.zeros(lags.BINS)
         self._test = ResolvedTest()
         self._test.resize(1)
         self._mirrors = Mirrors(tolerance)
         self._methods: list[str] = []
         self._row_of: dict[int, int] = {}
-        # Attempts, successes, failures, and results if all attempts had one; forgotten within days.
-        self._usual = np.zeros((4, 1))
+        # Attempts, successes and failures, forgotten within days.
+        self._usual = np.zeros((3, 1))
         self._weight = 0.0
         self._buckets = 0
         self._now = np.zeros((2, 1))
@@ -95,11 +90,10 @@ class PaymentJudge:
         counts = self._counts(closed)
         if counts is None:
             return Verdicts((), frozenset())
-        units = self._arriving(counts[0])
-        due, share = units * self._resolved(), self._share()
+        share = self._share()
         self._judged = self._monitored() & trusted
-        self._test.update(counts[0], counts[1], counts[2], due, share, self._judged)
-        self._now = np.stack([counts[1], due * share])
+        self._test.update(counts[0], counts[1], counts[2], self._law(), share, self._judged)
+        self._now = np.stack([counts[1], self._test.due * share])
         held = self._held(sensitivity)
         alarming = self._judged & (self._test.evidence() >= held)
         back = self._mirrors.look(self._counts_now)
@@ -109,7 +103,7 @@ class PaymentJudge:
         ]
         told = tuple(each for each in spoken if each.series not in back)
         self._mirrors.watch(told)
-        self._learn(closed, np.vstack([counts, units]), alarming | (not trusted))
+        self._learn(closed, counts, alarming | (not trusted))
         return Verdicts(told, back)
 
     def _counts(self, closed: ClosedBucket) -> F64 | None:
@@ -137,29 +131,19 @@ class PaymentJudge:
                 self._methods.append(names[number])
                 self._row_of[number] = len(self._methods)
         rows = len(self._methods) + 1
-        self._arrivals.resize(rows)
         self._test.resize(rows)
         more = rows - self._usual.shape[1]
         self._usual = np.pad(self._usual, ((0, 0), (0, more)))
 
-    def _arriving(self, attempts: F64) -> F64:
-        """Results that would come in this bucket if all attempts had one, shape (rows,)."""
-        entered = np.zeros((attempts.size, _STEPS))
-        entered[:, _ATTEMPTS] = attempts
-        self._arrivals.push(entered)
-        kernel = np.zeros((1, _STEPS, lags.TAPS))
-        kernel[0, _ATTEMPTS] = lags.taps(self._laws.now(_ATTEMPTS).seconds)
-        found: F64 = self._arrivals.convolved(kernel, np.zeros(_STEPS, np.bool_))[0, :, _ATTEMPTS]
-        return found
-
-    def _resolved(self) -> float:
-        """Share of all attempts that have a result at all."""
-        _, won, lost, units = self._usual[:, 0]
-        return float((won + lost + _PRIOR) / (units + _PRIOR))
+    def _law(self) -> F64:
+        """Share of attempts that get their result in the same bucket, the next and so on, shape (90,)."""
+        made, won, lost = self._usual[:, 0]
+        resolved = min((won + lost + _PRIOR) / (made + _PRIOR), 1.0)
+        return result_law(lags.EDGES_S, (self._lags + _UNKNOWN).tolist(), resolved)
 
     def _share(self) -> F64:
         """Share of success among attempts with a result, by row, shrunk to that of all."""
-        _, won, lost, _ = self._usual
+        _, won, lost = self._usual
         of_all = (won[0] + _PRIOR * _USUAL) / (won[0] + lost[0] + _PRIOR)
         found: F64 = (won + _PRIOR * of_all) / (won + lost + _PRIOR)
         return found
@@ -201,16 +185,12 @@ class PaymentJudge:
         )
         return Spoken(finding, Series(JUDGE, row, 0, 0))
 
-    def _learn(self, closed: ClosedBucket, fresh: F64, frozen: Bools) -> None:
-        arrived = np.zeros((lags.BINS, _STEPS))
-        arrived[:, _ATTEMPTS] = result_lags(closed)
-        risk = self._laws.at_risk(self._arrivals.entered(0))
-        # Nothing is learnt of results beyond half an hour: there are none to speak of.
-        self._laws.learn(arrived, risk, np.zeros((LEAKS, _STEPS)), np.array([True, bool(frozen[0])]))
+    def _learn(self, closed: ClosedBucket, counts: F64, frozen: Bools) -> None:
         self._buckets += 1
         if not frozen[0]:
             self._weight = self._weight * _KEPT + 1.0
-        self._usual = np.where(frozen, self._usual, self._usual * _KEPT + fresh)
+            self._lags = self._lags * _KEPT + result_lags(closed)
+        self._usual = np.where(frozen, self._usual, self._usual * _KEPT + counts)
 
     def forget(self, series: frozenset[Series] | Sequence[Series]) -> None:
         """Begin anew with some rows."""
@@ -222,8 +202,7 @@ class PaymentJudge:
     def snapshot(self) -> dict[str, Any]:
         """All of it as plain data."""
         return {
-            "laws": self._laws.snapshot(),
-            "arrivals": self._arrivals.snapshot(),
+            "lags": pack(self._lags),
             "test": self._test.snapshot(),
             "mirrors": self._mirrors.snapshot(),
             "methods": list(self._methods),
@@ -235,8 +214,7 @@ class PaymentJudge:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a snapshot."""
-        self._laws.restore(state["laws"])
-        self._arrivals.restore(state["arrivals"])
+        self._lags = unpack(state["lags"])
         self._test.restore(state["test"])
         self._mirrors.restore(state["mirrors"])
         self._methods, self._row_of = list(state["methods"]), {int(k): int(v) for k, v in state["rows"]}

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
 from alerts.detectors.recovery import Recovery, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from alerts.model import Finding
 
@@ -44,12 +42,6 @@ class Now(NamedTuple):
     expected: float
     dispersion: float
     judged: bool
-
-
-class MirrorState(msgspec.Struct):
-    """Mirror tests as plain data."""
-
-    tests: list[tuple[Series, dict[str, Any]]]
 
 
 class Mirrors:
@@ -92,10 +84,10 @@ class Mirrors:
         for series in which:
             self._tests.pop(series, None)
 
-    def snapshot(self) -> MirrorState:
+    def snapshot(self) -> list[tuple[Series, dict[str, Any]]]:
         """All of it as plain data."""
-        return MirrorState([(series, test.snapshot()) for series, test in self._tests.items()])
+        return [(series, test.snapshot()) for series, test in self._tests.items()]
 
-    def restore(self, state: MirrorState) -> None:
+    def restore(self, state: Iterable[Sequence[Any]]) -> None:
         """Go on from a snapshot."""
-        self._tests = {Series(*series): Recovery.restored(test) for series, test in state.tests}
+        self._tests = {Series(*series): Recovery.restored(test) for series, test in state}

@@ -71,6 +71,8 @@ class StepJudge:
         self._mirrors = Mirrors(sequential.tolerance)
         self.expectation = Expectation(table.dimensions, len(steps), expectation)
         self._held: F64 = np.zeros((0, len(steps), len(Way)))
+        self._learning_ms = expectation.learning_ms
+        self._learnt_ms: float = np.inf
         self.last: Judged | None = None
 
     @property
@@ -91,6 +93,8 @@ class StepJudge:
             sensitivity: factor on the budget.
         """
         rows, levels = len(self._table), self._table.levels
+        if self._learnt_ms == np.inf:
+            self._learnt_ms = at_ms + self._learning_ms
         self._thresholds.resize(rows)
         judged = (expected.readiness == Code.MONITORED) & trusted
         held = self._thresholds.update(expected.mean, expected.dispersion, judged, levels, sensitivity)
@@ -163,7 +167,8 @@ class StepJudge:
                 detail=f"x{found.factor:.1f}",
             )
             for found in expected.slower
-            if found.evidence >= self._held[row, found.step, Way.DOWN]
+            # Before that the law of old was a guess.
+            if found.since_ms >= self._learnt_ms and found.evidence >= self._held[row, found.step, Way.DOWN]
         )
 
     def learn(self, frozen: Bools) -> None:
@@ -186,6 +191,7 @@ class StepJudge:
             "test": self._test.snapshot(),
             "thresholds": self._thresholds.snapshot(),
             "mirrors": self._mirrors.snapshot(),
+            "learnt_ms": self._learnt_ms,
             "expectation": self.expectation.snapshot(),
         }
 
@@ -194,6 +200,7 @@ class StepJudge:
         self._test.restore(state["test"])
         self._thresholds.restore(state["thresholds"])
         self._mirrors.restore(state["mirrors"])
+        self._learnt_ms = state["learnt_ms"]
         self.expectation.restore(state["expectation"])
 
 

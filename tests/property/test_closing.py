@@ -33,7 +33,7 @@ class Saying(NamedTuple):
     advance: int
     bucket: int
     key: str
-    count: int
+    times: int
     pause: int
     idle: bool
 
@@ -60,9 +60,9 @@ def stream(number: int, sayings: Sequence[Saying]) -> list[Rollup]:
     """What one source partition says to one shard, up to the end of everything."""
     speaker, complete, told = Speaker(number // SHARDS, number % SHARDS), 0, 0
     said = [speaker.says(0, told_at=1)]
-    for advance, bucket, key, count, pause, idle in sayings:
+    for advance, bucket, key, times, pause, idle in sayings:
         complete, told = complete + advance, told + pause
-        counts: Counts = {("sku", key): {0: count, 17: 1}, ("all", "all"): {0: count}} if count else {}
+        counts: Counts = {("sku", key): {0: times, 17: 1}, ("all", "all"): {0: times}} if times else {}
         where = max(complete // BUCKET + bucket, 0)
         said.append(speaker.says(complete, counts, bucket=where, told_at=told, idle=idle))
     return [*said, speaker.says(END, told_at=END)]
@@ -88,7 +88,7 @@ def closing(settings: ClosingSettings = NEVER, partitions: Iterable[int] = range
 
 def play(closing: Closing, rollups: Iterable[Rollup]) -> list[ClosedBucket]:
     """Buckets as they close."""
-    closed = []
+    closed: list[ClosedBucket] = []
     for rollup in rollups:
         closing.take(rollup.shard, rollup)
         closed += closing.closed()

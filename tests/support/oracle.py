@@ -503,7 +503,7 @@ class _Partition:
                     self._count_lag(event)
         if event.name in (self.settings.nodes[1], "order", "paid"):
             for slot, banner, sku in {(share.slot, share.banner, share.sku) for share in shares}:
-                key = "\x1f".join((slot, banner, sku))
+                key = f"{slot}\x1f{banner}\x1f{sku}"
                 if self._is_new_visitor(event, COMBINATION, key):
                     self.tables.inner_visitors[COMBINATION, key, event.name, bucket] += 1
 

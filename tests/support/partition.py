@@ -6,6 +6,7 @@ far counting may go on, and when the partition changes hands.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -22,10 +23,11 @@ from streams.formats.keys import key_objection
 from streams.formats.native import NativeFormat
 from streams.funnel import Funnel
 from streams.results import VERSION, Fence, RollupWriter
+from tests.support.inner import InnerCounts
 from tests.support.state_log import MemoryLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -42,6 +44,7 @@ class Tables(NamedTuple):
     cells: dict[tuple[int, str, str], dict[int, int]]
     money: dict[tuple[int, MoneyKey], tuple[int, int]]
     outcomes: dict[tuple[int, str], int]
+    inner: Mapping[tuple[str, str, str, int], tuple[int, int]] = MappingProxyType({})
 
 
 class CountedPartition:
@@ -77,6 +80,7 @@ class CountedPartition:
         self._decoder = create_columns(form, self.vocabulary)
         self._merge = ShardMerge()
         self._totals = Totals()
+        self._inner = InnerCounts()
         self._source: tuple[list[Record], list[Record]] = ([], [])
         self.log = MemoryLog()
         self._begin()
@@ -157,6 +161,7 @@ class CountedPartition:
         applied = self._merge.apply(read)
         if applied is Applied.APPLIED:
             self._totals.add(read)
+            self._inner.take(read)
         return applied
 
     def hand_over(
@@ -197,6 +202,7 @@ class CountedPartition:
             self.settings, funnel=self.funnel, first_keys=first_keys, first_skus=first_skus
         )
         owner._merge, owner._totals, owner.log = self._merge, self._totals, self.log
+        owner._inner = self._inner
 
         def fence(generation: int) -> None:
             before_fence()
@@ -217,4 +223,5 @@ class CountedPartition:
             {key: {cell: n for cell, n in cells.items() if n} for key, cells in self._totals.cells.items()},
             self._totals.money,
             {(topic, Outcome(word)): n for (topic, word), n in self._totals.outcomes.items()},
+            self._inner.cells,
         )

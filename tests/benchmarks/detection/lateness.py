@@ -23,9 +23,13 @@ _COLUMN_BITS: Final = 5
 
 
 class Waiting:
-    """What will come late, by the bucket it comes in. Rows: (own bucket, dimension, key, column)."""
+    """What will come late, by the bucket it comes in.
 
-    def __init__(self) -> None:
+    ``disjoint`` promises that no cell is held twice for one bucket and coming.
+    """
+
+    def __init__(self, *, disjoint: bool = False) -> None:
+        self._join = _strung if disjoint else merged
         self._rows: dict[int, list[tuple[int, str, I64, I64]]] = {}
 
     def hold(self, due_ms: int, own_ms: int, dimension: str, cells: I64, counts: I64) -> None:
@@ -38,7 +42,7 @@ class Waiting:
         for own, dimension, cells, counts in self._rows.pop(start_ms, []):
             gathered.setdefault(own, {}).setdefault(dimension, []).append((cells, counts))
         return tuple(
-            (own, {dimension: merged(parts) for dimension, parts in gathered[own].items()})
+            (own, {dimension: self._join(parts) for dimension, parts in gathered[own].items()})
             for own in sorted(gathered)
         )
 
@@ -68,6 +72,12 @@ class Waiting:
         self.hold(due, own, "slot", cells, np.concatenate([counts, counts]))
         total = np.full(2, counts.sum(), np.int64)
         self.hold(due, own, "all", np.array(columns, np.int64), total)
+
+
+def _strung(parts: list[tuple[I64, I64]]) -> Cells:
+    cells = np.concatenate([cells for cells, _ in parts])
+    counts = np.concatenate([counts for _, counts in parts])
+    return Cells(cells >> _COLUMN_BITS, cells & (1 << _COLUMN_BITS) - 1, counts)
 
 
 def merged(parts: list[tuple[I64, I64]]) -> Cells:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
+import copy
 from typing import TYPE_CHECKING, Any
 
+from alerts.detectors.budget import BudgetSettings
+from alerts.engine import Engine
+from alerts.settings import EngineSettings
 from tests.benchmarks.detection.watching import Budget, Told, Watcher, Word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from alerts.incident import Incident
     from streams.closed import ClosedBucket
     from tests.benchmarks.detection.watching import Scope
 
 _OPENED = frozenset({"opened", "reopened"})
 
 
-class NoEngineError(Exception):
-    """There is no engine in this checkout."""
-
-
-def told_of(incident: Any, reason: str, at_ms: int) -> Told:
-    """A record of an incident as a word; ``incident`` is ``alerts.incident.Incident``."""
+def told_of(incident: Incident, at_ms: int, reason: str) -> Told:
+    """A record of an incident as a word."""
     word = Word.FIRED if reason in _OPENED else Word.RESOLVED if reason == "resolved" else Word.UPDATED
     return Told(
         at_ms=at_ms,
@@ -43,30 +43,37 @@ def _scope(parts: Any) -> Scope:
 class EngineWatcher:
     """See the module."""
 
-    def __init__(self, engine: Any) -> None:
-        self._engine = engine
+    def __init__(self, settings: EngineSettings) -> None:
+        self._settings = settings
+        self._engine = Engine(settings)
 
     def observe(self, closed: ClosedBucket) -> Sequence[Told]:
         """See ``Watcher``."""
-        return [told_of(c.incident, str(c.reason), c.at_ms) for c in self._engine.observe(closed)]
+        return [told_of(incident, closed.end_ms, reason) for incident, reason in self._engine.observe(closed)]
+
+    def sold_out(self, sku: str, at_ms: int) -> None:
+        """The engine is not told of stock yet."""
 
     def snapshot(self) -> object:
         """See ``Watcher``."""
-        return self._engine.snapshot()
+        return copy.deepcopy(self._engine.snapshot())
 
     def restore(self, state: object) -> None:
-        """See ``Watcher``."""
-        self._engine.restore(state)
+        """Into another engine, as after a restart."""
+        assert isinstance(state, dict)
+        self._engine = Engine(self._settings)
+        self._engine.restore(copy.deepcopy(state))
 
 
 def engine_for(budget: Budget) -> Watcher:
-    """Our engine with a false-alarm budget and nothing else set.
+    """Our engine with a false-alarm budget and nothing else set."""
+    return EngineWatcher(settings_of(budget))
 
-    Raises:
-        NoEngineError: see it.
-    """
-    try:
-        engine = importlib.import_module("alerts.engine")
-    except ModuleNotFoundError as error:
-        raise NoEngineError from error
-    return EngineWatcher(engine.Engine(false_alarms_per_week=budget.per_week))
+
+def settings_of(budget: Budget) -> EngineSettings:
+    """The engine's number is of everything; a level gets its share of it."""
+    one = dict(zip(budget.dimensions, BudgetSettings().per_week(budget.dimensions), strict=True))
+    whole = budget.per_week / one.get(budget.level, 1.0)
+    return EngineSettings(
+        nodes=budget.nodes, dimensions=budget.dimensions, budget=BudgetSettings(false_alarms_per_week=whole)
+    )

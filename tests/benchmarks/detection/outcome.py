@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tests.benchmarks.detection.watching import Scope
 
 
+_NEVER_MS = 1 << 62
+
+
 @dataclass(slots=True)
 class Outcome:
     """Sums over runs; ``add`` joins those of other runs of the same scenario.
@@ -37,6 +40,7 @@ class Outcome:
         messages: words on the incidents that were right, and how many such there were.
         incidents: see above.
         resolved: minutes from the end of the trouble to the word that it is over.
+        cleared: incidents that were said to be over while they were not.
         kinds: false words by kind.
         seconds: CPU time in the watcher.
         buckets: that it was shown.
@@ -55,6 +59,7 @@ class Outcome:
     messages: int = 0
     incidents: int = 0
     resolved: list[float] = field(default_factory=list)
+    cleared: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     buckets: int = 0
@@ -92,7 +97,8 @@ class Judge:
     def is_right(self, told: Told, scope: Scope) -> bool:
         """A word of the right kind about this place, not before the onset."""
         about = told.kind in self.truth.kinds and told.at_ms > self.onset_ms
-        return about and self._at(told, scope) and self.truth.detail in told.detail
+        words = {told.detail, *(key for _, key in told.scope)}
+        return about and self._at(told, scope) and (not self.truth.detail or self.truth.detail in words)
 
     def _at(self, told: Told, scope: Scope) -> bool:
         """Of the place or part of it; of what contains it only if the place is everything."""
@@ -111,13 +117,16 @@ class Judge:
             outcome.near += any(self._same(c, scope) for c in (first.scope, *first.candidates[:3]))
             outcome.incidents += len(mine)
             outcome.messages += sum(told.incident in mine for told in said)
-        if self.end_ms is not None and first is not None:
-            outcome.resolved.append(self._over(said, mine))
+        if first is not None:
+            until = self.end_ms or _NEVER_MS
+            outcome.cleared += len({t.incident for t in _ended(said, mine) if t.at_ms <= until})
+            if self.end_ms is not None:
+                outcome.resolved.append(self._over(said, mine))
         return mine
 
     def _names(self, told: Told, scope: Scope) -> bool:
         step = self.truth.step is None or (told.step is not None and told.step[1] == self.truth.step)
-        return step and self._same(told.scope, scope)
+        return step and (bool(self.truth.detail) or self._same(told.scope, scope))
 
     @staticmethod
     def _same(told: Scope, scope: Scope) -> bool:
@@ -125,10 +134,12 @@ class Judge:
 
     def _over(self, said: Sequence[Told], mine: set[str]) -> float:
         assert self.end_ms is not None
-        over = [
-            t.at_ms for t in said if t.incident in mine and t.word is Word.RESOLVED and t.at_ms > self.end_ms
-        ]
+        over = [told.at_ms for told in _ended(said, mine) if told.at_ms > self.end_ms]
         return (over[0] - self.end_ms) / MINUTE_MS if over else inf
+
+
+def _ended(said: Iterable[Told], mine: set[str]) -> list[Told]:
+    return [told for told in said if told.incident in mine and told.word is Word.RESOLVED]
 
 
 def about_conversion(said: Iterable[Told]) -> list[Told]:

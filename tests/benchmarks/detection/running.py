@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tests.benchmarks.detection import laws, light, shop
+from tests.benchmarks.detection import catalogue, laws, light, shop
 from tests.benchmarks.detection.effects import What
+from tests.benchmarks.detection.light_buckets import STAGES, closed_buckets
 from tests.benchmarks.detection.outcome import Judge, Outcome, about_conversion, about_traffic
 from tests.benchmarks.detection.scenarios import MINUTE_MS, Scenario, Stage
 from tests.benchmarks.detection.scoring import episodes
@@ -81,25 +82,49 @@ class Timed:
         return said
 
 
+class Quiet:
+    """The quiet hours before: what watcher and world were at their end, for futures to go on from.
+
+    Args:
+        scenario: whose futures are to come; others of the same world and lead may share it.
+        plan: see it.
+        make: the watcher.
+    """
+
+    def __init__(self, scenario: Scenario, plan: Plan, make: Make) -> None:
+        before = ONSET_MS - (plan.history_min + scenario.lead) * MINUTE_MS
+        ticks = plan.history_min * _PER_MINUTE
+        if scenario.stage is Stage.LIGHT:
+            self.world = light.World(
+                light.Settings(plan.slots, plan.rate, plan.realistic, seed=plan.seed), before
+            )
+            self.timed = Timed(make(Budget.per_slot(plan.slots, plan.budget_days or 60, STAGES)))
+            self.timed.feed(closed_buckets(self.world, ticks))
+        else:
+            self.teller = Teller(shop.Shop(_shop_settings(scenario, plan), before))
+            self.timed = Timed(make(Budget(7 / (plan.budget_days or 7))))
+            self.timed.feed(self.teller.closed(ticks))
+        self._learnt = self.timed.watcher.snapshot()
+
+    def future(self, scenario: Scenario, outcome: Outcome, number: int) -> None:
+        """One of many that may follow; its score is added to the outcome."""
+        self.timed.watcher.restore(self._learnt)
+        if scenario.stage is Stage.LIGHT:
+            world = copy.deepcopy(self.world)
+            world.reseed(number)
+            _light_future(scenario, world, self.timed, outcome, number)
+        else:
+            teller = copy.deepcopy(self.teller)
+            teller.reseed(number)
+            _shop_future(scenario, teller, self.timed, outcome, number)
+
+
 def run(scenario: Scenario, plan: Plan, make: Make) -> Outcome:
     """All futures of one run."""
-    return _light(scenario, plan, make) if scenario.stage is Stage.LIGHT else _shop(scenario, plan, make)
-
-
-def _light(scenario: Scenario, plan: Plan, make: Make) -> Outcome:
-    settings = light.Settings(plan.slots, plan.rate, plan.realistic, seed=plan.seed)
-    before = plan.history_min + scenario.lead
-    world = light.World(settings, ONSET_MS - before * MINUTE_MS)
-    timed = Timed(make(Budget.per_series(plan.slots, plan.budget_days or 60)))
-    timed.feed(light.closed_buckets(world, plan.history_min * _PER_MINUTE))
-    learnt = timed.watcher.snapshot()
-    outcome = Outcome()
-    for future in range(plan.futures):
-        timed.watcher.restore(learnt)
-        fork = copy.deepcopy(world)
-        fork.reseed(future)
-        _light_future(scenario, fork, timed, outcome, future)
-    outcome.seconds, outcome.buckets = timed.seconds, timed.buckets
+    quiet, outcome = Quiet(scenario, plan, make), Outcome()
+    for number in range(plan.futures):
+        quiet.future(scenario, outcome, number)
+    outcome.seconds, outcome.buckets = quiet.timed.seconds, quiet.timed.buckets
     return outcome
 
 
@@ -109,7 +134,7 @@ def _light_future(scenario: Scenario, world: light.World, timed: Timed, outcome:
     touched = sorted(chance.permutation(slots)[: max(int(slots * _TOUCHED), 1)].tolist())
     effects = scenario.placed(ONSET_MS, touched)
     ticks = (scenario.lead + scenario.minutes) * _PER_MINUTE
-    said = _play(scenario, light.closed_buckets(world, ticks, effects), timed)
+    said = _play(scenario, closed_buckets(world, ticks, effects), timed)
     broken = {world.names[slot] for slot in touched} if scenario.local else set()
     judge = Judge(scenario.truth, ONSET_MS, _end(scenario, effects))
     for name in sorted(broken):
@@ -156,23 +181,8 @@ def _cry(outcome: Outcome, scenario: Scenario, said: Sequence[Told], quiet: Sequ
     outcome.kinds.update(told.kind for told in wrong if set(told.scope) & {("slot", n) for n in quiet})
 
 
-def _shop(scenario: Scenario, plan: Plan, make: Make) -> Outcome:
-    teller = Teller(shop.Shop(_shop_settings(scenario, plan), ONSET_MS - plan.history_min * MINUTE_MS))
-    timed = Timed(make(Budget(7 / (plan.budget_days or 7))))
-    timed.feed(teller.closed(plan.history_min * _PER_MINUTE))
-    learnt = timed.watcher.snapshot()
-    outcome = Outcome()
-    for future in range(plan.futures):
-        timed.watcher.restore(learnt)
-        fork = copy.deepcopy(teller)
-        fork.reseed(future)
-        _shop_future(scenario, fork, timed, outcome, future)
-    outcome.seconds, outcome.buckets = timed.seconds, timed.buckets
-    return outcome
-
-
-def _shop_settings(scenario: Scenario, plan: Plan) -> shop.Settings:
-    seeded = shop.Settings(
+def _shop_settings(scenario: Scenario, plan: Plan) -> catalogue.Settings:
+    seeded = catalogue.Settings(
         plan.clicks, realistic=plan.realistic, seed=plan.seed, low_intent=scenario.low_intent
     )
     if scenario.attempts is None:
@@ -189,6 +199,8 @@ def _shop_future(scenario: Scenario, teller: Teller, timed: Timed, outcome: Outc
     if any(key == "" for _, key in scope):
         where, scope = _pair(teller, seed)
         effects = tuple(replace(effect, where=where) for effect in effects)
+    if scenario.sold_out:
+        timed.watcher.sold_out(scenario.sold_out, ONSET_MS)
     said = timed.feed(teller.closed(scenario.minutes * _PER_MINUTE, effects))
     judge = Judge(scenario.truth, ONSET_MS, _end(scenario, effects))
     mine = set() if scenario.silent else judge.broken(outcome, said, scope)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MINUTE_MS: Final = 60_000
 _FOREVER_MIN: Final = FOREVER_MS // MINUTE_MS
+# Stands for the slots that are broken in a run.
+_BROKEN: Final = (("slot", -1),)
 DROPS: Final = (Kind.CONVERSION_DROP, Kind.NODE_BREAK)
 # What says that conversion moved. Traffic that doubles may be told as traffic, never as one of these.
 CONVERSION_KINDS: Final = (*DROPS, Kind.CONVERSION_SURGE, Kind.SLOWER, Kind.MIX_SHIFT)
@@ -40,7 +42,7 @@ class Truth:
         kinds: any of these is right; none means silence.
         scope: the place; in the light world the slot that is broken, whichever it is.
         step: the later node of the step, or None.
-        detail: further word that has to be there, such as a payment method.
+        detail: further word that has to be there, as detail or in the scope: a payment method.
         ends: whether it is over within the run.
     """
 
@@ -63,9 +65,10 @@ class Scenario:
         effects: with times in minutes after the onset.
         minutes: how long it runs after the onset.
         lead: minutes that it needs before the onset (effects that begin then are in ``effects``).
-        local: effects on conversion hit some slots only, and each of them is a replicate.
+        local: some slots are broken, and each of them is a replicate.
         attempts: payment attempts a minute, where the site's size matters; None leaves it.
         low_intent: first slot whose visitors hardly buy.
+        sold_out: a SKU of which the watcher is told at the onset that its stock has ended.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Scenario:
     local: bool = False
     attempts: float | None = None
     low_intent: int | None = None
+    sold_out: str = ""
 
     @property
     def silent(self) -> bool:
@@ -89,7 +93,7 @@ class Scenario:
         return tuple(self._placed(effect, onset_ms, slots) for effect in self.effects)
 
     def _placed(self, effect: Effect, onset_ms: int, slots: Sequence[int]) -> Effect:
-        local = self.local and effect.what is What.CONVERSION
+        local = effect.where == _BROKEN
         return replace(
             effect,
             start_ms=onset_ms + effect.start_ms * MINUTE_MS,
@@ -112,8 +116,13 @@ def _e(
     return Effect(what, factor, start, end, ramp, tuple((d, int(k)) for d, k in where), node)
 
 
+def _broken(what: What, factor: float, start: int = 0, end: int = _FOREVER_MIN, ramp: int = 0) -> Effect:
+    """Of the slots that are broken."""
+    return Effect(what, factor, start, end, ramp, _BROKEN)
+
+
 def _drop(name: str, what: str, factor: float, ramp: int = 0) -> Scenario:
-    effect = _e(What.CONVERSION, factor, ramp=ramp)
+    effect = _broken(What.CONVERSION, factor, ramp=ramp)
     return Scenario(name, what, Stage.LIGHT, Truth(DROPS, step="order"), (effect,), local=True)
 
 
@@ -132,11 +141,9 @@ def _pay_dies(attempts: float) -> Scenario:
     return Scenario(f"S1@{attempts:g}", what, Stage.SHOP, _PAY, hang, minutes=30, attempts=attempts)
 
 
-def _outage(name: str, what: str, detail: str, where: Scope) -> Scenario:
+def _outage(name: str, what: str, scope: Scope, where: Scope) -> Scenario:
     stall = (_e(What.FEED, 0, end=15, where=where),)
-    return Scenario(
-        name, what, Stage.SHOP, Truth((Kind.DATA_OUTAGE,), detail=detail, ends=True), stall, minutes=60
-    )
+    return Scenario(name, what, Stage.SHOP, Truth((Kind.DATA_OUTAGE,), scope, ends=True), stall, minutes=60)
 
 
 _LIGHT: Final = (
@@ -153,7 +160,7 @@ _LIGHT: Final = (
         "-50 % begins 10 min before the flash ends",
         Stage.LIGHT,
         Truth(DROPS, step="order"),
-        (_e(What.TRAFFIC, 10, start=-50, end=10, ramp=1), _e(What.CONVERSION, 0.5)),
+        (_e(What.TRAFFIC, 10, start=-50, end=10, ramp=1), _broken(What.CONVERSION, 0.5)),
         lead=60,
         local=True,
     ),
@@ -170,7 +177,7 @@ _LIGHT: Final = (
         "a slot dies, then its traffic vanishes",
         Stage.LIGHT,
         Truth(DROPS, step="order"),
-        (_e(What.CONVERSION, 0),),
+        (_broken(What.CONVERSION, 0), _broken(What.TRAFFIC, 0, start=45)),
         minutes=120,
         local=True,
     ),
@@ -179,11 +186,12 @@ _LIGHT: Final = (
         "-50 % for two hours, then well again",
         Stage.LIGHT,
         Truth(DROPS, step="order", ends=True),
-        (_e(What.CONVERSION, 0.5, end=120),),
+        (_broken(What.CONVERSION, 0.5, end=120),),
         minutes=360,
         local=True,
     ),
     replace(_drop("S15", "one slot -50 %, restart in the middle", 0.5), minutes=120),
+    replace(_drop("S15-", "the same without the restart", 0.5), minutes=120),
 )
 
 _SHOP: Final = (
@@ -197,9 +205,9 @@ _SHOP: Final = (
         minutes=60,
         attempts=120,
     ),
-    _outage("S6a", "orders stall for 15 min, clicks flow", "orders", (("topic", "1"),)),
-    _outage("S6b", "all topics stall for 15 min", "", ()),
-    _outage("S6c", "one partition stalls for 15 min", "1", (("partition", "1"),)),
+    _outage("S6a", "orders stall for 15 min, clicks flow", (("topic", "orders"),), (("topic", "1"),)),
+    _outage("S6b", "all topics stall for 15 min", (("all", "all"),), ()),
+    _outage("S6c", "one partition stalls for 15 min", (("partition", "1"),), (("partition", "1"),)),
     Scenario("S7", "5,000 SKUs, nothing, a day", Stage.SHOP, Truth(), minutes=1_440),
     Scenario(
         "S8",
@@ -216,6 +224,7 @@ _SHOP: Final = (
         Truth((Kind.OUT_OF_STOCK,), (("sku", "SKU_0000"),)),
         (_e(What.CONVERSION, 0, where=(("sku", "0"),), node="cart"),),
         minutes=120,
+        sold_out="SKU_0000",
     ),
     Scenario(
         "S10",

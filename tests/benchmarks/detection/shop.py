@@ -9,12 +9,22 @@ of clicks that are repeated. Refuses to make bytes: the path from bytes to bucke
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from streams.closed import BUCKET_MS
 from tests.benchmarks.detection import laws
+from tests.benchmarks.detection.catalogue import (
+    NODES,
+    PARTITIONS,
+    STAGES,
+    Catalogue,
+    Events,
+    Settings,
+    catalogue,
+    joined,
+)
 from tests.benchmarks.detection.effects import Effect, What
 
 if TYPE_CHECKING:
@@ -26,11 +36,6 @@ if TYPE_CHECKING:
     F64 = NDArray[np.float64]
     I64 = NDArray[np.int64]
 
-NODES: Final = ("exposure", "click", "view", "cart", "checkout", "order", "paid")
-STAGES: Final = (*NODES, "payment_attempt", "payment_failed", "cancelled", "refunded")
-METHODS: Final = ("alipay", "wechat", "card", "wallet")
-PARTITIONS: Final = 4
-ORDERS_TOPIC: Final = 1
 _RATES: Final = {"view": 0.95, "cart": 0.2, "checkout": 0.4, "order": 0.03 / (0.95 * 0.2 * 0.4)}
 ATTEMPT_AFTER_MS: Final = 1_000  # after the order
 _SUCCESS: Final = 0.92
@@ -38,85 +43,6 @@ _REPEATED: Final = 0.1
 _FIRST_ORDERS_STAGE: Final = NODES.index("order")
 _LATE_SHARE: Final = 0.02
 _CHUNK: Final = 30  # buckets
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """A shop.
-
-    Attributes:
-        clicks_per_minute: of the whole site, daily mean.
-        realistic: conversion swings and has noise, and events come late.
-        low_intent: slots from this number on convert at a fifth (there are none by default).
-        seed: all chance but that of ``reseed`` comes from it.
-    """
-
-    clicks_per_minute: float = 10_000.0
-    slots: int = 50
-    banners: int = 200
-    skus: int = 5_000
-    realistic: bool = False
-    low_intent: int | None = None
-    seed: int = 1
-
-
-class Catalogue(NamedTuple):
-    """Combinations of slot, banner and SKU, shape (combinations,): their parts, weight and conversion."""
-
-    slot: I64
-    banner: I64
-    sku: I64
-    weight: F64
-    conversion: F64
-
-    def part(self, dimension: str) -> I64:
-        """Key numbers in one dimension."""
-        return {"slot": self.slot, "banner": self.banner, "sku": self.sku}[dimension]
-
-
-class Events(NamedTuple):
-    """Events, one per row.
-
-    ``stage`` numbers STAGES, ``lag`` is ms since the visitor's node before or -1, ``mark`` says
-    whether the visitor counts, ``within`` whether the click is still within the attribution window,
-    ``due`` the bucket with which it is told.
-    """
-
-    time: I64
-    stage: I64
-    combination: I64
-    method: I64
-    partition: I64
-    lag: I64
-    mark: B
-    within: B
-    due: I64
-
-    def take(self, rows: I64 | B) -> Events:
-        """Some of them."""
-        return Events._make(column[rows] for column in self)
-
-
-def joined(parts: Sequence[Events]) -> Events:
-    """One after the other."""
-    return Events._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
-
-
-def catalogue(chosen: Settings) -> Catalogue:
-    """Each SKU is on two banners, each banner in two slots."""
-    rng = np.random.default_rng((chosen.seed, 0))
-    sku = np.repeat(np.arange(chosen.skus), 4)
-    on = rng.integers(0, chosen.banners, (chosen.skus, 2))
-    banner = np.repeat(on.ravel(), 2)
-    # A banner's two slots: every slot has as many banners as the others.
-    shown = rng.permuted(np.arange(2 * chosen.banners) % chosen.slots).reshape(chosen.banners, 2)
-    slot = shown[banner, np.tile([0, 1], 2 * chosen.skus)]
-    weight = 1 / (1.0 + sku)
-    conversion = rng.lognormal(0, 0.2, chosen.slots)[slot] * rng.lognormal(0, 0.3, chosen.skus)[sku]
-    if chosen.low_intent is not None:
-        conversion[slot >= chosen.low_intent] *= 0.2
-    weight /= weight.sum()
-    return Catalogue(slot, banner, sku, weight, conversion / (weight @ conversion))
 
 
 @dataclass(slots=True)
@@ -158,10 +84,7 @@ class Shop:
         return max((min([until_ms, longest, *edges]) - self.now_ms) // BUCKET_MS, 1)
 
     def _clicks(self, times: I64, effects: Sequence[Effect]) -> tuple[I64, I64]:
-        weight = self.combinations.weight.copy()
-        for effect in effects:
-            if effect.what is What.TRAFFIC:
-                weight[self._here(effect)] *= effect.at(times[:1])[0]
+        weight = self.weights(int(times[0]), effects)
         rate = self.settings.clicks_per_minute * BUCKET_MS / 60_000 * weight.sum()
         seconds = times % (laws.DAY_S * 1000) / 1000
         each = self._rng.poisson(rate * laws.traffic_at(seconds.astype(np.float64)))
@@ -169,6 +92,14 @@ class Shop:
         edges = np.cumsum(weight) / weight.sum()
         picked = np.searchsorted(edges, self._rng.random(clicks.size))
         return clicks, np.minimum(picked, weight.size - 1)
+
+    def weights(self, at_ms: int, effects: Sequence[Effect]) -> F64:
+        """Traffic of each combination, relative to all of it on an average day."""
+        weight = self.combinations.weight.copy()
+        for effect in effects:
+            if effect.what is What.TRAFFIC:
+                weight[self._here(effect)] *= effect.at(np.array([at_ms]))[0]
+        return weight
 
     def _here(self, effect: Effect) -> B:
         """Which combinations an effect is about."""

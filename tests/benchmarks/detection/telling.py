@@ -17,39 +17,39 @@ from streams.closed import (
     ClosedBucket,
     Progress,
 )
-from streams.core.merge import MoneyKey
 from tests.benchmarks.detection import laws
-from tests.benchmarks.detection.effects import Effect, What
-from tests.benchmarks.detection.lateness import Waiting
-from tests.benchmarks.detection.shop import (
-    ATTEMPT_AFTER_MS,
+from tests.benchmarks.detection.books import money_of, records_of
+from tests.benchmarks.detection.catalogue import (
     METHODS,
     NODES,
+    NONE,
     ORDERS_TOPIC,
     PARTITIONS,
     STAGES,
     Events,
-    Shop,
     joined,
 )
+from tests.benchmarks.detection.effects import Effect, What
+from tests.benchmarks.detection.lateness import Waiting
+from tests.benchmarks.detection.shop import ATTEMPT_AFTER_MS, Shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from streams.core.merge import MoneyKey
+
     F64 = NDArray[np.float64]
     I64 = NDArray[np.int64]
     Keyed = tuple[I64, I64, I64]  # rows of events, key numbers, columns
 
-NONE: Final = "(none)"
 _PAID: Final = STAGES.index("paid")
 _ATTEMPT: Final = STAGES.index("payment_attempt")
 _FAILED: Final = STAGES.index("payment_failed")
 _EXPOSURES_PER_CLICK: Final = 20
+_ORDERS_ONLY: Final = (("topic", ORDERS_TOPIC),)
 _CLOSE_AFTER_MS: Final = 6_000
-_CURRENCY: Final = "CNY"
-_DUPLICATES: Final = 0.01
 
 
 @dataclass(slots=True)
@@ -90,7 +90,8 @@ class Teller:
         own = events.time // BUCKET_MS * BUCKET_MS
         counts = self._counts(events.take(own == events.due), start, until, effects)
         self._hold(events.take(own != events.due))
-        money, records = self._money(events, start), self._records(events, start, until)
+        money = money_of(events, start, self.shop, self.names, self.prices)
+        records = records_of(events, start, until, repeated=self.shop.settings.realistic)
         for tick, bucket in enumerate(range(start, until, BUCKET_MS)):
             late = self._waiting.come(bucket)
             yield self._bucket(bucket, counts[tick], late, money.get(tick, {}), records[tick], effects)
@@ -114,15 +115,29 @@ class Teller:
 
     def _exposures(self, start: int, ticks: int, effects: Sequence[Effect]) -> dict[str, I64]:
         """Counts by dimension, shape (ticks, keys); only what is on the page, no visitors."""
-        parts, weight = self.shop.combinations, self.shop.combinations.weight
+        parts, weight = self.shop.combinations, self.shop.weights(start, effects)
         times = start + BUCKET_MS * np.arange(ticks, dtype=np.int64)
         rate = self.shop.settings.clicks_per_minute * BUCKET_MS / 60_000 * _EXPOSURES_PER_CLICK
-        seconds = (times % (laws.DAY_S * 1000) / 1000).astype(np.float64)
-        mean = rate * laws.traffic_at(seconds) * _product(effects, times, silent=True)
-        keys = {name: np.bincount(parts.part(name), weight) for name in ("slot", "banner", "sku")}
-        keys = {"all": np.ones(1), **keys}
-        shares = {name: np.append(share, 0.0)[: len(self.names[name])] for name, share in keys.items()}
-        return {name: self._rng.poisson(mean[:, None] * share) for name, share in shares.items()}
+        mean = rate * laws.traffic_at((times % (laws.DAY_S * 1000) / 1000).astype(np.float64))
+        out = {"all": self._rng.poisson(mean[:, None] * weight.sum())}
+        for name in ("slot", "banner", "sku"):
+            share = np.bincount(parts.part(name), weight, len(self.names[name]))
+            out[name] = self._rng.poisson(mean[:, None] * share)
+        for effect in effects:
+            if effect.what is What.FEED and effect.where != _ORDERS_ONLY:
+                self._stall(out, times, effect)
+        return out
+
+    def _stall(self, exposed: dict[str, I64], times: I64, effect: Effect) -> None:
+        """Exposures of a feed that stands still come when it is over."""
+        share = 1 / PARTITIONS if "partition" in dict(effect.where) else 1.0
+        stalled = np.flatnonzero((times >= effect.start_ms) & (times < effect.end_ms))
+        for dimension, counts in exposed.items():
+            held = self._rng.binomial(counts[stalled], share)
+            counts[stalled] -= held
+            for tick, row in zip(stalled.tolist(), held, strict=True):
+                keys = np.flatnonzero(row)
+                self._waiting.hold(effect.end_ms, int(times[tick]), dimension, keys << 5, row[keys])
 
     def _keyed(self, events: Events) -> dict[str, Keyed]:
         """Cells of each dimension, one for an event and one for its visitor."""
@@ -153,39 +168,6 @@ class Teller:
                     due, mine = pairs[:, part[0]].tolist()
                     self._waiting.hold(due, mine, dimension, found, times)
 
-    def _money(self, events: Events, start: int) -> dict[int, dict[MoneyKey, tuple[int, int]]]:
-        out: dict[int, dict[MoneyKey, tuple[int, int]]] = {}
-        paid = events.take(events.stage == _PAID)
-        parts = self.shop.combinations
-        ticks = ((paid.due - start) // BUCKET_MS).tolist()
-        for tick, combination, within in zip(
-            ticks, paid.combination.tolist(), paid.within.tolist(), strict=True
-        ):
-            amount = int(self.prices[parts.sku[combination]])
-            into = out.setdefault(tick, {})
-            for dimension in ("all", "slot", "banner", "sku"):
-                name = self._name(dimension, combination, within=within)
-                key = MoneyKey(dimension, name, _CURRENCY, "paid")
-                orders, before = into.get(key, (0, 0))
-                into[key] = (orders + 1, before + amount)
-        return out
-
-    def _name(self, dimension: str, combination: int, *, within: bool) -> str:
-        if dimension == "all":
-            return "all"
-        if not within and dimension != "sku":
-            return NONE
-        return self.names[dimension][int(self.shop.combinations.part(dimension)[combination])]
-
-    def _records(self, events: Events, start: int, until: int) -> list[dict[tuple[int, int, str], int]]:
-        """By what was read while a bucket was open."""
-        topic = (events.stage >= NODES.index("order")).astype(np.int64)
-        ticks = (events.due - start) // BUCKET_MS
-        size = (until - start) // BUCKET_MS
-        flat = (ticks * PARTITIONS + events.partition) * 2 + topic
-        table = np.bincount(flat, minlength=size * PARTITIONS * 2).reshape(size, PARTITIONS, 2)
-        return [_outcomes(row, repeated=self.shop.settings.realistic) for row in table]
-
     def _bucket(
         self,
         start: int,
@@ -200,7 +182,7 @@ class Teller:
         return ClosedBucket(
             start_ms=start,
             closed_at_ms=at,
-            complete=not any(one.idle for one in progress.values()),
+            complete=True,  # who had read all there was is not waited for
             stages=STAGES,
             nodes=len(NODES),
             names=self.names,
@@ -268,17 +250,6 @@ def _lags(events: Events) -> Keyed:
     )
 
 
-def _outcomes(row: I64, *, repeated: bool) -> dict[tuple[int, int, str], int]:
-    out: dict[tuple[int, int, str], int] = {}
-    for partition in range(PARTITIONS):
-        for topic, read in enumerate(row[partition].tolist()):
-            if read:
-                out[partition, topic, "accepted"] = read
-            if repeated and read >= 1 / _DUPLICATES:
-                out[partition, topic, "duplicate"] = round(read * _DUPLICATES)
-    return out
-
-
 def _progress(partition: int, start: int, at: int, effects: Sequence[Effect]) -> Progress:
     """A partition of which both topics stand still gets no further."""
     for effect in effects:
@@ -287,15 +258,3 @@ def _progress(partition: int, start: int, at: int, effects: Sequence[Effect]) ->
         if about and "topic" not in where and effect.start_ms <= start < effect.end_ms:
             return Progress(effect.start_ms, at, idle=True)
     return Progress(start + BUCKET_MS, at, idle=False)
-
-
-def _product(effects: Sequence[Effect], times: I64, *, silent: bool) -> F64:
-    """Site-wide traffic; nothing is exposed that a stalled feed would have to tell."""
-    out = np.ones(times.size)
-    for effect in effects:
-        everywhere = not effect.where or effect.where == (("topic", 1 - ORDERS_TOPIC),)
-        if effect.what is What.TRAFFIC and not effect.where:
-            out *= effect.at(times)
-        if silent and effect.what is What.FEED and everywhere:
-            out *= (times < effect.start_ms) | (times >= effect.end_ms)
-    return out

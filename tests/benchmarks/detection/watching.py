@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 import numpy as np
 
 from streams.closed import BUCKET_MS, VISITORS
+from streams.funnel import CORE_DIMENSIONS, DEFAULT_NODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,6 +69,10 @@ class Watcher(Protocol):
         """What is to be said after this bucket."""
         ...
 
+    def sold_out(self, sku: str, at_ms: int) -> None:
+        """The shop's stock system says that a SKU has ended."""
+        ...
+
     def snapshot(self) -> object:
         """All it knows, as plain data that later calls leave alone."""
         ...
@@ -79,20 +84,24 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """False alarms allowed: the only thing that is set.
+    """False alarms allowed, the only thing that is set, and what the funnel looks like.
 
     Attributes:
-        per_week: of the whole deployment.
-        slots: how many series of a slot share it, for rules that know one series only.
+        per_week: of all series of ``level`` together; of everything if that is empty.
+        level: dimension that the number is about.
+        nodes: of the funnel.
+        dimensions: that are watched.
     """
 
     per_week: float
-    slots: int = 1
+    level: str = ""
+    nodes: tuple[str, ...] = DEFAULT_NODES
+    dimensions: tuple[str, ...] = CORE_DIMENSIONS
 
     @classmethod
-    def per_series(cls, slots: int, days: float = 60) -> Budget:
-        """One false alarm in so many days of each slot."""
-        return cls(slots * 7 / days, slots)
+    def per_slot(cls, slots: int, days: float, nodes: tuple[str, ...]) -> Budget:
+        """One false alarm in so many days of each slot; only slots and the total are watched."""
+        return cls(slots * 7 / days, "slot", nodes, ("all", "slot"))
 
 
 @dataclass(slots=True)
@@ -143,6 +152,9 @@ class RuleWatcher:
             step=("click", "order"),
             since_ms=closed.start_ms,
         )
+
+    def sold_out(self, sku: str, at_ms: int) -> None:
+        """It would not know what to do with it."""
 
     def snapshot(self) -> object:
         """See ``Watcher``."""

@@ -234,7 +234,7 @@ def test_columns_that_do_not_fit_are_refused(state: TableState) -> None:
 @pytest.mark.parametrize(
     "names",
     [[], [[]], [[]] * 3, [[]] * 5, [[(-1, "a")], [], [], []], [[(1 << 31, "a")], [], [], []]],
-    ids=["none", "one", "four", "negative", "huge"],
+    ids=["none", "one", "three", "five", "negative", "huge"],
 )
 def test_names_that_do_not_fit_are_refused(names: list[list[tuple[int, str]]]) -> None:
     """Of other dimensions, or under numbers that no writer gives."""

@@ -10,7 +10,7 @@ from streams.core.closing import Closing
 from streams.core.shard_progress import ClosingSettings
 from streams.results import VERSION, Fence
 from tests.support.logs_of_rollups import BUCKET, Speaker
-from tests.support.rollups import T0, Counts, rollup
+from tests.support.rollups import STAGES, T0, Counts, rollup
 
 if TYPE_CHECKING:
     from streams.closed import ClosedBucket
@@ -72,6 +72,7 @@ def test_a_bucket_closes_when_all_are_past_its_end() -> None:
     (closed,) = shop.say(1, 10_000, ONE)
     assert (starts([closed]), exposures(closed), closed.complete) == ([0], 3, True)
     assert closed.closed_at_ms == T0 + 17_000
+    assert (closed.stages, closed.nodes) == (STAGES.names, STAGES.nodes)
     shop.say(0, 20_000)
     (closed,) = shop.say(1, 20_000)
     assert (exposures(closed), late(closed)) == (0, {0: 1})

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from streams.core.lines import Lines, open_lines
 from streams.core.rows import Detail, Line
-from streams.core.vocabulary import OTHER_CODE
+from streams.core.vocabulary import OTHER_CODE, Vocabulary
+from streams.formats.keys import key_objection
+from streams.funnel import Funnel
 from tests.support.columns import i64, mask, rows
 
 SLOT, BANNER, SKU = 0, 1, 2
@@ -133,3 +135,26 @@ def test_nothing_is_split_of_nothing() -> None:
     """No lines, no shares."""
     lines, at = open_lines(rows(0), {}).split(i64(), i64())
     assert (lines.row.size, at.size) == (0, 0)
+
+
+def test_combinations_are_distinct_per_row() -> None:
+    """Slot, banner and SKU of a line together; SKUs beyond the bound are one, and rows not asked for are left out."""
+    vocabulary = Vocabulary(Funnel(), key_objection)
+    for table in vocabulary.tables:
+        for name in "AB":
+            table[name]
+    beyond = [-(1 << 30), -(1 << 30) - 1]
+    details = {
+        0: Detail((Line(2, 2, 0), Line(2, 3, 0), Line(2, 2, 0), Line(beyond[0], 2, 0), Line(beyond[1], 2, 0)))
+    }
+    lines = open_lines(rows(3, [(2, 0, 2), (0, 0, 0), (3, 0, 0)], detail=[-1, 0, -1]), details)
+    row, key = lines.combinations(mask(1, 1, 0), vocabulary.combinations)
+    names = [
+        (at, vocabulary.combinations.names[code]) for at, code in zip(row.tolist(), key.tolist(), strict=True)
+    ]
+    assert names == [
+        (0, "A\x1f(none)\x1fA"),
+        (1, "A\x1f(none)\x1fA"),
+        (1, "B\x1f(none)\x1fA"),
+        (1, "A\x1f(none)\x1f(other)"),
+    ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from streams.closed import COMBINATION
 from streams.core.buckets import COLUMN_BITS, COLUMN_MASK, BucketCounts
 from streams.core.lines import open_lines
 from streams.core.merge import column_of
@@ -31,13 +32,13 @@ Table = dict[tuple[str, str], tuple[int, int]]
 class Counting:
     """Node counts over hand-made rows, read by the names of dimensions and keys."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, combinations: bool = True) -> None:
         self.vocabulary = Vocabulary(FUNNEL, key_objection, shards=1)
         for table in self.vocabulary.tables:
             for name in "ABC":
                 table[name]
-        self.buckets = BucketCounts(len(FUNNEL.dimensions))
-        self.nodes = NodeCounts(self.vocabulary, self.buckets, WINDOW)
+        self.buckets = BucketCounts(len(self.vocabulary.dimensions))
+        self.nodes = NodeCounts(self.vocabulary, self.buckets, WINDOW, combinations=combinations)
         self.table: dict[tuple[str, str, str, int], tuple[int, int]] = {}
 
     def count(self, some: Rows, details: Mapping[int, Detail] | None = None) -> None:
@@ -51,9 +52,9 @@ class Counting:
     def _add(self, bucket: int, dimension: int, cell: int, added: int) -> None:
         stage, visitors = column_of(cell & COLUMN_MASK)
         code = cell >> COLUMN_BITS
-        names = ["all"] if dimension == 0 else self.vocabulary.tables[dimension - 1].names
+        names = ["all"] if dimension == 0 else self.vocabulary.keyed[dimension - 1].names
         key = names[code]
-        name = (FUNNEL.dimensions[dimension], key, self.vocabulary.stages.names[stage], bucket - T0)
+        name = (self.vocabulary.dimensions[dimension], key, self.vocabulary.stages.names[stage], bucket - T0)
         held = self.table.get(name, (0, 0))
         self.table[name] = (held[0], held[1] + added) if visitors else (held[0] + added, held[1])
 
@@ -183,3 +184,34 @@ def test_a_late_event_never_counts_before_a_mark(counting: Counting) -> None:
     counting.count(some(counting, "click", time=T0 + 50_000))
     counting.count(some(counting, "click", time=T0))
     assert counting.of("click") == {"all": (2, 1)}
+
+
+# --- combinations --------------------------------------------------------------------------------
+
+
+def test_a_combination_counts_visitors_of_clicks_orders_and_payments(counting: Counting) -> None:
+    """Once each within the window; other nodes have none, and nothing has events."""
+    keys = [(A, B, C, 0)] * 5
+    counting.count(some(counting, "exposure", "click", "view", "order", "paid", keys=keys))
+    counting.count(some(counting, "click", time=T0 + WINDOW, keys=keys[:1]))
+    one = {"A\x1fB\x1fC": (0, 1)}
+    found = {node: counting.of(node, COMBINATION) for node in FUNNEL.nodes}
+    assert found == {node: one if node in ("click", "order", "paid") else {} for node in FUNNEL.nodes}
+
+
+def test_combinations_are_of_each_line(counting: Counting) -> None:
+    """Not of every slot with every SKU of the order."""
+    details = {0: Detail((Line(A, B, 0), Line(C, A, 0), Line(A, B, 0)))}
+    counting.count(some(counting, "order", detail=[0]), details)
+    assert counting.of("order", COMBINATION) == {
+        "B\x1f(none)\x1fA": (0, 1),
+        "A\x1f(none)\x1fC": (0, 1),
+    }
+
+
+def test_combinations_can_be_left_out() -> None:
+    """Then all else is counted as before."""
+    counting = Counting(combinations=False)
+    counting.count(some(counting, "click", keys=[(A, B, C, 0)]))
+    assert counting.of("click", COMBINATION) == {}
+    assert counting.of("click", "sku") == {"C": (1, 1)}

@@ -464,7 +464,7 @@ def test_bytes_are_told_by_kind() -> None:
     """What grows with traffic, for the metric."""
     partition = CountedPartition()
     before = partition.counts.nbytes()
-    assert set(before) == {"dedupe", "visitors", "clicks", "waiting"}
+    assert set(before) == {"dedupe", "visitors", "clicks", "attempts", "waiting"}
     partition.read_on(CLICKSTREAM, stream([click(f"v{n}", sku="A") for n in range(3_000)]))
     read = partition.counts.nbytes()
     assert [kind for kind in before if read[kind] > before[kind]] == ["waiting"]

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from streams.core.lags import LAG_EDGES_S
 from streams.core.vocabulary import (
+    FIRST_CODE,
+    INNER_DIMENSIONS,
     NONE_CODE,
     OTHER_CODE,
     REJECTED,
@@ -28,6 +31,8 @@ from streams.funnel import DEFAULT_NODES, ORDER_OUTCOMES, Funnel
 from tests.support.columns import i32
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from streams.core.vocabulary import KeyTable as Table
 
 
@@ -205,6 +210,14 @@ def test_a_column_grows() -> None:
     assert column.values().dtype == np.int32
 
 
+def test_many_are_appended_at_once() -> None:
+    """However many: it grows as far as it must."""
+    column = Column(np.int32)
+    for size in (3, 0, 500):
+        column.extend(np.arange(size, dtype=np.int32))
+    assert column.values().tolist() == [0, 1, 2, *range(500)]
+
+
 def test_an_empty_column_has_no_values() -> None:
     """Its size is what was appended, not what was set aside."""
     assert Column(np.uint64).values().size == 0
@@ -240,3 +253,79 @@ def test_a_vocabulary_has_a_table_per_dimension() -> None:
     assert vocabulary.sku["A"] == 2
     assert vocabulary.sku["B"] < REJECTED
     assert vocabulary.all_shard == shard_of("all", "all", 3)
+
+
+# --- dimensions of our own -----------------------------------------------------------------------
+
+
+def some(max_keys: int = 100) -> Vocabulary:
+    """Two slots, banners and SKUs each: codes 2 and 3."""
+    vocabulary = Vocabulary(Funnel(), key_objection, max_keys=max_keys, shards=3)
+    for table in vocabulary.tables:
+        for name in "AB":
+            table[name]
+    return vocabulary
+
+
+def test_dimensions_of_our_own_stand_behind_the_others() -> None:
+    """A dimension's number is its place, and one less that of its names."""
+    vocabulary = some()
+    assert vocabulary.dimensions == (*Funnel().dimensions, *INNER_DIMENSIONS)
+    for table in vocabulary.keyed:
+        assert vocabulary.keyed[vocabulary.number(table) - 1] is table
+    assert vocabulary.number(vocabulary.lags) == 4
+    assert vocabulary.lags.names[FIRST_CODE:] == [str(edge) for edge in LAG_EDGES_S]
+
+
+A_B_NONE, B_A_A, NONE_OTHER_B = (2, 3, 0), (3, 2, 2), (0, 1, 3)
+
+
+def combined(*keys: tuple[int, int, int]) -> NDArray[np.int32]:
+    """Codes of slot, banner and SKU, shape (3, n)."""
+    return np.array(keys, dtype=np.int32).T
+
+
+def test_combinations_are_numbered_as_they_come() -> None:
+    """Once each; a part may be one of everybody's keys."""
+    found = some().combinations
+    assert found.codes(combined(B_A_A, A_B_NONE, B_A_A)).tolist() == [2, 3, 2]
+    assert found.codes(combined(NONE_OTHER_B, A_B_NONE)).tolist() == [4, 3]
+    assert found.names[FIRST_CODE:] == ["B\x1fA\x1fA", "A\x1fB\x1f(none)", "(none)\x1f(other)\x1fB"]
+    assert found.codes(np.zeros((3, 0), dtype=np.int32)).tolist() == []
+
+
+def test_combinations_are_the_same_in_every_process() -> None:
+    """Fingerprints and shards depend on names, not on numbers; all shards have some."""
+    one, two = some(), some()
+    for table in two.tables:
+        table["elsewhere"]
+    everything = [(slot, banner, sku) for slot in range(4) for banner in range(4) for sku in range(4)]
+    one.combinations.codes(combined(*everything))
+    two.combinations.codes(combined(*reversed(everything)))
+    for column in ("prints", "shards"):
+        ours, theirs = (
+            dict(zip(of.combinations.names, getattr(of.combinations, column).tolist(), strict=True))
+            for of in (one, two)
+        )
+        assert ours == theirs
+    assert set(one.combinations.shards.tolist()) == {0, 1, 2}
+    assert len(set(one.combinations.prints.tolist())) == 4**3 + 2
+
+
+def test_combinations_are_bounded() -> None:
+    """Those that came first keep their names; the others are one, however they come."""
+    found = some(max_keys=2).combinations
+    assert found.codes(combined(B_A_A, A_B_NONE, NONE_OTHER_B, B_A_A)).tolist() == [2, 3, OTHER_CODE, 2]
+    assert found.codes(combined(NONE_OTHER_B, A_B_NONE)).tolist() == [OTHER_CODE, 3]
+    assert len(found.names) == len(found.prints) == len(found.shards) == 4
+
+
+def test_a_payment_method_may_have_any_name() -> None:
+    """One that may not stand as a key is another one, and so are those beyond the bound; none is none."""
+    vocabulary = some(max_keys=1)
+    assert vocabulary.method(None) == NONE_CODE
+    assert vocabulary.method("card") == vocabulary.method("card") == FIRST_CODE
+    assert vocabulary.method("\u202ecard") == vocabulary.method("(none)") == OTHER_CODE
+    codes = [vocabulary.method(f"m{number}") for number in range(1_000)]
+    assert codes[0] == FIRST_CODE + 1
+    assert codes[-1] == OTHER_CODE

@@ -88,9 +88,9 @@ def test_our_renderer_writes_what_the_library_does() -> None:
     series.refresh(windows)
     registry = CollectorRegistry()
     registry.register(series)
-    for _ in range(2):
-        assert series.capture()(False).encode() == generate_latest(registry)
-        assert series.capture()(True).encode() + b"# EOF\n" == generate_openmetrics(registry)
+    for openmetrics in (False, True, False):
+        text = (generate_openmetrics if openmetrics else generate_latest)(registry).decode()
+        assert series.capture()(openmetrics) == text.removesuffix("# EOF\n")
 
 
 def test_what_is_captured_stays() -> None:

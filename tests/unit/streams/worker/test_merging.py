@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from streams.codec import encode_fence, encode_rollup
 from streams.core.merge import MoneyKey
+from streams.core.vocabulary import INNER_DIMENSIONS
 from streams.events import Record, RecordBatch
 from streams.metrics.catalog import Family
 from streams.metrics.key_series import KeySeries, KeySeriesSettings
@@ -102,6 +103,16 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[tuple[str, object, object
         (record.message, getattr(record, "shard", None), getattr(record, "partition", None))
         for record in caplog.records
     ]
+
+
+async def test_dimensions_of_our_own_are_not_for_show() -> None:
+    """They are in rollups for who watches; neither totals nor series have them."""
+    bench = Bench(0)
+    inner = {(dimension, "0"): {VISITORS + CLICK: 3} for dimension in INNER_DIMENSIONS}
+    await bench.take(rollup({A: {CLICK: 5}, **inner}))
+    assert bench.totals().cells == {(T0, *A): {CLICK: 5}}
+    assert bench.exported(Family.EVENTS) == {(*A, "click"): 5}
+    assert bench.exported(Family.VISITORS) == {}
 
 
 async def test_a_rollup_without_counts_says_nothing_of_freshness() -> None:

@@ -270,7 +270,7 @@ def test_a_life_has_names_of_its_own() -> None:
     assert isinstance(marker, Marker)
     body = msgspec.msgpack.decode(chunk.data, type=Body)
     assert body.changes.names[0]
-    body.changes.names = [[], [], []]
+    body.changes.names = [[], [], [], []]
     data = msgspec.msgpack.encode(body)
     chunk = msgspec.structs.replace(chunk, data=data)
     marker = msgspec.structs.replace(marker, checksum=xxh3_64_intdigest(data))

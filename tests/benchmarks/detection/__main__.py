@@ -1,0 +1,91 @@
+"""``python -m tests.benchmarks.detection``: runs scenarios through watchers and writes the table.
+
+Without arguments everything, which takes hours; ``--scenarios S2,S5 --replicates 100`` some of it. The
+table is replaced only by ``--write``; else it goes to the terminal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tests.benchmarks.detection.plans import OURS, WATCHERS, Row, Size, results
+from tests.benchmarks.detection.scenarios import SCENARIOS, Stage
+from tests.benchmarks.detection.table import Measured, markdown
+from tests.benchmarks.detection.validation import optima, repeated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+_TABLE: Final = Path(__file__).with_name("TABLE.md")
+# Modes are both for S0; else the one that the pass mark names.
+_IDEAL: Final = frozenset({"S2", "S2c", "S2d"})
+
+
+def arguments(words: Sequence[str]) -> argparse.Namespace:
+    """What was asked for; exits with what is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.detection", description=__doc__)
+    parser.add_argument(
+        "--scenarios", type=_names(SCENARIOS), default=tuple(SCENARIOS), help="comma separated, or none"
+    )
+    parser.add_argument("--watchers", type=_names(WATCHERS), default=tuple(WATCHERS), help="comma separated")
+    parser.add_argument("--replicates", type=int, default=1_000, help="in the light world (%(default)s)")
+    parser.add_argument("--shop-replicates", type=int, default=20, help="in the full shop (%(default)s)")
+    parser.add_argument("--history-hours", type=int, default=24, help="quiet, before (%(default)s)")
+    parser.add_argument("--slots", type=int, default=100, help="replicates side by side (%(default)s)")
+    parser.add_argument("--rates", type=_rates, default=(6.0,), help="orders a minute of a slot (6)")
+    parser.add_argument("--yardstick-slots", type=int, default=300, help="0 leaves the yardsticks out")
+    parser.add_argument("--jobs", type=int, default=2, help="processes (%(default)s)")
+    parser.add_argument("--write", action="store_true", help=f"replace {_TABLE.name}")
+    return parser.parse_args(words)
+
+
+def _names(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+    def names(text: str) -> tuple[str, ...]:
+        asked = () if text == "none" else tuple(text.split(","))
+        for name in asked:
+            if name not in tuple(known):
+                raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(known)}")
+        return asked
+
+    return names
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    return tuple(map(float, text.split(",")))
+
+
+def rows(scenarios: Sequence[str], watchers: Sequence[str], rates: Sequence[float]) -> list[Row]:
+    """What is to be run; yardsticks know slots only, so they stay out of the full shop."""
+    out = []
+    for name in scenarios:
+        light = SCENARIOS[name].stage is Stage.LIGHT
+        modes = (False, True) if name == "S0" else (name not in _IDEAL,)
+        for watcher in watchers if light else [w for w in watchers if w == OURS]:
+            out += [Row(name, watcher, mode, rate) for mode in modes for rate in (rates if light else (6.0,))]
+    return out
+
+
+def main(words: Sequence[str]) -> int:
+    """See the module."""
+    asked = arguments(words)
+    size = Size(asked.replicates, asked.shop_replicates, asked.history_hours, asked.slots)
+    todo = rows(asked.scenarios, asked.watchers, asked.rates)
+    measured = Measured(
+        repeated=list(repeated(asked.yardstick_slots)) if asked.yardstick_slots else (),
+        optima=optima(asked.yardstick_slots) if asked.yardstick_slots else {},
+        outcomes=results(todo, size, asked.jobs, lambda text: print(text, file=sys.stderr)),
+        command=shlex.join(["make", "bench-detection", *([f"ARGS={shlex.join(words)}"] if words else [])]),
+    )
+    text = markdown(measured)
+    print(text)
+    if asked.write:
+        _TABLE.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,168 @@
+"""The table that is committed: what was measured, row by row, and which marks were reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import TYPE_CHECKING, Final
+
+from tests.benchmarks.detection.marks import MARKS, Known, Verdict
+from tests.benchmarks.detection.plans import OURS, Row
+from tests.benchmarks.detection.running import lost_orders
+from tests.benchmarks.detection.scenarios import SCENARIOS, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tests.benchmarks.detection.marks import Mark
+    from tests.benchmarks.detection.outcome import Outcome
+    from tests.benchmarks.detection.scoring import Delays
+    from tests.benchmarks.detection.validation import Repeated
+    from tests.benchmarks.detection.yardsticks import Optimum
+
+_DROPS: Final = {"S2": 0.3, "S2c": 0.5, "S2d": 1.0, "S5b+": 0.5, "S15": 0.5}
+_NOT_RUN: Final = Verdict("not run", "0", reached=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """All that the table is made of; what was not run is empty."""
+
+    repeated: Sequence[Repeated] = ()
+    optima: Mapping[str, Sequence[Optimum]] = field(default_factory=dict)
+    outcomes: Mapping[Row, Outcome] = field(default_factory=dict)
+    command: str = ""
+
+
+def markdown(measured: Measured) -> str:
+    """The whole file."""
+    parts = [
+        "# How well it detects\n",
+        f"Written by `{measured.command}`. Worlds, scenarios and rules are in this folder.",
+        _marks(measured) if any(row.watcher == OURS for row in measured.outcomes) else "",
+        _scenarios(measured.outcomes) if measured.outcomes else "",
+        _optima(measured.optima) if measured.optima else "",
+        _repeated(measured.repeated) if measured.repeated else "",
+    ]
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def known(measured: Measured) -> Known:
+    """What marks need besides their own rows."""
+    found = {best.drop: best.delays for best in measured.optima.get("10 s", ())}
+    others = {row.scenario: outcome for row, outcome in measured.outcomes.items() if row.watcher == OURS}
+    return Known(found, others.get)
+
+
+def judge(mark: Mark, measured: Measured) -> Verdict:
+    """Whether a mark was reached."""
+    outcome = measured.outcomes.get(mark.row)
+    if outcome is None or not (outcome.runs or outcome.delays):
+        return _NOT_RUN
+    try:
+        return mark.judged(outcome, known(measured))
+    except KeyError:  # without its optimum
+        return _NOT_RUN
+
+
+def _marks(measured: Measured) -> str:
+    rows = []
+    for mark in MARKS:
+        verdict = judge(mark, measured)
+        word = "not run" if verdict is _NOT_RUN else "reached" if verdict.reached else "**not reached**"
+        rows.append((mark.scenario, mark.wants, verdict.value, verdict.runs, word))
+    head = (
+        "## Pass marks\n\nModes are realistic unless a row says otherwise; S2 is ideal, as its yardstick.\n\n"
+    )
+    return head + grid(("", "wanted", "seen", "runs", ""), rows)
+
+
+def _scenarios(outcomes: Mapping[Row, Outcome]) -> str:
+    head = (
+        "## Every scenario\n\n"
+        "Delays in minutes from the onset to the word; *found* within 240 min. *False* are episodes of words about\n"
+        "conversion where nothing was wrong, per slot-day in the light world and per day of the shop. *Named* is the\n"
+        "share of detections with the right place, step and kind. *Lost* are a slot's orders before the word.\n\n"
+    )
+    columns = (
+        "",
+        "what",
+        "mode",
+        "rule",
+        "n",
+        "found",
+        "median",
+        "p95",
+        "false",
+        "named",
+        "msgs",
+        "lost",
+        "ms",
+    )
+    return head + grid(columns, [_line(row, outcome) for row, outcome in outcomes.items()])
+
+
+def _line(row: Row, outcome: Outcome) -> tuple[str, ...]:
+    scenario, delay = SCENARIOS[row.scenario], outcome.delay
+    mode = f"{'realistic' if row.realistic else 'ideal'}"
+    if scenario.stage is Stage.LIGHT:
+        mode += f", {row.rate:g}/min"
+    seen = (f"{delay.found:.2f}", number(delay.median), number(delay.p95)) if delay.runs else ("", "", "")
+    found = sum(map(isfinite, outcome.delays))
+    return (
+        row.scenario,
+        scenario.what,
+        mode,
+        row.watcher,
+        str(delay.runs or outcome.runs),
+        *seen,
+        f"{outcome.false_episodes / outcome.slot_days:.3g}" if outcome.slot_days else "",
+        f"{outcome.right / found:.2f}" if found else "",
+        f"{outcome.messages / outcome.incidents:.1f}" if outcome.incidents else "",
+        _lost(row, delay),
+        f"{outcome.ms_per_bucket:.1f}",
+    )
+
+
+def _lost(row: Row, delay: Delays) -> str:
+    if row.scenario not in _DROPS or not isfinite(delay.median):
+        return ""
+    return f"{lost_orders(SCENARIOS[row.scenario], row.rate, delay.median):.0f}"
+
+
+def _optima(optima: Mapping[str, Sequence[Optimum]]) -> str:
+    head = (
+        "## The best there can be\n\n"
+        "A CUSUM made for the drop, which knows the true conversion and delays, with the threshold calibrated to one\n"
+        "false alarm in 60 days of a slot; 6 orders a minute (daily mean), change at 11:00, ideal mode. Minutes' clock\n"
+        "with all orders followed for five hours, and ten seconds' clock with orders within the attribution window.\n\n"
+    )
+    rows = [
+        (clock, f"-{100 * best.drop:.0f} %", f"{best.threshold:.1f}", number(best.delays.median),
+         number(best.delays.p95), str(best.delays.runs))
+        for clock, found in optima.items()
+        for best in found
+    ]  # fmt: skip
+    return head + grid(("clock", "drop", "threshold", "median", "p95", "n"), rows)
+
+
+def _repeated(repeated: Sequence[Repeated]) -> str:
+    head = (
+        "## The yardsticks are right\n\n"
+        "Rules in use today on a slot with 6 orders a minute, realistic mode, a minute's clock. In brackets what\n"
+        "an earlier program found by itself (it does not tell when in the day its conversion is high). False alarms per slot-day; median delay in minutes (share found\n"
+        "within 240 min); share of slots with a false alarm within two hours of a traffic jump x2 and x10.\n\n"
+    )
+    columns = ("rule", "false/day", "-30 %", "-50 %", "dead", "x2", "x10")
+    return head + grid(columns, [one.cells() for one in repeated])
+
+
+def number(minutes: float) -> str:
+    """A delay in words."""
+    return f"{minutes:.1f}" if isfinite(minutes) else "never"
+
+
+def grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
