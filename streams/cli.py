@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.config import Settings, explain, load_settings
+from streams.durations import parse_duration_ms
 from streams.errors import ConfigError, FunnelwatchError
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def _add_simulate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     target.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for clickstream.jsonl and orders.jsonl"
     )
+    target.add_argument("--list-scenarios", action="store_true", help="say what can go wrong, and stop")
     parser.add_argument("--rate", type=float, default=500.0, help="events per second (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same bytes (default: %(default)s)")
     parser.add_argument(
@@ -116,6 +118,15 @@ def _add_simulate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     for name, default in (("slots", 40), ("banners", 200), ("skus", 5000), ("visitors", 200_000)):
         parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
+    parser.add_argument("--scenario", metavar="NAME", help="what goes wrong (default: nothing)")
+    parser.add_argument(
+        "--onset", type=_span_ms, default="30m", metavar="SPAN", help="after the start (default: %(default)s)"
+    )
+    parser.add_argument("--lasts", type=_span_ms, metavar="SPAN", help="default: as long as the scenario's")
+    parser.add_argument("--truth", type=Path, metavar="FILE", help="write what is true there, as JSON")
+    parser.add_argument(
+        "--partitions", type=int, help="source partitions (default: the scenario's; the topics' with --kafka)"
+    )
     _config_argument(parser)
 
 
@@ -145,6 +156,13 @@ def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--seed", type=int, default=1, help="of the shop (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="of /metrics (default: %(default)s)")
     parser.add_argument("--seconds", type=float, help="stop by itself after so long")
+
+
+def _span_ms(text: str) -> int:
+    try:
+        return parse_duration_ms(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("a span of time such as 30m or 1h30m") from None
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -192,6 +210,11 @@ def _topics(arguments: argparse.Namespace) -> int:
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
+    if arguments.list_scenarios:
+        from streams.demo.scenarios import SCENARIOS  # noqa: PLC0415  # needs what others do not
+
+        print(*(f"{name:5} {scenario.what}" for name, scenario in SCENARIOS.items()), sep="\n")
+        return 0
     from streams.demo.run import simulate_to  # noqa: PLC0415  # needs what others do not
 
     asyncio.run(simulate_to(arguments, _settings(arguments)))

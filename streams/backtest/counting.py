@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from streams.closed import Progress
+from streams.core.buckets import bucket_of
 from streams.core.ordering import UNREAD, Patience, release_limit
 from streams.core.pipeline import SourcePartition
 from streams.core.vocabulary import Vocabulary
@@ -138,11 +139,17 @@ class Recount:
         bound_ms = self._settings.max_out_of_orderness_ms
         limit_ms = release_limit(newest, (first, second), bound_ms, self._patience)
         partition.limit_ms = max(partition.limit_ms, limit_ms)
-        partition.counts.process(partition.limit_ms)
+        # Nobody learns of what is counted before the end of a bucket.
+        quiet = min(first, second) >= self._patience.idle_ms
+        if quiet or bucket_of(partition.limit_ms) > bucket_of(partition.counts.limit_ms):
+            partition.counts.process(partition.limit_ms)
 
     def _tell(self, *, idle: bool) -> Iterator[Rollup]:
         for partition in self._partitions.values():
             counts = partition.counts
             quiet = self._now_ms - max(partition.taken_at_ms) >= self._patience.idle_ms
             progress = Progress(counts.limit_ms, self._now_ms, idle and quiet and not counts.waiting)
+            # What is told between two ends of buckets falls to the same end: one rollup says it all.
+            if idle and not partition.writer.due(progress):
+                continue
             yield from partition.writer.rollups(counts.flush(), counts.counted_until, progress)
