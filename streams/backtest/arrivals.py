@@ -7,6 +7,7 @@ the one before it did. What a file says of partitions is taken as it is.
 from __future__ import annotations
 
 from heapq import merge
+from itertools import repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,7 +59,7 @@ def from_partitions(records: Mapping[tuple[int, int], Iterable[Record]]) -> Iter
     """Of records by (source partition, topic)."""
     return merge(
         *(
-            _in_order(topic, ((partition, record) for record in each))
+            _in_order(topic, zip(repeat(partition), each, strict=False))
             for (partition, topic), each in records.items()
         ),
         key=_TIME,

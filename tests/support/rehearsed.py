@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 START_MS = 1_762_689_600_000
 ONSET_MS = START_MS + 30 * MINUTE_MS
-SHOP = ShopSettings(seed=5, slots=4, banners=4, skus=12, visitors=20_000)
-CONFIG = "watch: {min_history: 10m}\n"
+SHOP = ShopSettings(seed=5, slots=4, banners=4, skus=12, visitors=1_000_000)
+CONFIG = "watch: {min_history: 20m}\n"
 
 
 class Hurried(Placed):
