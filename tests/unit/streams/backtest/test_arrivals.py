@@ -68,12 +68,12 @@ def test_parquet_without_pyarrow_says_what_to_install(
     """The extra is named."""
     path = tmp_path / "c.parquet"
     path.write_bytes(b"PAR1")
-    for name in [name for name in sys.modules if name.split(".")[0] == "pyarrow"]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
         monkeypatch.delitem(sys.modules, name)
     real = builtins.__import__
 
     def without(name: str, *rest: Any) -> Any:
-        if name.split(".")[0] == "pyarrow":
+        if name.partition(".")[0] == "pyarrow":
             raise ImportError(name)
         return real(name, *rest)
 
