@@ -137,7 +137,9 @@ def _messages(
         with arguments.rollups.open("rb") as file:
             yield shards_of(file), messages_of(file)
     elif source is not None and arguments.of == "rollups":
-        yield max(len(source.rollups), 1), _of_logs(source.rollups)
+        # Every shard is told something every ten seconds: one without a word is none.
+        spoken = [number for number, log in enumerate(source.rollups, 1) if log]
+        yield max(spoken, default=1), _of_logs(source.rollups)
     else:
         yield 1, _recount(arguments, settings, source)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import StringIO
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
@@ -17,7 +18,7 @@ from tests.support.findings import SLOT, T0, rooted
 UTC = ZoneInfo("UTC")
 
 
-def story(opened_s: int = 0, resolved_s: int | None = None, kind: Kind = Kind.CONVERSION_DROP, **of: object) -> Story:  # fmt: skip
+def story(opened_s: int = 0, resolved_s: int | None = None, kind: Kind = Kind.CONVERSION_DROP, **of: Any) -> Story:  # fmt: skip
     """An incident that opened, and was resolved, so long after T0."""
     at_ms = T0 + opened_s * 1_000
     incident = draft(rooted(kind, at_ms=at_ms, since_ms=at_ms - 60_000, **of), at_ms, 0)
