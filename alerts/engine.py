@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alerts.control import Stock
 from alerts.diagnosis.diagnosing import RuledOut
 from alerts.diagnosis.fold import FoldSettings, Opened, fold
 from alerts.diagnosis.money import severity
@@ -30,6 +31,7 @@ from alerts.places import Places
 from alerts.roots import Roots
 from alerts.series import SeriesTable
 from alerts.settings import EngineSettings
+from alerts.stock import SoldOut
 from alerts.witness import Witness
 from streams.promotions import Calendar
 
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from alerts.control import Ack, Silence, Unsilence
+    from alerts.control import Control
     from alerts.diagnosis.fold import Root
     from alerts.diagnosis.leaves import Leaves
     from alerts.expectation.series import Expected
@@ -78,6 +80,7 @@ class Engine:
         self._places = Places(self.table, self.steps)
         self._roots = Roots()
         self._lifecycle = Lifecycle(settings.lifecycle)
+        self._sold_out = SoldOut()
         self.expected: Expected | None = None
 
     @property
@@ -85,8 +88,11 @@ class Engine:
         """Those that are open."""
         return self._lifecycle.incidents
 
-    def control(self, record: Ack | Silence | Unsilence) -> tuple[Change, ...]:
-        """What somebody said: taken it on, silenced it."""
+    def control(self, record: Control) -> tuple[Change, ...]:
+        """What somebody said: took it on, silenced it, has no more of it."""
+        if isinstance(record, Stock):
+            self._sold_out.hear(record)
+            return ()
         return self._lifecycle.control(record)
 
     def observe(
@@ -197,7 +203,7 @@ class Engine:
         value, currency = self._order_value.mean_minor, self._order_value.currency
         mixed = frozenset(i.step for i in self._lifecycle.identities if i.family == Kind.MIX_SHIFT and i.step)
         named = self._places.named((finding for finding, _ in spoken), mixed)
-        priced = [self._places.priced(finding, value, currency) for finding in named]
+        priced = [self._places.priced(self._sold_out.named(finding), value, currency) for finding in named]
         findings = self._roots.strongest(priced, [series for _, series in spoken])
         leaves, proposals = self._places.leaves(findings)
         roots = fold(
@@ -298,6 +304,7 @@ class Engine:
             "parts": {name: part.snapshot() for name, part in self._parts()},
             "witness": self._witness.snapshot(),
             "lifecycle": self._lifecycle.snapshot(),
+            "sold_out": self._sold_out.snapshot(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -312,6 +319,7 @@ class Engine:
             part.restore(state["parts"][name])
         self._witness = Witness.restore(state["witness"])
         self._lifecycle = Lifecycle.restore(state["lifecycle"], self._settings.lifecycle)
+        self._sold_out = SoldOut.restore(state["sold_out"])
 
     def _parts(self) -> Iterable[tuple[str, Any]]:
         return (

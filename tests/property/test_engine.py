@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -15,11 +15,14 @@ from alerts.expectation.settings import ExpectationSettings
 from alerts.incident import encode_incident
 from alerts.model import Kind, Reason
 from alerts.settings import EngineSettings
-from streams.closed import ClosedBucket
 from tests.benchmarks.detection import shop
+from tests.benchmarks.detection.catalogue import Settings as ShopSettings
 from tests.benchmarks.detection.running import ONSET_MS
 from tests.benchmarks.detection.scenarios import SCENARIOS
 from tests.benchmarks.detection.telling import Teller
+
+if TYPE_CHECKING:
+    from streams.closed import ClosedBucket
 
 HISTORY = 240
 FUTURE = 60
@@ -29,14 +32,16 @@ QUICK = EngineSettings(expectation=ExpectationSettings(learning_ms=1_800_000, wa
 @cache
 def buckets() -> tuple[ClosedBucket, ...]:
     """A small shop whose payments hang from the 240th bucket on."""
-    small = shop.Settings(3_000, slots=3, banners=4, skus=10, realistic=True)
+    small = ShopSettings(3_000, slots=3, banners=4, skus=10, realistic=True)
     teller = Teller(shop.Shop(small, ONSET_MS - HISTORY * 10_000))
     return tuple(teller.closed(HISTORY + FUTURE, SCENARIOS["S1@120"].placed(ONSET_MS)))
 
 
 def said(engine: Engine, some: tuple[ClosedBucket, ...]) -> list[tuple[Reason, bytes]]:
     """All that an engine says of some buckets."""
-    return [(change.reason, encode_incident(change.incident)) for each in some for change in engine.observe(each)]
+    return [
+        (change.reason, encode_incident(change.incident)) for each in some for change in engine.observe(each)
+    ]
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from alerts.control import Stock
 from alerts.detectors.budget import BudgetSettings
 from alerts.engine import Engine
 from alerts.settings import EngineSettings
@@ -52,7 +53,8 @@ class EngineWatcher:
         return [told_of(incident, closed.end_ms, reason) for incident, reason in self._engine.observe(closed)]
 
     def sold_out(self, sku: str, at_ms: int) -> None:
-        """The engine is not told of stock yet."""
+        """A control record says so."""
+        self._engine.control(Stock(sku, in_stock=False, at_ms=at_ms))
 
     def snapshot(self) -> object:
         """See ``Watcher``."""

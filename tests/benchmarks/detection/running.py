@@ -86,7 +86,7 @@ class Quiet:
     """The quiet hours before: what watcher and world were at their end, for futures to go on from.
 
     Args:
-        scenario: whose futures are to come; others of the same world and lead may share it.
+        scenario: whose futures are to come; in the light world others of the same lead may share it.
         plan: see it.
         make: the watcher.
     """
@@ -103,7 +103,9 @@ class Quiet:
         else:
             self.teller = Teller(shop.Shop(_shop_settings(scenario, plan), before))
             self.timed = Timed(make(Budget(7 / (plan.budget_days or 7))))
-            self.timed.feed(self.teller.closed(ticks))
+            self._effects, self._scope = _placed(scenario, self.teller, plan.seed)
+            # Journeys are drawn whole: those that are under way at the onset are to meet it as well.
+            self.timed.feed(self.teller.closed(ticks, self._effects))
         self._learnt = self.timed.watcher.snapshot()
 
     def future(self, scenario: Scenario, outcome: Outcome, number: int) -> None:
@@ -116,7 +118,7 @@ class Quiet:
         else:
             teller = copy.deepcopy(self.teller)
             teller.reseed(number)
-            _shop_future(scenario, teller, self.timed, outcome, number)
+            _shop_future(scenario, teller, self.timed, outcome, self._effects, self._scope)
 
 
 def run(scenario: Scenario, plan: Plan, make: Make) -> Outcome:
@@ -193,12 +195,23 @@ def _shop_settings(scenario: Scenario, plan: Plan) -> catalogue.Settings:
     return replace(seeded, clicks_per_minute=clicks, slots=5, banners=10, skus=50)
 
 
-def _shop_future(scenario: Scenario, teller: Teller, timed: Timed, outcome: Outcome, seed: int) -> None:
-    effects = scenario.placed(ONSET_MS)
-    scope = scenario.truth.scope
+def _placed(scenario: Scenario, teller: Teller, seed: int) -> tuple[tuple[Effect, ...], Scope]:
+    """What is done to the shop, and where; a pair that the scenario leaves open is chosen."""
+    effects, scope = tuple(scenario.placed(ONSET_MS)), scenario.truth.scope
     if any(key == "" for _, key in scope):
         where, scope = _pair(teller, seed)
         effects = tuple(replace(effect, where=where) for effect in effects)
+    return effects, scope
+
+
+def _shop_future(
+    scenario: Scenario,
+    teller: Teller,
+    timed: Timed,
+    outcome: Outcome,
+    effects: tuple[Effect, ...],
+    scope: Scope,
+) -> None:
     if scenario.sold_out:
         timed.watcher.sold_out(scenario.sold_out, ONSET_MS)
     said = timed.feed(teller.closed(scenario.minutes * _PER_MINUTE, effects))

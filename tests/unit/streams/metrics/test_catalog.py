@@ -12,11 +12,11 @@ from streams.metrics.exposition import SNAPSHOT_FAMILIES, TEXT, Exposition
 from streams.metrics.key_series import EVENTS, REVENUE
 from streams.metrics.pipeline import PipelineMetrics
 from streams.metrics.reloads import PromotionCollector, ReloadMetrics
+from streams.metrics.window_series import WindowSeries
 from streams.promotions import Calendar
 from streams.reload import ReloadOutcome
 from tests.support.clock import ManualClock
 from tests.support.promotions import promotion
-from streams.metrics.window_series import WindowSeries
 from tests.support.window_oracle import Buckets
 from tests.unit.streams.metrics.scrapes import NOON_MS, owner
 
