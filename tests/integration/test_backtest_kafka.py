@@ -63,13 +63,12 @@ def test_kafka_is_as_good_as_files(
     assert main(["simulate", "--out", str(tmp_path), *files]) == 0
     events = found(tmp_path, "--kafka", servers, "--of", "events", "--record", recording)
     topics = [f"--{topic}={tmp_path / topic}.jsonl" for topic in ("clickstream", "orders")]
-    assert found(tmp_path, *topics, "--record", tmp_path / "again") == events
+    assert found(tmp_path, *topics) == events
     assert events["buckets"] >= 15
-    assert (tmp_path / "again").read_bytes() == recording.read_bytes()
     with recording.open("rb") as file:
         assert shards_of(file) == 1
         rollups = [message for message in messages_of(file) if isinstance(message, Rollup)]
     asyncio.run(send(servers, rollups))
     assert found(tmp_path, "--kafka", servers, "--of", "rollups") == events
-    span = ["--from-ms", str(rollups[len(rollups) // 2].told_at_ms)]
+    span = ["--to-ms", str(rollups[len(rollups) // 2].told_at_ms)]
     assert 0 < found(tmp_path, "--kafka", servers, "--of", "rollups", *span)["buckets"] < events["buckets"]

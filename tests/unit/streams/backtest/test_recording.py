@@ -11,7 +11,10 @@ from streams.errors import CodecError
 from streams.results import VERSION, Fence, Rollup
 from tests.support.logs_of_rollups import Speaker
 
-MESSAGES: list[Rollup | Fence] = [Fence(VERSION, 0, 0, 1), *(Speaker(shard=1).says(at, {("all", "all"): {0: 3}}) for at in (1, 2))]
+MESSAGES: list[Rollup | Fence] = [
+    Fence(VERSION, 0, 0, 1),
+    *(Speaker(shard=1).says(at, {("all", "all"): {0: 3}}) for at in (1, 2)),
+]
 
 
 def written() -> bytes:
