@@ -14,7 +14,7 @@ import numpy as np
 
 from alerts.model import Place, Step
 from streams.closed import VISITORS
-from streams.funnel import ALL, OTHER
+from streams.funnel import ALL, RESERVED_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -137,8 +137,9 @@ class SeriesTable:
                 self._add(level, number, names[dimension][number])
 
     def _add(self, level: int, number: int, key: str) -> None:
-        # What is in (other) changes with the keys that are told apart: its ratio says nothing.
-        if key == OTHER:
+        # What is in (other) changes with the keys that are told apart, and who enters (none) is not who
+        # leaves it, for events lose and find their keys: their ratios say nothing.
+        if key in RESERVED_KEYS:
             return
         if len(self._rows) >= self._max_rows:
             self.unwatched += 1

@@ -1,56 +1,110 @@
-"""The watcher of this deployment: the worker is handed who judges, with the settings that he goes by.
+"""Where the two packages meet: who watches, and the settings that he goes by.
 
-Part of the composition root: the one place where ``streams`` and ``alerts`` meet. No room imports it.
+Part of the composition root: it knows both, no room imports it.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 from alerts.detectors.budget import BudgetSettings
 from alerts.detectors.components import SequentialSettings
+from alerts.engine import Engine
 from alerts.expectation.settings import ExpectationSettings
 from alerts.lifecycle import LifecycleSettings
 from alerts.model import Kind
 from alerts.settings import EngineSettings
 from alerts.watcher import IncidentWatcher, Plan
+from streams.core.shard_progress import ClosingSettings
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from streams.config import Settings
 
-# What is looked for has to lie clearly beyond what is tolerated.
-_BEYOND: Final = 0.95
-_LEAST_TOLERANCE: Final = 0.001
+    Weighted = tuple[tuple[float, float], ...]
+
+# At 0 a sequential test has no room between well and ill; what is smaller than this is never seen anyway.
+LEAST_TOLERANCE: Final = 0.01
+# The first buckets of a stream have arrivals of entries that nobody saw; a short history cannot spare more.
+_WARM_UP_SHARE: Final = 2
+# Any day of standard time will do: seasons go by hours that do not move in summer.
+_STANDARD: Final = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC))
 
 
 def make_watcher(settings: Settings, registry: CollectorRegistry) -> IncidentWatcher[Settings]:
-    """Who judges closed buckets."""
+    """Who judges closed buckets in a worker."""
     return IncidentWatcher(settings, plan_of, registry)
 
 
 def plan_of(settings: Settings) -> Plan:
-    """What the engine is told of the settings."""
-    watch = settings.watch
-    engine = EngineSettings(
-        nodes=settings.funnel.nodes,
-        dimensions=settings.funnel_model().dimensions,
-        sequential=sequential(watch.tolerance),
-        budget=BudgetSettings(false_alarms_per_week=watch.false_alarms_per_week),
-        expectation=ExpectationSettings(learning_ms=watch.min_history_ms),
+    """What a watcher is told of the settings, whenever they change."""
+    return Plan(engine_settings(settings), settings.calendar())
+
+
+def engine_settings(settings: Settings) -> EngineSettings:
+    """What the engine goes by, from the whole tree.
+
+    ``watch.min_history`` is how long is learnt; ``watch.min_conversions`` has no part in it, for the
+    engine knows how unsure each expectation is.
+    """
+    watch, funnel = settings.watch, settings.funnel_model()
+    order_nodes = frozenset(funnel.nodes) & {"order", "paid"}
+    return EngineSettings(
+        nodes=funnel.nodes,
+        dimensions=funnel.dimensions,
+        order_nodes=order_nodes,
+        sequential=sequential_settings(watch.tolerance),
+        budget=BudgetSettings(watch.false_alarms_per_week),
+        expectation=_expectation(watch.min_history_ms, watch.time_zone),
         lifecycle=LifecycleSettings(
-            hold_ms=dict.fromkeys(Kind, watch.pending_hold_ms), reopen_within_ms=watch.reopen_within_ms
+            hold_ms=dict.fromkeys(Kind, watch.pending_hold_ms),
+            reopen_within_ms=watch.reopen_within_ms,
+            order_nodes=order_nodes,
         ),
     )
-    return Plan(engine, settings.calendar())
 
 
-def sequential(tolerance: float) -> SequentialSettings:
-    """What is looked for: as many things whatever is tolerated, for what was learnt goes along."""
+def engine(settings: Settings) -> Engine:
+    """An engine with its promotions, knowing nothing yet."""
+    return Engine(engine_settings(settings), settings.calendar())
+
+
+def closing_settings(settings: Settings) -> ClosingSettings:
+    """When buckets close."""
+    return ClosingSettings(
+        patience_ms=settings.watch.patience_ms, max_keys=settings.counting.max_tracked_keys
+    )
+
+
+def sequential_settings(tolerance: float) -> SequentialSettings:
+    """What is looked for: the usual changes, moved out as far as a wide tolerance needs."""
     usual = SequentialSettings()
-    tolerance = max(tolerance, _LEAST_TOLERANCE)
-    most, least = (1 - tolerance) * _BEYOND, (1 + tolerance) / _BEYOND
-    drops = tuple((min(ratio, most), weight) for ratio, weight in usual.drops)
-    surges = tuple((max(ratio, least), weight) for ratio, weight in usual.surges)
-    return SequentialSettings(tolerance, drops, surges)
+    wanted = max(tolerance, LEAST_TOLERANCE)
+    if wanted <= usual.tolerance:
+        return replace(usual, tolerance=wanted)
+    down, up = (1 - wanted) / (1 - usual.tolerance), (1 + wanted) / (1 + usual.tolerance)
+    return SequentialSettings(wanted, _moved(usual.drops, down), _moved(usual.surges, up))
+
+
+def _moved(components: Weighted, factor: float) -> Weighted:
+    return tuple((ratio * factor, weight) for ratio, weight in components)
+
+
+def _expectation(learning_ms: int, zone: str) -> ExpectationSettings:
+    usual = ExpectationSettings()
+    return replace(
+        usual,
+        learning_ms=learning_ms,
+        warm_up_ms=min(usual.warm_up_ms, learning_ms // _WARM_UP_SHARE),
+        utc_offset_ms=_standard_offset_ms(ZoneInfo(zone)),
+    )
+
+
+def _standard_offset_ms(zone: ZoneInfo) -> int:
+    """The smaller of both: south of the equator January is summer."""
+    offsets = [day.astimezone(zone).utcoffset() for day in _STANDARD]
+    return min(int(offset.total_seconds() * 1_000) for offset in offsets if offset is not None)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.config import Settings, explain, load_settings
+from streams.durations import parse_duration_ms
 from streams.errors import ConfigError, FunnelwatchError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_topics(verbs)
     _add_simulate(verbs)
     _add_replay(verbs)
+    _add_backtest(verbs)
     _add_demo(verbs)
     check = _verb(verbs, "check", "say what is wrong with a configuration file", _check)
     check.add_argument("file", type=Path, nargs="?", help="the file; also as --config")
@@ -104,6 +106,7 @@ def _add_simulate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     target.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for clickstream.jsonl and orders.jsonl"
     )
+    target.add_argument("--list-scenarios", action="store_true", help="say what can go wrong, and stop")
     parser.add_argument("--rate", type=float, default=500.0, help="events per second (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same bytes (default: %(default)s)")
     parser.add_argument(
@@ -115,6 +118,15 @@ def _add_simulate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     for name, default in (("slots", 40), ("banners", 200), ("skus", 5000), ("visitors", 200_000)):
         parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")
+    parser.add_argument("--scenario", metavar="NAME", help="what goes wrong (default: nothing)")
+    parser.add_argument(
+        "--onset", type=_span_ms, default="30m", metavar="SPAN", help="after the start (default: %(default)s)"
+    )
+    parser.add_argument("--lasts", type=_span_ms, metavar="SPAN", help="default: as long as the scenario's")
+    parser.add_argument("--truth", type=Path, metavar="FILE", help="write what is true there, as JSON")
+    parser.add_argument(
+        "--partitions", type=int, help="source partitions (default: the scenario's; the topics' with --kafka)"
+    )
     _config_argument(parser)
 
 
@@ -130,12 +142,27 @@ def _add_replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     _config_argument(parser)
 
 
+def _add_backtest(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from streams.backtest.arguments import add_arguments  # noqa: PLC0415  # light, but not everyone's
+
+    parser = _verb(verbs, "backtest", "tell which incidents recorded traffic would have brought", _backtest)
+    add_arguments(parser)
+    _config_argument(parser)
+
+
 def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _verb(verbs, "demo", "broker, shop, worker and live table in one process", _demo)
     parser.add_argument("--rate", type=float, default=200.0, help="events per second (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the shop (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="of /metrics (default: %(default)s)")
     parser.add_argument("--seconds", type=float, help="stop by itself after so long")
+
+
+def _span_ms(text: str) -> int:
+    try:
+        return parse_duration_ms(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("a span of time such as 30m or 1h30m") from None
 
 
 def _config_file(arguments: argparse.Namespace) -> Path | None:
@@ -186,6 +213,11 @@ def _topics(arguments: argparse.Namespace) -> int:
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
+    if arguments.list_scenarios:
+        from streams.demo.scenarios import SCENARIOS  # noqa: PLC0415  # needs what others do not
+
+        print(*(f"{name:5} {scenario.what}" for name, scenario in SCENARIOS.items()), sep="\n")
+        return 0
     from streams.demo.run import simulate_to  # noqa: PLC0415  # needs what others do not
 
     asyncio.run(simulate_to(arguments, _settings(arguments)))
@@ -196,6 +228,12 @@ def _replay(arguments: argparse.Namespace) -> int:
     from streams.demo.recorded import replay_to  # noqa: PLC0415  # see _simulate
 
     return replay_to(arguments, _settings(arguments))
+
+
+def _backtest(arguments: argparse.Namespace) -> int:
+    from streams.backtest.command import backtest  # noqa: PLC0415  # see _simulate
+
+    return backtest(arguments, _settings(arguments))
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import contextlib
 import signal
 from typing import TYPE_CHECKING
 
+import orjson
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from rich.console import Console
 
@@ -15,11 +16,13 @@ from streams.clock import SystemClock
 from streams.config import Http, Kafka, Logging, Metrics, Settings
 from streams.demo.broker import EmbeddedBroker
 from streams.demo.live_table import LiveTable
+from streams.demo.scenarios import Placed, Times, scenario_named, truth_of
 from streams.demo.screen import Screen, ShopProgress, addresses
-from streams.demo.shop import ShopSettings
+from streams.demo.shop import Shop, ShopSettings, within
 from streams.demo.simulator import TrafficSettings, simulate
 from streams.demo.sinks import JsonLinesSink, KafkaSink, at_once, deliver, in_real_time
 from streams.errors import TopicError
+from streams.files import MAX_PARTITIONS
 from streams.logs import configure
 from streams.worker.app import Worker
 from streams.worker.kafka import kafka_options
@@ -54,10 +57,18 @@ async def simulate_to(arguments: argparse.Namespace, settings: Settings) -> None
             visitors=arguments.visitors,
         ),
     )
-    records = simulate(traffic)
+    staged = scenario_named(arguments.scenario or "S0")
+    times = Times(traffic.start_ms + arguments.onset, arguments.lasts)
+    partitions = arguments.partitions or (staged.partitions if arguments.out else settings.topics.partitions)
+    within("--partitions", partitions, 1, MAX_PARTITIONS)
+    records = simulate(traffic, Placed(staged, times, partitions))
+    if arguments.truth is not None:
+        truth = truth_of(staged, times, Shop(traffic.shop))
+        arguments.truth.write_bytes(orjson.dumps(truth, option=orjson.OPT_INDENT_2) + b"\n")
     if arguments.out is not None:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        async with JsonLinesSink(arguments.out / "clickstream.jsonl", arguments.out / "orders.jsonl") as sink:
+        files = arguments.out / "clickstream.jsonl", arguments.out / "orders.jsonl"
+        async with JsonLinesSink(*files, partitions) as sink:
             await deliver(at_once(records), sink)
         return
     topics = {"clickstream": settings.topics.clickstream, "orders": settings.topics.orders}

@@ -131,6 +131,19 @@ class Circumstances:
     method: Ints
 
 
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """Where a scenario is asked to hold records up: parallel arrays.
+
+    ``arrival_ms`` is when they would come, ``orders`` whether they are of that topic, ``visitor`` the
+    number in their key ``v<number>``.
+    """
+
+    arrival_ms: Ints
+    orders: Flags
+    visitor: Ints
+
+
 class Scenario(Protocol):
     """Bends the shop's behaviour by time and place, with multipliers; 1 changes nothing.
 
@@ -150,6 +163,14 @@ class Scenario(Protocol):
         """Multiplier of the time to ``checkout>order`` or ``payment_attempt>answer``."""
         ...
 
+    def exposures(self, at: Circumstances) -> Floats | None:
+        """Multiplier of how often a place is seen, the surplus by other visitors; None changes nothing."""
+        ...
+
+    def arrivals(self, at: Deliveries) -> Ints:
+        """When the records come instead, none before its time."""
+        ...
+
 
 class Neutral:
     """An ordinary day without incident."""
@@ -158,13 +179,21 @@ class Neutral:
         """Traffic as configured."""
         return 1.0
 
-    def chance(self, step: str, at: Circumstances) -> float:  # noqa: ARG002 - the protocol's
+    def chance(self, step: str, at: Circumstances) -> Floats | float:  # noqa: ARG002 - the protocol's
         """Probabilities as they are."""
         return 1.0
 
-    def delay(self, step: str, at: Circumstances) -> float:  # noqa: ARG002 - the protocol's
+    def delay(self, step: str, at: Circumstances) -> Floats | float:  # noqa: ARG002 - the protocol's
         """Delays as they are."""
         return 1.0
+
+    def exposures(self, at: Circumstances) -> Floats | None:  # noqa: ARG002 - the protocol's
+        """Places as they are."""
+        return None
+
+    def arrivals(self, at: Deliveries) -> Ints:
+        """Records as they come."""
+        return at.arrival_ms
 
 
 NEUTRAL = Neutral()
@@ -244,7 +273,10 @@ class Traffic:
         rows["time"][future] += rng.integers(FUTURE_MS, 24 * 60 * MINUTE_MS, int(future.sum()))
         repeated = rows.compress(rng.random(size) < settings.duplicates)
         repeated["arrival"] += rng.integers(50, MAX_REPEAT_MS, len(repeated))
-        return joined(rows, repeated)
+        delivered = joined(rows, repeated)
+        would = Deliveries(delivered["arrival"], delivered["kind"] >= ORDER, delivered["visitor"])
+        delivered["arrival"] = self._scenario.arrivals(would)
+        return delivered
 
 
 class Journeys:
@@ -292,7 +324,17 @@ class Journeys:
         rows["banner"] = shop.banners_in(rows["slot"], rng)
         shelf = shop.settings.skus + rng.integers(0, SHELVES, len(rows))
         rows["sku"] = np.where(shop.shelf_slots[rows["slot"]], shelf, shop.popular_skus(rng, len(rows)))
-        return rows
+        factor = self._scenario.exposures(_circumstances(rows))
+        return rows if factor is None else self._multiplied(rows, factor)
+
+    def _multiplied(self, rows: Rows, factor: Floats) -> Rows:
+        """Each row so often; those beyond the first belong to other visitors."""
+        times = np.floor(factor + self._rng.random(len(rows))).astype(np.int64)
+        found = rows.take(np.repeat(np.arange(len(rows)), times))
+        surplus = np.arange(len(found)) != np.repeat(np.cumsum(times) - times, times)
+        visitors = self._shop.settings.visitors
+        found["visitor"][surplus] = self._rng.integers(0, visitors, int(surplus.sum()))
+        return found
 
     def _clicks(self, exposures: Rows) -> Rows:
         """Clicks on exposures; of a shelf one SKU is clicked. Some name no place or no SKU."""

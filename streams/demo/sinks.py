@@ -105,10 +105,14 @@ async def in_real_time(
 
 
 class JsonLinesSink:
-    """Writes each topic to its own file, one value a line, with ``kafka_timestamp`` added."""
+    """Writes each topic to its own file, one value a line, with ``kafka_timestamp`` added.
 
-    def __init__(self, clickstream: Path, orders: Path) -> None:
+    With several ``partitions`` also ``kafka_partition``, the one that Kafka would have chosen.
+    """
+
+    def __init__(self, clickstream: Path, orders: Path, partitions: int = 1) -> None:
         self._paths = {CLICKSTREAM: clickstream, ORDERS: orders}
+        self._partitions = partitions
         self._open = ExitStack()
         self._files: dict[str, BinaryIO] = {}
 
@@ -129,12 +133,19 @@ class JsonLinesSink:
     async def write(self, records: Sequence[SimulatedRecord]) -> None:
         """Append to the files; blocks for as long as the disk does."""
         for topic, file in self._files.items():
-            lines = [json_line(r.value, r.arrival_ms) for r in records if r.topic == topic]
+            lines = [
+                json_line(r.value, r.arrival_ms, self._partition(r.key)) for r in records if r.topic == topic
+            ]
             file.write(b"".join(lines))
 
+    def _partition(self, key: bytes) -> int | None:
+        return None if self._partitions == 1 else partition_of(key, self._partitions)
 
-def json_line(value: bytes, timestamp_ms: int) -> bytes:
+
+def json_line(value: bytes, timestamp_ms: int, partition: int | None = None) -> bytes:
     """The value as one line: a JSON object gets ``kafka_timestamp``, anything else stays as it is.
+
+    With a ``partition`` also ``kafka_partition``.
 
     Line feeds and carriage returns become spaces: they would make two lines of one record, and in
     a JSON object they can only stand between its parts.
@@ -143,7 +154,8 @@ def json_line(value: bytes, timestamp_ms: int) -> bytes:
     if _is_object(line):
         body = line.rstrip()[:-1].rstrip()
         comma = b"" if body.endswith(b"{") else b","
-        line = body + comma + b'"kafka_timestamp":%d}' % timestamp_ms
+        placed = b"" if partition is None else b',"kafka_partition":%d' % partition
+        line = body + comma + b'"kafka_timestamp":%d%b}' % (timestamp_ms, placed)
     return line + b"\n"
 
 

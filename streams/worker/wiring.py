@@ -44,6 +44,7 @@ def counting_settings(settings: Settings) -> CountingSettings:
         attribution=counting.attribution,
         max_tracked_keys=counting.max_tracked_keys,
         remembered_orders=counting.remembered_orders,
+        combinations=counting.combinations,
     )
 
 

@@ -1,6 +1,8 @@
-"""Where streams and alerts meet: what the engine is told of the settings, and what it makes of them."""
+"""Where streams and alerts meet: what is configured reaches the engine, and what it makes of it."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -8,31 +10,72 @@ from prometheus_client import CollectorRegistry
 
 from alerts.control import Silence, encode_control
 from alerts.model import Kind
-from streams.assembly import make_watcher, plan_of
-from streams.config import Dimension, Settings, Watch
+from streams.assembly import closing_settings, engine, engine_settings, make_watcher, sequential_settings
+from streams.config import Settings, Watch
+from tests.support.settings import loaded
 from tests.support.window_oracle import Buckets
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 NOON_MS = 1_762_689_600_000
+WATCH = """
+funnel: {nodes: [exposure, click, view, paid]}
+dimensions: [channel]
+watch:
+  false_alarms_per_week: 3
+  tolerance: 0.2
+  time_zone: Asia/Shanghai
+  patience: 20s
+  reopen_within: 5m
+  pending_hold: 30s
+  min_history: 40m
+"""
 
 
-def test_the_engine_goes_by_the_settings() -> None:
-    """One number, the tolerance, and how long to wait come from the section ``watch``."""
-    watch = Watch(false_alarms_per_week=3, tolerance=0.2, min_history_ms=60_000, pending_hold_ms=5_000)
-    settings = plan_of(Settings(watch=watch, dimensions=(Dimension(name="channel", field="c"),))).settings
-    assert settings.budget.false_alarms_per_week == 3
-    assert settings.sequential.tolerance == 0.2
-    assert settings.expectation.learning_ms == 60_000
-    assert settings.lifecycle.hold_ms[Kind.NODE_BREAK] == 5_000
-    assert settings.dimensions == ("all", "slot", "banner", "sku", "channel")
+def test_every_number_arrives(tmp_path: Path) -> None:
+    """Each key of the section that the engine knows is where it belongs."""
+    settings = loaded(tmp_path, WATCH)
+    made = engine_settings(settings)
+    assert made.nodes == ("exposure", "click", "view", "paid")
+    assert made.dimensions == ("all", "slot", "banner", "sku", "channel")
+    assert made.order_nodes == made.lifecycle.order_nodes == {"paid"}
+    assert made.budget.false_alarms_per_week == 3
+    assert made.sequential.tolerance == 0.2
+    assert made.expectation.learning_ms == 40 * 60_000
+    assert made.expectation.warm_up_ms == 20 * 60_000
+    assert made.expectation.utc_offset_ms == 8 * 3_600_000
+    assert made.lifecycle.reopen_within_ms == 5 * 60_000
+    assert made.lifecycle.hold_ms[Kind.CONVERSION_DROP] == 30_000
+    assert closing_settings(settings).patience_ms == 20_000
 
 
-@pytest.mark.parametrize("tolerance", [0.0, 0.1, 0.25, 0.5, 0.9])
-def test_any_tolerance_makes_an_engine(tolerance: float) -> None:
-    """What is looked for lies beyond it, in both directions."""
-    found = plan_of(Settings(watch=Watch(tolerance=tolerance))).settings.sequential
-    assert found.drops
-    assert found.surges
-    assert found.components()
+def test_the_engine_has_the_promotions(tmp_path: Path) -> None:
+    """The calendar is that of the section ``promotions``."""
+    sale = "promotions: [{name: D11, start: '2026-11-11 00:00', end: '2026-11-12 00:00'}]"
+    assert [one.name for one in engine(loaded(tmp_path, sale)).calendar.promotions] == ["D11"]
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.01, 0.1, 0.25, 0.5, 0.9])
+def test_any_tolerance_that_can_be_written_can_be_used(tolerance: float) -> None:
+    """0 and 0.9 are allowed in the file; what is looked for always lies beyond the tolerance."""
+    made = sequential_settings(tolerance)
+    assert made.tolerance == max(tolerance, 0.01)
+    assert max(ratio for ratio, _ in made.drops) < 1 - made.tolerance
+    assert min(ratio for ratio, _ in made.surges) > 1 + made.tolerance
+    assert made.components(0.05)
+
+
+def test_the_defaults_are_the_engines_own() -> None:
+    """A file that says nothing changes nothing of what is looked for."""
+    assert sequential_settings(Settings().watch.tolerance) == engine_settings(Settings()).sequential
+
+
+def test_standard_time_all_year(tmp_path: Path) -> None:
+    """Hours of the week are those of standard time, on both halves of the globe."""
+    for zone, hours in (("Europe/Berlin", 1), ("Australia/Sydney", 10)):
+        made = engine_settings(loaded(tmp_path, f"watch: {{time_zone: {zone}}}"))
+        assert made.expectation.utc_offset_ms == hours * 3_600_000
 
 
 def test_what_was_said_outlives_a_snapshot_and_a_reload() -> None:
