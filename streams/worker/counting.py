@@ -65,6 +65,9 @@ class AssignedPartition:
     limit_ms: int
     # Both topics have brought nothing for as long as we wait, and nothing is left to be counted.
     idle: bool = False
+    # A batch went over the limit of rejected records: nothing from it on counts, for once the mistake is
+    # mended it is read again.
+    refused: bool = False
     # As of the last flush.
     logged_ms: int = UNREAD
     rejected_in_a_row: int = 0
@@ -191,7 +194,11 @@ class Counting:
         else:
             unrepeated = reading.unrepeated(fresh)
             if unrepeated is not None:
-                self._ingest(assigned, which, unrepeated)
+                try:
+                    self._ingest(assigned, which, unrepeated)
+                except DeadLetterLimit:
+                    assigned.refused = True
+                    raise
             reading.take(fresh, assigned.counts.newest[which], ack)
         assigned.unprocessed += len(batch.offsets)
         if assigned.unprocessed >= _PROCESS_AT:
@@ -308,8 +315,9 @@ class Counting:
         if not await self._finish():
             return False
         for assigned in list(self.partitions.values()):
-            self._count_due(assigned, position)
-            await self._capture(assigned)
+            if not assigned.refused:
+                self._count_due(assigned, position)
+                await self._capture(assigned)
         return await self._finish()
 
     async def give(self, numbers: Iterable[int]) -> list[AssignedPartition]:
@@ -319,7 +327,8 @@ class Counting:
             Those that the broker took wholly; of the others the next owner counts the end again.
         """
         # From here on nothing is taken in: what is still queued is read again by the next owner.
-        held = [self.partitions.pop(number) for number in numbers if number in self.partitions]
+        given = [self.partitions.pop(number) for number in numbers if number in self.partitions]
+        held = [assigned for assigned in given if not assigned.refused]
         if not held or not await self._finish():
             return []
         for assigned in held:

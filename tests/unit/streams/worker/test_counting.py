@@ -324,6 +324,18 @@ async def test_too_many_invalid_records_in_a_row_end_the_worker() -> None:
         bench.take("d", [b"{"], first=8)
 
 
+async def test_what_went_over_the_limit_is_left_to_be_read_again() -> None:
+    """Once the mistake is mended those records count: neither a flush nor the end says a word of them."""
+    bench = Bench(stop_after=2)
+    bench.take("a", [click("v1", 0)])
+    with pytest.raises(DeadLetterLimit):
+        bench.take("b", [b"{", b"{"], first=1)
+    await bench.flush()
+    assert await bench.counting.give([0]) == []
+    assert set(bench.topics()) <= {"deadletter"}
+    assert bench.acked == []
+
+
 async def test_what_goes_is_whole_in_the_log() -> None:
     """All that was due is counted, logged, sent and acknowledged; what waits is left to the next owner."""
     bench = Bench()
