@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from alerts.detectors.packing import pack, unpack
 from alerts.diagnosis.leaves import Leaves
+from alerts.packing import pack, unpack
 from streams.closed import BUCKET_MS, COMBINATION, VISITORS, Cells
 from streams.funnel import OTHER
 

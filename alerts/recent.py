@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from alerts.detectors.packing import pack, unpack
+from alerts.packing import pack, unpack
 from streams.closed import BUCKET_MS
 
 if TYPE_CHECKING:

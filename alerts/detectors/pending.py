@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alerts.detectors.packing import pack, unpack
+from alerts.packing import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

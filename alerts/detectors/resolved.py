@@ -33,8 +33,8 @@ import numpy as np
 
 from alerts.detectors.arl import drop_law, reference
 from alerts.detectors.components import MIN_RATIO
-from alerts.detectors.packing import pack, unpack
 from alerts.detectors.pending import Pending
+from alerts.packing import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

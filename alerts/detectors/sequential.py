@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from alerts.detectors.components import SequentialSettings, Way, margin_for
-from alerts.detectors.packing import pack, unpack
+from alerts.packing import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

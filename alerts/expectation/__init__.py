@@ -19,7 +19,6 @@ of a series it has not learnt. Refuses: to decide whether anything is wrong.
     readiness    which series can be judged
     traffic      how many entries are expected
     order_value  what an order is expected to bring
-    packing      arrays as plain data
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ import numpy as np
 
 from alerts.expectation import lags
 from alerts.expectation.lags import WITHIN, Law
-from alerts.expectation.packing import pack, unpack
 from alerts.expectation.tail import TailShares
+from alerts.packing import pack, unpack
 
 if TYPE_CHECKING:
     from alerts.expectation.settings import ExpectationSettings

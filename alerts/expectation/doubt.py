@@ -15,8 +15,8 @@ import numpy as np
 from alerts.expectation import lags, slower
 from alerts.expectation.jumps import MINUTE, Jumps
 from alerts.expectation.lags import TAPS
-from alerts.expectation.packing import pack, unpack
 from alerts.expectation.slower import FACTORS, UNCHANGED, Journeys, Plausible, Slower, Stretched
+from alerts.packing import pack, unpack
 from streams.closed import BUCKET_MS
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from alerts.expectation.packing import pack, unpack
+from alerts.packing import pack, unpack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from alerts.expectation.packing import pack, unpack
 from alerts.expectation.settings import DAY_MS, HOUR_MS
+from alerts.packing import pack, unpack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,11 +17,11 @@ from alerts.expectation.dispersion import SHORT, Dispersion
 from alerts.expectation.doubt import Doubt
 from alerts.expectation.lags import BINS, TAPS
 from alerts.expectation.level import TOTAL, Levels
-from alerts.expectation.packing import pack, unpack
 from alerts.expectation.season import Season, Swings
 from alerts.expectation.settings import ExpectationSettings
 from alerts.expectation.tail import Leaks
 from alerts.expectation.traffic import Traffic
+from alerts.packing import pack, unpack
 from streams.closed import BUCKET_MS
 
 if TYPE_CHECKING:

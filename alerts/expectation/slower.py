@@ -15,7 +15,7 @@ import numpy as np
 
 from alerts.expectation import lags
 from alerts.expectation.lags import EDGES_S, MATURE, WITHIN, Law
-from alerts.expectation.packing import pack, unpack
+from alerts.packing import pack, unpack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

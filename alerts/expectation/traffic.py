@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from alerts.expectation.packing import pack, unpack
 from alerts.expectation.season import Season, Swings
 from alerts.expectation.settings import DAY_MS
+from alerts.packing import pack, unpack
 from streams.closed import BUCKET_MS
 
 if TYPE_CHECKING:

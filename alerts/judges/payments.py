@@ -11,7 +11,6 @@ import numpy as np
 
 from alerts.detectors.budget import OTHER, one_in_ms, thresholds
 from alerts.detectors.components import Way
-from alerts.detectors.packing import pack, unpack
 from alerts.detectors.pending import result_law
 from alerts.detectors.resolved import ResolvedTest
 from alerts.expectation import lags
@@ -19,6 +18,7 @@ from alerts.judges.journeys import result_lags
 from alerts.judges.spoken import Mirrors, Now, Series, Spoken, Verdicts
 from alerts.judges.steps import BROKEN
 from alerts.model import EVERYWHERE, Finding, Kind, Place, Step
+from alerts.packing import pack, unpack
 from streams.closed import BUCKET_MS, PAYMENT_METHOD
 from streams.funnel import NONE
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from alerts.detectors.budget import thresholds
 from alerts.detectors.components import Way
-from alerts.detectors.packing import pack, unpack
+from alerts.packing import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,11 +13,11 @@ import numpy as np
 
 from alerts.detectors.budget import one_in_ms
 from alerts.detectors.components import SequentialSettings, Way
-from alerts.detectors.packing import pack, unpack
 from alerts.detectors.sequential import SequentialTest
 from alerts.judges.spoken import Mirrors, Now, Series, Spoken, Verdicts
 from alerts.judges.thresholds import Thresholds
 from alerts.model import Finding, Kind
+from alerts.packing import pack, unpack
 from streams.closed import BUCKET_MS
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from alerts.expectation.packing import pack, unpack
+from alerts.packing import pack, unpack
 
 
 @pytest.mark.parametrize(
