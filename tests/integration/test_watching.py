@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -167,7 +168,9 @@ async def has_snapshot(worker: WorkerProcess) -> bool:
 
 
 async def test_one_watches_and_another_takes_over(deployment: Deployment) -> None:
-    """Of two workers one watches; when it leaves, the other does, and tells what breaks then."""
+    """Of two workers one watches; when it leaves, the other does, and what breaks meanwhile is told once."""
+    # Longer than a rebalance: events of minutes ago, and a clock of today, else look like silence.
+    deployment = replace(deployment, overrides={**deployment.overrides, "WATCH__PATIENCE": "40s"})
     shop = Shop()
     with workers(deployment, "a", "b") as both:
         await shop.is_healthy(deployment)
@@ -181,8 +184,7 @@ async def test_one_watches_and_another_takes_over(deployment: Deployment) -> Non
         await until(one_of_them, seconds=PATIENCE_S, what="one of them watches")
         left, heir = sorted(both, key=lambda worker: -value(worker, "funnelwatch_watching"))
         await judged(left, BROKEN_MS)
-        await asyncio.to_thread(left.stop)
-        await shop.breaks(deployment)
+        await asyncio.gather(asyncio.to_thread(left.stop), shop.breaks(deployment))
         await until(lambda: opened(deployment), seconds=PATIENCE_S, what="an incident")
         await judged(heir)
     (incident,) = await opened(deployment)
