@@ -255,7 +255,7 @@ class Engine:
     ) -> Rooted:
         finding = root.finding
         diagnosis = self._places.diagnose(
-            finding, leaves.get(finding.step), len(root.children), value, self._ruled_out(slower)
+            finding, leaves.get(finding.step), len(root.children), value, self._ruled_out(finding, slower)
         )
         active = [
             one
@@ -283,8 +283,12 @@ class Engine:
         return min(finding.expected / minutes / total, 1.0) if total > 0 else 1.0
 
     @staticmethod
-    def _ruled_out(slower: Sequence[Finding]) -> tuple[RuledOut, ...]:
-        return (RuledOut.DATA, RuledOut.TRAFFIC, *(() if slower else (RuledOut.LATENCY,)))
+    def _ruled_out(finding: Finding, slower: Sequence[Finding]) -> tuple[RuledOut, ...]:
+        """Nothing is judged on data that cannot be believed; what a step reached is held against what entered."""
+        if finding.step is None:
+            return (RuledOut.DATA,)
+        late = any(one.step == finding.step for one in slower)
+        return (RuledOut.DATA, RuledOut.TRAFFIC, *(() if late else (RuledOut.LATENCY,)))
 
     # ------------------------------------------------------------------ learning
     def _learn(self, closed: ClosedBucket, counts: StepCounts, expected: Expected, believed: Bools) -> None:

@@ -100,6 +100,21 @@ async def start(client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClien
         raise
 
 
+async def open_consumer(consumer: AIOKafkaConsumer, topic: str) -> None:
+    """Start a consumer; one that does not start is closed.
+
+    Raises:
+        KafkaUnreachable: no broker answers; ``topic`` says what it was wanted for.
+    """
+    try:
+        await start(consumer)
+    except BaseException as error:
+        await consumer.stop()
+        if isinstance(error, (KafkaError, OSError)):
+            raise KafkaUnreachable(f"{topic}: kafka unreachable: {type(error).__name__}") from error
+        raise
+
+
 async def patiently(
     operate: Callable[[], Awaitable[T]], waiting_for: Callable[[str], object], seconds: float
 ) -> T:

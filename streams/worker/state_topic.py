@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.errors import CodecError, KafkaUnreachable, TopicError
-from streams.worker.kafka import kafka_options, start
+from streams.worker.kafka import kafka_options, open_consumer
 from streams.worker.log_entries import Life, Marker, decode_entry
 
 if TYPE_CHECKING:
@@ -80,13 +80,7 @@ class StateTopic:
         self._reached = reached
 
     async def __aenter__(self) -> Self:
-        try:
-            await start(self._consumer)
-        except BaseException as error:
-            await self._consumer.stop()
-            if isinstance(error, (KafkaError, OSError)):
-                raise KafkaUnreachable(f"{self._topic}: kafka unreachable: {type(error).__name__}") from error
-            raise
+        await open_consumer(self._consumer, self._topic)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from streams.core.totals_state import decode_bucket, decode_shard
-from streams.errors import CodecError, KafkaUnreachable, TopicError
+from streams.errors import CodecError, TopicError
 from streams.metrics.series_part import Carried, SeriesPart, decode_series
-from streams.worker.kafka import start
+from streams.worker.kafka import open_consumer
 from streams.worker.merging import OwnedShard, Restored
 from streams.worker.totals_entries import SHARD_PIECE, Marker, address_of, data_of, is_owner, read_marker
 
@@ -42,13 +41,7 @@ class TotalsReader:
         self._monotonic = monotonic
 
     async def __aenter__(self) -> Self:
-        try:
-            await start(self._consumer)
-        except BaseException as error:
-            await self._consumer.stop()
-            if isinstance(error, (KafkaError, OSError)):
-                raise KafkaUnreachable(f"kafka unreachable: {type(error).__name__}") from error
-            raise
+        await open_consumer(self._consumer, self._topic)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -10,11 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
-from streams.errors import KafkaUnreachable
 from streams.events import Record
-from streams.worker.kafka import kafka_options, start
+from streams.worker.kafka import kafka_options, open_consumer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,13 +55,7 @@ class WatchFeed:
         )
 
     async def __aenter__(self) -> Self:
-        try:
-            await start(self._consumer)
-        except BaseException as error:
-            await self._consumer.stop()
-            if isinstance(error, (KafkaError, OSError)):
-                raise KafkaUnreachable(f"kafka unreachable: {type(error).__name__}") from error
-            raise
+        await open_consumer(self._consumer, self._shards[0].topic)
         return self
 
     async def __aexit__(self, *_: object) -> None:
