@@ -160,7 +160,11 @@ class TimedSlots:
         return stored.astype(np.int64) + (self._base or 0), stored == _FRESH
 
     def write_times(self, slots: I64, times_ms: I64) -> None:
-        """Set the times of slots; where a slot is named twice the last one stays."""
+        """Set the times of slots; where a slot is named twice the last one stays.
+
+        No time may be older than the cutoff the slots were resolved with: whoever follows
+        :meth:`changes` is not told of what is forgotten at once, and would keep what was there.
+        """
         self._set_times(slots, times_ms)
         self._note(slots)
 
