@@ -162,8 +162,9 @@ class TimedSlots:
     def write_times(self, slots: I64, times_ms: I64) -> None:
         """Set the times of slots; where a slot is named twice the last one stays.
 
-        No time may be older than the cutoff the slots were resolved with: whoever follows
-        :meth:`changes` is not told of what is forgotten at once, and would keep what was there.
+        No time may be older than the cutoff the slots were resolved with, nor than what is there
+        by so much that it is forgotten before :meth:`changes` are taken: whoever follows those is
+        not told of it, and would keep what was there.
         """
         self._set_times(slots, times_ms)
         self._note(slots)

@@ -79,7 +79,7 @@ def test_slots_are_a_dictionary_with_expiry(story: list[Batch], copied: set[int]
             copy = TimedSlots(payload=1)
             _follow(table, copy, range(SWEEP), cutoff)
             table = copy
-        _resolve_both(table, model, *_written(batch, number, now, cutoff), cutoff)
+        _resolve_both(table, model, *_written(batch, number, now, cutoff, model), cutoff)
     _compare(table, model, cutoff)
 
 
@@ -107,13 +107,13 @@ def test_whoever_has_all_parts_and_all_changes_has_everything(
     now, cutoff = T0, T0 - 10 * DAY
     for number, batch in enumerate(before):
         now, cutoff = now + batch.jump, max(cutoff, now + batch.jump - batch.kept_ms)
-        _resolve_both(table, model, *_written(batch, number, now, cutoff), cutoff)
+        _resolve_both(table, model, *_written(batch, number, now, cutoff, model), cutoff)
         _follow(table, stale, range(number % 3 * 20_000), cutoff)
     table.changes(range(0), cutoff)
     copy, parts = TimedSlots(payload=1), iter(swept)
     for number, (batch, taken) in enumerate(story, 100):
         now, cutoff = now + batch.jump, max(cutoff, now + batch.jump - batch.kept_ms)
-        _resolve_both(table, model, *_written(batch, number, now, cutoff), cutoff)
+        _resolve_both(table, model, *_written(batch, number, now, cutoff, model), cutoff)
         for part in itertools.islice(parts, taken):
             _follow_both(table, (copy, stale), part, cutoff)
     for part in parts:
@@ -130,10 +130,14 @@ def _follow_both(table: TimedSlots, copies: tuple[TimedSlots, ...], swept: range
         copy.apply(state, payload, cutoff)
 
 
-def _written(batch: Batch, number: int, now: int, cutoff: int) -> tuple[list[int], list[int]]:
-    """Keys and their times, none of them before the cutoff, which may be that of an earlier batch."""
+def _written(
+    batch: Batch, number: int, now: int, cutoff: int, model: dict[int, tuple[int, int]]
+) -> tuple[list[int], list[int]]:
+    """Keys and their times: none before the cutoff, which may be an earlier batch's, or before its last."""
     flood = np.random.default_rng(number).integers(2**40, 2**64, batch.flood, dtype=np.uint64).tolist()
-    times = [max(now - back, cutoff) for _, back in batch.keys] + [now] * len(flood)
+    times = [max(now - back, cutoff, model.get(key, (0, 0))[0]) for key, back in batch.keys] + [now] * len(
+        flood
+    )
     return [key for key, _ in batch.keys] + flood, times
 
 
