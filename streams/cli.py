@@ -26,6 +26,8 @@ DEFAULT_CONFIG = Path("funnelwatch.yaml")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
+    # Before numpy is loaded. Our matrices are small: threads of OpenBLAS would wait for each other, busily.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = build_parser().parse_args(argv)
     run: Run = arguments.run
     try:

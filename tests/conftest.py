@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ _FAUST_WARNINGS = (
 )
 _FAUST_SUITE = Path(__file__).parent / "faust"
 _SKIP_PREFIX = "Skipped: "
+
+# As the command does, before numpy is loaded.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streams.core.sku_lists import SkuLists, is_list, list_sizes
+from streams.core.sorting import sorted_once
 from streams.core.vocabulary import counted_codes
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Lines:
         row, key = self.row[chosen], table.codes(np.stack((slot, banner, counted_codes(sku))))
         if not self.several[chosen].any():
             return row, key
-        pairs = np.unique((row << 32) | key)
+        pairs = sorted_once((row << 32) | key)
         return pairs >> 32, (pairs & 0xFFFFFFFF).astype(np.int32)
 
     def split(self, parts: I64, some: I64) -> tuple[Lines, I64]:

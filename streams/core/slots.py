@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from streams.core.hashing import combine
+from streams.core.sorting import sorted_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -186,7 +187,7 @@ class TimedSlots:
 
     def _written_slots(self) -> I64:
         """Each of them once, ascending."""
-        return np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *self._written]))
+        return sorted_once(np.concatenate([np.zeros(0, dtype=np.int64), *self._written]))
 
     def _relative_cutoff(self, cutoff_ms: int) -> int:
         if self._base is None:

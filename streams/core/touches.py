@@ -15,7 +15,7 @@ import numpy as np
 from streams.core.clicks import NEVER, Clicks
 from streams.core.hashing import combine
 from streams.core.slots import TimedSlots
-from streams.core.sorting import stable_order
+from streams.core.sorting import sorted_once, stable_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,7 +60,7 @@ class RecentClicks:
 
         ``clicks`` are those of the same batch, not yet taken in by :meth:`remember`.
         """
-        asking = np.unique(keys)
+        asking = sorted_once(keys)
         shared = clicks.take(np.flatnonzero(np.isin(clicks.keys, asking)))
         return _newest_before(_joined([*self._remembered(asking), shared]), keys, place)
 
@@ -68,7 +68,7 @@ class RecentClicks:
         """Take in a batch's clicks. Those from before the cutoff may be forgotten."""
         if not clicks.keys.size:
             return
-        known = self._remembered(np.unique(clicks.keys))
+        known = self._remembered(sorted_once(clicks.keys))
         needed = [part.take(np.flatnonzero(part.time >= cutoff_ms)) for part in known]
         newest, ordinal = _newest_of_each(_joined([*needed, clicks]))
         slots = self.slots.resolve(_entries(newest.keys, ordinal), cutoff_ms)

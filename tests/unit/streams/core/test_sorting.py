@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.core.sorting import first_of_each, stable_order
+from streams.core.sorting import first_of_each, sorted_once, stable_order
 from tests.support.columns import i64
 
 HUGE = 1 << 62
@@ -66,3 +66,11 @@ def test_values_are_left_as_they_are() -> None:
     stable_order(values)
     first_of_each(values)
     assert values.tolist() == [3, 1, 2]
+
+
+@pytest.mark.parametrize("values", [i64(), i64(7), i64(3, 1, 3, 2, 1), i64(HUGE, -HUGE, HUGE, 0), i64(5, 5, 5)])
+def test_each_value_once(values: np.typing.NDArray[np.int64]) -> None:
+    """Ascending, whatever the order, and what was given stays as it was."""
+    given = values.copy()
+    assert sorted_once(values).tolist() == sorted(set(values.tolist()))
+    assert np.array_equal(values, given)
