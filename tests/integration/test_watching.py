@@ -244,6 +244,27 @@ async def test_judging_that_fails_begins_again(deployment: Deployment) -> None:
     assert not failing
 
 
+async def test_a_bucket_that_cannot_be_judged_is_left_out(deployment: Deployment) -> None:
+    """Three times it is tried; then all the others are judged, each once."""
+    tried = []
+
+    def look(closed: ClosedBucket) -> None:
+        if closed.start_ms == T0 + 20 * BUCKET:
+            tried.append(closed)
+            raise ZeroDivisionError
+
+    await speak(deployment, range(40))
+    async with watching(deployment, Listener(look)) as watched:
+        await watched.assigned(mine=True)
+        await until(lambda: told_all(deployment, 39), seconds=60, what="the last bucket")
+    lines = await told(deployment)
+    starts = [int(line.split()[1]) for line in lines if line.startswith(b"bucket")]
+    assert len(set(starts)) == len(starts)
+    assert {T0 + at * BUCKET for at in range(15, 40) if at != 20} <= set(starts)
+    assert T0 + 20 * BUCKET not in starts
+    assert len(tried) == 3
+
+
 async def told_all(deployment: Deployment, until_bucket: int) -> bool:
     """Whether the last bucket of them was told."""
     return any(
