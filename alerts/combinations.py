@@ -58,9 +58,7 @@ class Combinations:
     def add(self, closed: ClosedBucket, *, frozen: bool) -> None:
         """Take in a closed bucket; while frozen nothing of it is usual."""
         self._admit(closed.names.get(COMBINATION, ()))
-        parts = [closed.counts, *(late for _, late in closed.late)]
-        found = [self._cells(part.get(COMBINATION)) for part in parts]
-        keys, places, counts = (np.concatenate(columns) for columns in zip(*found, strict=True))
+        keys, places, counts = self._cells(closed.everything(COMBINATION)[0])
         self._recent.append((closed.start_ms, keys, places, counts))
         if frozen:
             return
@@ -71,9 +69,7 @@ class Combinations:
             self._usual /= self._weight
             self._weight = 1.0
 
-    def _cells(self, cells: Cells | None) -> tuple[I64, I64, F64]:
-        if cells is None:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+    def _cells(self, cells: Cells) -> tuple[I64, I64, F64]:
         places = self._place[cells.columns]
         mine = places >= 0
         return cells.keys[mine], places[mine], cells.counts[mine].astype(np.float64)
