@@ -208,4 +208,3 @@ def _positions(columns: I64) -> I64:
     steps = np.full(_COLUMNS, -1, dtype=np.int64)
     steps[columns] = np.arange(columns.size)
     return steps
-

@@ -45,4 +45,6 @@ def _lags(closed: ClosedBucket) -> F64:
     bin_of = np.array([_BIN_OF[name] for name in names], dtype=np.int64)
     columns = 2 * VISITORS
     places = bin_of[cells.keys] * columns + cells.columns
-    return np.bincount(places, cells.counts, minlength=BINS * columns).reshape(BINS, columns).astype(np.float64)
+    return (
+        np.bincount(places, cells.counts, minlength=BINS * columns).reshape(BINS, columns).astype(np.float64)
+    )
