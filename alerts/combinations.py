@@ -102,15 +102,16 @@ class Combinations:
 
     def _coded(self, names: Sequence[str]) -> I64:
         """Numbers of the keys in combinations, shape (names, dimensions)."""
-        split = [name.split(_JOIN) for name in names]
-        other = [OTHER] * len(DIMENSIONS)
-        columns = zip(*(keys if len(keys) == len(DIMENSIONS) else other for keys in split), strict=True)
-        codes = np.empty((len(names), len(DIMENSIONS)), dtype=np.int64)
-        for dimension, (numbers, known, keys) in enumerate(
-            zip(self._numbers, self._names, columns, strict=True)
-        ):
-            codes[:, dimension] = [numbers.setdefault(key, len(numbers)) for key in keys]
-            known += islice(numbers, len(known), None)
+        several = len(DIMENSIONS)
+        other = _JOIN.join([OTHER] * several)
+        # One list of all keys: many short ones would call for the garbage collector.
+        whole = [name if name.count(_JOIN) == several - 1 else other for name in names]
+        keys = _JOIN.join(whole).split(_JOIN)
+        codes = np.empty((len(names), several), dtype=np.int64)
+        for dimension, numbers in enumerate(self._numbers):
+            codes[:, dimension] = [numbers.setdefault(key, len(numbers)) for key in keys[dimension::several]]
+            known = self._names[dimension]
+            known.extend(islice(numbers, len(known), None))
         return codes
 
     def leaves(self, entry: int, arrival: int, since_ms: int, ratio: float) -> Leaves | None:

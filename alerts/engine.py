@@ -219,7 +219,23 @@ class Engine:
         named = self._places.named((finding for finding, _ in spoken), mixed)
         priced = [self._places.priced(self._sold_out.named(finding), value, currency) for finding in named]
         findings = self._roots.strongest(priced, [series for _, series in spoken])
-        leaves, proposals = self._places.leaves(findings)
+        current, leaves = self._folded(findings, slower, closed.end_ms)
+        unknown = self._places.scans.unknown([root.finding for root in current], closed.end_ms)
+        if unknown:
+            current, leaves = self._folded(findings, slower, closed.end_ms, unknown)
+        self._places.scans.note([root.finding for root in current], closed.end_ms)
+        self._roots.note(current)
+        return [self._rooted(root, leaves, value, slower) for root in current]
+
+    def _folded(
+        self,
+        findings: Sequence[Finding],
+        slower: Sequence[Finding],
+        at_ms: int,
+        anew: frozenset[Step] = frozenset(),
+    ) -> tuple[list[Root], Mapping[Step | None, Leaves]]:
+        """The causes of one closing, and the leaves by step that they were looked for in."""
+        leaves, proposals = self._places.scans.take(findings, at_ms, anew)
         roots = fold(
             [*findings, *slower],
             self._fold_settings(),
@@ -227,9 +243,8 @@ class Engine:
             leaves=leaves,
             proposals=proposals,
         )
-        current = [root for root in roots if root.finding.at_ms == closed.end_ms]
-        self._roots.note(current)
-        return [self._rooted(root, leaves, value, slower) for root in current]
+        looked = {*proposals}
+        return [root for root in roots if root.finding.at_ms == at_ms or root.finding in looked], leaves
 
     def _fold_settings(self) -> FoldSettings:
         dimensions = self.table.dimensions
