@@ -134,7 +134,8 @@ class Places:
             return 1.0
         usual = self.recent.usual()
         later = range(step, len(self._steps))
-        return prod(float(usual.reached[total, at] / max(usual.entered[total, at], _TINY)) for at in later)
+        shares = (float(usual.reached[total, at] / max(usual.entered[total, at], _TINY)) for at in later)
+        return prod(min(share, 1.0) for share in shares)
 
     def normal_minor_per_minute(self, value_minor: float) -> int | None:
         """Usual revenue of the total per minute."""
