@@ -95,11 +95,16 @@ class Engine:
         recent, found = self._places.recent, defaultdict[tuple[str, int], dict[str, float]](dict)
         if self.expected is None or not recent.rows.size:
             return found
-        sums = recent.since(self._places.recent.newest_ms - window_ms)
+        sums = recent.since(recent.newest_ms - window_ms)
         known = (sums.entered > 0) & (self.expected.readiness == Code.MONITORED)[recent.rows]
-        for at, step in np.argwhere(known).tolist():
-            dimension, key = self.table.place(int(recent.rows[at]))
-            found[dimension, step][key] = float(sums.expected[at, step] / sums.entered[at, step])
+        ratios = sums.expected / np.where(known, sums.entered, 1.0)
+        levels = self.table.levels[recent.rows]
+        for level, dimension in enumerate(self.table.dimensions):
+            mine = np.flatnonzero(levels == level)
+            keys = [self.table.place(row).key for row in recent.rows[mine].tolist()]
+            for step in range(known.shape[1] if keys else 0):
+                each = zip(keys, known[mine, step].tolist(), ratios[mine, step].tolist(), strict=True)
+                found[dimension, step] = {key: ratio for key, is_known, ratio in each if is_known}
         return found
 
     def control(self, record: Control) -> tuple[Change, ...]:

@@ -65,6 +65,8 @@ class Pending:
     def resize(self, rows: int) -> None:
         """Make it ``rows`` rows: new ones start empty, surplus ones are dropped from the end."""
         kept = min(rows, len(self._attempts))
+        if kept == rows == len(self._attempts):
+            return
         attempts, sums = np.zeros((rows, TAPS)), np.zeros((2, rows))
         attempts[:kept], sums[:, :kept] = self._attempts[:kept], self._sums[:, :kept]
         self._attempts, self._sums = attempts, sums
