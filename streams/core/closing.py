@@ -198,7 +198,6 @@ class Closing:
         given_up = [at for shard in self._shards if (at := shard.gave_up_at(end_ms)) is not None]
         self._closed_at_ms = max(self._closed_at_ms, *given_up, 0)
         rollups = {start: self._future.pop(start) for start in sorted(self._future) if start <= start_ms}
-        self._numbering.learn(chain.from_iterable(rollups.values()))
         records, self._records = self._records, Counter()
         for shard in self._shards:
             shard.forget(end_ms)

@@ -73,20 +73,27 @@ class KeyNumbers(dict[str, int]):
         self.names = Names(self._names)
 
     def learn(self, keys: Iterable[str], max_keys: int) -> None:
-        """Number the keys, each named once, that have no number yet."""
-        new = sorted(key for key in keys if key not in self)
+        """Number keys that have no number yet, each named once."""
+        new = sorted(keys)
         room = max(max_keys - len(self), 0)
         if len(new) > room:
-            new = [*new[:room], *({OTHER} - self.keys() - {*new[:room]})]
+            new = [*new[:room], *([] if OTHER in self or OTHER in new[:room] else [OTHER])]
         if new:
             self.update(zip(new, range(len(self), len(self) + len(new)), strict=True))
             self._names += new
             self.names = Names(self._names)
 
-    def of(self, keys: Sequence[str]) -> NDArray[np.int64]:
-        """Numbers of keys, shape (keys,); of those beyond the bound, the number of ``(other)``."""
+    def admit(self, keys: Sequence[str], others: Iterable[str], max_keys: int) -> NDArray[np.int64]:
+        """Numbers of keys, shape (keys,), given now if they have none, like those of ``others``.
+
+        Of those beyond the bound, the number of ``(other)``. Most are known, and so are looked up once.
+        """
+        numbers = np.fromiter(map(self.get, keys, repeat(-1)), np.int64, len(keys))
+        unknown = np.flatnonzero(numbers < 0).tolist()
+        self.learn({keys[at] for at in unknown} | {key for key in others if key not in self}, max_keys)
         other = self.get(OTHER, 0)
-        return np.fromiter(map(self.get, keys, repeat(other)), np.int64, len(keys))
+        numbers[unknown] = [self.get(keys[at], other) for at in unknown]
+        return numbers
 
 
 class Numbering(dict[str, KeyNumbers]):
@@ -106,29 +113,25 @@ class Numbering(dict[str, KeyNumbers]):
         """Keys of each dimension, by number."""
         return {dimension: numbers.names for dimension, numbers in self.items()}
 
-    def learn(self, rollups: Iterable[Rollup]) -> None:
-        """Number all keys in these rollups that have no number yet."""
-        new: dict[str, set[str]] = {}
-        for rollup in rollups:
-            for counts in rollup.counts:
-                new.setdefault(counts.dimension, set()).update(counts.keys)
-            for money in rollup.money:
-                new.setdefault(money.dimension, set()).add(money.key)
-        for dimension in sorted(new):
-            self.setdefault(dimension, KeyNumbers()).learn(new[dimension], self._max_keys)
-
     def cells(self, groups: Sequence[Iterable[Rollup]]) -> list[dict[str, Cells]]:
-        """What was counted in groups of rollups whose keys are known, each ascending by key and column."""
+        """What was counted in groups of rollups, each ascending by key and column; new keys get numbers."""
         parts: dict[str, list[KeyCounts]] = {}
         whose: dict[str, list[int]] = {}
+        paid: dict[str, set[str]] = {}
         for group, rollups in enumerate(groups):
             for rollup in rollups:
                 for counts in rollup.counts:
                     parts.setdefault(counts.dimension, []).append(counts)
                     whose.setdefault(counts.dimension, []).append(group)
+                for money in rollup.money:
+                    paid.setdefault(money.dimension, set()).add(money.key)
         found: list[dict[str, Cells]] = [{} for _ in groups]
-        for dimension in sorted(parts):
-            for group, cells in _cells(self[dimension], parts[dimension], whose[dimension]):
+        for dimension in sorted({*parts, *paid}):
+            numbers = self.setdefault(dimension, KeyNumbers())
+            mine = parts.get(dimension, [])
+            keys = [*chain.from_iterable(part.keys for part in mine)]
+            numbered = numbers.admit(keys, paid.get(dimension, ()), self._max_keys)
+            for group, cells in _cells(numbered, len(numbers), mine, whose.get(dimension, ())):
                 found[group][dimension] = cells
         return found
 
@@ -145,16 +148,17 @@ class Numbering(dict[str, KeyNumbers]):
 
 
 def _cells(
-    numbers: KeyNumbers, parts: Sequence[KeyCounts], whose: Sequence[int]
+    keys: NDArray[np.int64], known: int, parts: Sequence[KeyCounts], whose: Sequence[int]
 ) -> Iterator[tuple[int, Cells]]:
     """By group; all parts at once, for most are small and numpy's price is per call."""
-    keys = numbers.of([*chain.from_iterable(part.keys for part in parts)])
+    if not parts:
+        return
     sizes = np.array([len(part.column) for part in parts])
     firsts = np.cumsum([0, *(len(part.keys) for part in parts)])[:-1]
     index = np.frombuffer(b"".join([part.index for part in parts]), dtype="<u4")
     columns = np.frombuffer(b"".join([part.column for part in parts]), dtype=np.uint8)
     counts = np.frombuffer(b"".join([part.count for part in parts]), dtype="<u8")
-    bits = len(numbers).bit_length() + COLUMN_BITS
+    bits = known.bit_length() + COLUMN_BITS
     above = np.repeat(np.array(whose, dtype=np.int64) << bits, sizes)
     places = keys[index + np.repeat(firsts, sizes)] << COLUMN_BITS | columns
     cells, sums = summed(above | places, counts.astype(np.int64))
