@@ -8,6 +8,7 @@ together are expected to have reached what the total was expected to.
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,7 +19,7 @@ from streams.closed import BUCKET_MS, COMBINATION, VISITORS, Cells
 from streams.funnel import OTHER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,54 +50,69 @@ class Combinations:
         self._place = np.full(2 * VISITORS, -1, dtype=np.int64)
         self._place[self._columns] = np.arange(self._columns.size)
         self._recent: deque[tuple[int, I64, I64, F64]] = deque(maxlen=_BUCKETS)
-        self._usual = np.zeros((self._columns.size, 0))
+        # With room for more, so that names that come a few at a time do not copy the others.
+        self._roomy_usual = np.zeros((self._columns.size, 0))
         self._weight = 1.0
-        self._codes = np.zeros((0, len(DIMENSIONS)), dtype=np.int64)
+        self._roomy_codes = np.zeros((0, len(DIMENSIONS)), dtype=np.int64)
+        self._size = 0
         self._names: tuple[list[str], ...] = tuple([] for _ in DIMENSIONS)
         self._numbers: tuple[dict[str, int], ...] = tuple({} for _ in DIMENSIONS)
+
+    @property
+    def _usual(self) -> F64:
+        return self._roomy_usual[:, : self._size]
+
+    @property
+    def _codes(self) -> I64:
+        return self._roomy_codes[: self._size]
+
+    @property
+    def names(self) -> tuple[list[str], ...]:
+        """Keys of each dimension, by number; they only grow."""
+        return self._names
 
     def add(self, closed: ClosedBucket, *, frozen: bool) -> None:
         """Take in a closed bucket; while frozen nothing of it is usual."""
         self._admit(closed.names.get(COMBINATION, ()))
-        parts = [closed.counts, *(late for _, late in closed.late)]
-        found = [self._cells(part.get(COMBINATION)) for part in parts]
-        keys, places, counts = (np.concatenate(columns) for columns in zip(*found, strict=True))
+        keys, places, counts = self._cells(closed.everything(COMBINATION)[0])
         self._recent.append((closed.start_ms, keys, places, counts))
         if frozen:
             return
         # Growing weights instead of shrinking sums: most combinations are not in most buckets.
         self._weight /= _KEPT
-        np.add.at(self._usual, (places, keys), counts * self._weight)
+        np.add.at(self._roomy_usual, (places, keys), counts * self._weight)
         if self._weight > 1e6:
-            self._usual /= self._weight
+            self._roomy_usual /= self._weight
             self._weight = 1.0
 
-    def _cells(self, cells: Cells | None) -> tuple[I64, I64, F64]:
-        if cells is None:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+    def _cells(self, cells: Cells) -> tuple[I64, I64, F64]:
         places = self._place[cells.columns]
         mine = places >= 0
         return cells.keys[mine], places[mine], cells.counts[mine].astype(np.float64)
 
     def _admit(self, names: Sequence[str]) -> None:
-        known = len(self._codes)
-        if len(names) == known:
+        known, self._size = self._size, max(len(names), self._size)
+        if known == self._size:
             return
-        codes = [self._code(names[number]) for number in range(known, len(names))]
-        self._codes = np.concatenate((self._codes, np.array(codes, dtype=np.int64)))
-        self._usual = np.pad(self._usual, ((0, 0), (0, len(codes))))
+        if self._size > len(self._roomy_codes):
+            more = self._size + self._size // 2 - len(self._roomy_codes)
+            self._roomy_codes = np.pad(self._roomy_codes, ((0, more), (0, 0)))
+            self._roomy_usual = np.pad(self._roomy_usual, ((0, 0), (0, more)))
+        self._roomy_codes[known : self._size] = self._coded(names[known:])
 
-    def _code(self, name: str) -> list[int]:
-        keys = name.split(_JOIN)
-        if len(keys) != len(DIMENSIONS):
-            keys = [OTHER] * len(DIMENSIONS)
-        code = []
-        for numbers, known, key in zip(self._numbers, self._names, keys, strict=True):
-            if key not in numbers:
-                numbers[key] = len(known)
-                known.append(key)
-            code.append(numbers[key])
-        return code
+    def _coded(self, names: Sequence[str]) -> I64:
+        """Numbers of the keys in combinations, shape (names, dimensions)."""
+        several = len(DIMENSIONS)
+        other = _JOIN.join([OTHER] * several)
+        # One list of all keys: many short ones would call for the garbage collector.
+        whole = [name if name.count(_JOIN) == several - 1 else other for name in names]
+        keys = _JOIN.join(whole).split(_JOIN)
+        codes = np.empty((len(names), several), dtype=np.int64)
+        for dimension, numbers in enumerate(self._numbers):
+            codes[:, dimension] = [numbers.setdefault(key, len(numbers)) for key in keys[dimension::several]]
+            known = self._names[dimension]
+            known.extend(islice(numbers, len(known), None))
+        return codes
 
     def leaves(self, entry: int, arrival: int, since_ms: int, ratio: float) -> Leaves | None:
         """Counts since a moment, at most of the last hour; None if nothing entered.
@@ -116,7 +132,7 @@ class Combinations:
         expected = reached.sum() / ratio if ratio > 0 and reached.any() else due.sum()
         return Leaves(
             DIMENSIONS,
-            self._names,
+            tuple([*names] for names in self._names),
             self._codes[there],
             reached[there],
             due * (expected / due.sum()),
@@ -124,12 +140,17 @@ class Combinations:
         )
 
     def _sum(self, place: int, since_ms: int) -> F64:
-        found = np.zeros(len(self._codes))
-        for start_ms, keys, places, counts in self._recent:
-            if start_ms >= since_ms:
-                mine = places == place
-                np.add.at(found, keys[mine], counts[mine])
-        return found
+        parts = [
+            (keys[places == place], counts[places == place])
+            for _, keys, places, counts in self._since(since_ms)
+        ]
+        if not parts:
+            return np.zeros(self._size)
+        keys, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return np.bincount(keys, counts, minlength=self._size)
+
+    def _since(self, since_ms: int) -> Iterator[tuple[int, I64, I64, F64]]:
+        return (bucket for bucket in self._recent if bucket[0] >= since_ms)
 
     def _rates(self, entry: int, arrival: int) -> F64:
         """What of each combination's entries usually arrives, shape (combinations,)."""
@@ -159,7 +180,8 @@ class Combinations:
         self._recent = deque(
             ((start, unpack(k), unpack(p), unpack(c)) for start, k, p, c in state["recent"]), _BUCKETS
         )
-        self._usual, self._weight = unpack(state["usual"]), state["weight"]
-        self._codes = unpack(state["codes"])
+        self._roomy_usual, self._weight = unpack(state["usual"]), state["weight"]
+        self._roomy_codes = unpack(state["codes"])
+        self._size = len(self._roomy_codes)
         self._names = tuple(list(names) for names in state["names"])
         self._numbers = tuple({key: n for n, key in enumerate(names)} for names in self._names)

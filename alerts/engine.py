@@ -95,11 +95,16 @@ class Engine:
         recent, found = self._places.recent, defaultdict[tuple[str, int], dict[str, float]](dict)
         if self.expected is None or not recent.rows.size:
             return found
-        sums = recent.since(self._places.recent.newest_ms - window_ms)
+        sums = recent.since(recent.newest_ms - window_ms)
         known = (sums.entered > 0) & (self.expected.readiness == Code.MONITORED)[recent.rows]
-        for at, step in np.argwhere(known).tolist():
-            dimension, key = self.table.place(int(recent.rows[at]))
-            found[dimension, step][key] = float(sums.expected[at, step] / sums.entered[at, step])
+        ratios = sums.expected / np.where(known, sums.entered, 1.0)
+        levels = self.table.levels[recent.rows]
+        for level, dimension in enumerate(self.table.dimensions):
+            mine = np.flatnonzero(levels == level)
+            keys = [self.table.place(row).key for row in recent.rows[mine].tolist()]
+            for step in range(known.shape[1] if keys else 0):
+                each = zip(keys, known[mine, step].tolist(), ratios[mine, step].tolist(), strict=True)
+                found[dimension, step] = {key: ratio for key, is_known, ratio in each if is_known}
         return found
 
     def control(self, record: Control) -> tuple[Change, ...]:
@@ -219,7 +224,23 @@ class Engine:
         named = self._places.named((finding for finding, _ in spoken), mixed)
         priced = [self._places.priced(self._sold_out.named(finding), value, currency) for finding in named]
         findings = self._roots.strongest(priced, [series for _, series in spoken])
-        leaves, proposals = self._places.leaves(findings)
+        current, leaves = self._folded(findings, slower, closed.end_ms)
+        unknown = self._places.scans.unknown([root.finding for root in current], closed.end_ms)
+        if unknown:
+            current, leaves = self._folded(findings, slower, closed.end_ms, unknown)
+        self._places.scans.note([root.finding for root in current], closed.end_ms)
+        self._roots.note(current)
+        return [self._rooted(root, leaves, value, slower) for root in current]
+
+    def _folded(
+        self,
+        findings: Sequence[Finding],
+        slower: Sequence[Finding],
+        at_ms: int,
+        anew: frozenset[Step] = frozenset(),
+    ) -> tuple[list[Root], Mapping[Step | None, Leaves]]:
+        """The causes of one closing, and the leaves by step that they were looked for in."""
+        leaves, proposals = self._places.scans.take(findings, at_ms, anew)
         roots = fold(
             [*findings, *slower],
             self._fold_settings(),
@@ -227,9 +248,8 @@ class Engine:
             leaves=leaves,
             proposals=proposals,
         )
-        current = [root for root in roots if root.finding.at_ms == closed.end_ms]
-        self._roots.note(current)
-        return [self._rooted(root, leaves, value, slower) for root in current]
+        looked = {*proposals}
+        return [root for root in roots if root.finding.at_ms == at_ms or root.finding in looked], leaves
 
     def _fold_settings(self) -> FoldSettings:
         dimensions = self.table.dimensions

@@ -11,12 +11,13 @@ import numpy as np
 
 from alerts.combinations import Combinations
 from alerts.diagnosis.decomposition import GmvChange, Trade, decompose
-from alerts.diagnosis.diagnosing import Evidence, RuledOut, diagnose, proposed
+from alerts.diagnosis.diagnosing import Evidence, RuledOut, diagnose
 from alerts.diagnosis.leaves import Leaves
 from alerts.diagnosis.mix import MixChange, Period, Verdict, split
 from alerts.diagnosis.money import lost_minor
 from alerts.model import EVERYWHERE, Kind
 from alerts.recent import RecentCounts
+from alerts.scans import Scans
 from streams.closed import BUCKET_MS, VISITORS
 from streams.funnel import ALL
 
@@ -58,13 +59,19 @@ class Places:
         self.recent = RecentCounts(paid)
         self._combinations = Combinations((self._click, self._order, self._paid))
         self._revenue: deque[tuple[int, int]] = deque(maxlen=_HOUR_BUCKETS)
+        # Rows only grow, so it stays there.
+        self._total_at: int | None = None
+        self._rows_seen = 0
+        self.scans = Scans(self._steps[0], self._leaves)
 
     def add(
         self, closed: ClosedBucket, counts: StepCounts, expected: F64, frozen: Bools, currency: str | None
     ) -> None:
         """Take in a bucket as it was judged."""
         sku = self._table.dimensions.index(_SKU) if _SKU in self._table.dimensions else -1
-        self.recent.resize(np.flatnonzero(self._table.levels != sku))
+        if self._rows_seen != len(self._table):
+            self._rows_seen = len(self._table)
+            self.recent.resize(np.flatnonzero(self._table.levels != sku))
         self.recent.add(counts.entered, counts.reached, expected, closed.end_ms, frozen)
         self._combinations.add(closed, frozen=bool(frozen.any()))
         amount = sum(
@@ -87,24 +94,6 @@ class Places:
             return replace(finding, kind=Kind.MIX_SHIFT)
         return finding
 
-    def leaves(self, findings: Iterable[Finding]) -> tuple[dict[Step | None, Leaves], tuple[Finding, ...]]:
-        """Leaves by step, and scopes that they would rather name."""
-        strongest: dict[Step, Finding] = {}
-        for finding in findings:
-            if finding.step is None or finding.step == self._steps[0] or finding.kind is Kind.SLOWER:
-                continue
-            known = strongest.get(finding.step)
-            if known is None or (finding.evidence, finding.scope) > (known.evidence, known.scope):
-                strongest[finding.step] = finding
-        leaves: dict[Step | None, Leaves] = {}
-        named: list[Finding] = []
-        for step, finding in strongest.items():
-            found = self._leaves(step, finding.since_ms)
-            if found is not None:
-                leaves[step] = found
-                named += proposed(finding, found)
-        return leaves, tuple(named)
-
     def _leaves(self, step: Step, since_ms: int) -> Leaves | None:
         number = self._steps.index(step)
         last = number == len(self._steps) - 1
@@ -122,8 +111,10 @@ class Places:
 
     def _total(self) -> int | None:
         """Place of the total's row among those of ``recent``."""
-        found = np.flatnonzero(self._table.levels[self.recent.rows] == 0)
-        return int(found[0]) if found.size else None
+        if self._total_at is None:
+            found = np.flatnonzero(self._table.levels[self.recent.rows] == 0)
+            self._total_at = int(found[0]) if found.size else None
+        return self._total_at
 
     # ------------------------------------------------------------------ of one finding
     def priced(self, finding: Finding, value_minor: float, currency: str | None) -> Finding:
@@ -143,7 +134,8 @@ class Places:
             return 1.0
         usual = self.recent.usual()
         later = range(step, len(self._steps))
-        return prod(float(usual.reached[total, at] / max(usual.entered[total, at], _TINY)) for at in later)
+        shares = (float(usual.reached[total, at] / max(usual.entered[total, at], _TINY)) for at in later)
+        return prod(min(share, 1.0) for share in shares)
 
     def normal_minor_per_minute(self, value_minor: float) -> int | None:
         """Usual revenue of the total per minute."""
@@ -164,7 +156,10 @@ class Places:
         evidence = Evidence(
             mix=self._mix(finding), gmv=self._gmv(finding, value_minor), not_the_cause=ruled_out
         )
-        return diagnose(finding, leaves or NO_LEAVES, evidence, folded=folded)
+        found = diagnose(finding, NO_LEAVES, evidence, folded=folded)
+        return (
+            found if leaves is None else replace(found, contributors=self.scans.contributors(finding, leaves))
+        )
 
     def _mix(self, finding: Finding) -> MixChange | None:
         """The total's change by slot. Entries are those that the expected arrivals stand for."""
@@ -208,6 +203,7 @@ class Places:
             "recent": self.recent.snapshot(),
             "combinations": self._combinations.snapshot(),
             "revenue": list(self._revenue),
+            "scans": self.scans.snapshot(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -215,3 +211,4 @@ class Places:
         self.recent.restore(state["recent"])
         self._combinations.restore(state["combinations"])
         self._revenue = deque(((start, amount) for start, amount in state["revenue"]), _HOUR_BUCKETS)
+        self.scans.restore(state["scans"], self._combinations.names)

@@ -49,9 +49,13 @@ class RecentCounts:
         self.newest_ms = 0
         self._usual = np.zeros((3, 0, steps))
         self._weight = np.zeros((0, steps))
+        # Of the bucket added last: by buckets, and what is usual.
+        self._sums: dict[int, Sums] = {}
+        self._mean: F64 | None = None
 
     def resize(self, rows: I64) -> None:
         """Keep these rows of the table; they only grow."""
+        self._sums, self._mean = {}, None
         more = rows.size - self.rows.size
         if more > 0:
             self._ring = np.pad(self._ring, ((0, 0), (0, 0), (0, more), (0, 0)))
@@ -61,6 +65,7 @@ class RecentCounts:
 
     def add(self, entered: F64, reached: F64, expected: F64, at_ms: int, frozen: NDArray[np.bool_]) -> None:
         """A bucket of all rows of the table, shape (rows, steps); what is frozen is not usual."""
+        self._sums, self._mean = {}, None
         bucket = np.stack([counts[self.rows] for counts in (entered, reached, expected)])
         self._at = (self._at + 1) % HOUR_BUCKETS
         self._ring[self._at] = bucket
@@ -74,12 +79,17 @@ class RecentCounts:
         """Sums from a moment on, at most of the last hour, by ``rows``."""
         wanted = (self.newest_ms - since_ms) // BUCKET_MS
         buckets = int(np.clip(wanted, 1, max(self._buckets, 1)))
-        places = (self._at - np.arange(buckets)) % HOUR_BUCKETS
-        return Sums(*self._ring[places].sum(axis=0, dtype=np.float64))
+        found = self._sums.get(buckets)
+        if found is None:
+            places = (self._at - np.arange(buckets)) % HOUR_BUCKETS
+            found = self._sums[buckets] = Sums(*self._ring[places].sum(axis=0, dtype=np.float64))
+        return found
 
     def usual(self, buckets: float = 1.0) -> Sums:
         """What so many buckets usually have, by ``rows``."""
-        return Sums(*(self._usual / np.maximum(self._weight, 1.0) * buckets))
+        if self._mean is None:
+            self._mean = self._usual / np.maximum(self._weight, 1.0)
+        return Sums(*(self._mean * buckets))
 
     def snapshot(self) -> dict[str, Any]:
         """All of it as plain data."""
@@ -94,6 +104,7 @@ class RecentCounts:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a snapshot."""
+        self._sums, self._mean = {}, None
         self._at, self._buckets = state["at"], state["buckets"]
         self.newest_ms = state["newest_ms"]
         self.rows, self._ring = unpack(state["rows"]), unpack(state["ring"])

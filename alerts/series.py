@@ -17,7 +17,7 @@ from streams.closed import VISITORS
 from streams.funnel import ALL, RESERVED_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     I64 = NDArray[np.int64]
 
 _COLUMNS = 2 * VISITORS
-_UNWATCHED = -1
+_UNWATCHED, _NEVER = -1, -2
 
 
 class LateEntries(NamedTuple):
-    """Upstream counts of a bucket that was closed before: rows, steps and counts, each of shape (k,)."""
+    """Upstream counts of buckets that were closed before: start, row, step and count, shape (k,) each."""
 
-    bucket_ms: int
+    bucket_ms: I64
     rows: I64
     steps: I64
     counts: F64
@@ -48,7 +48,7 @@ class StepCounts(NamedTuple):
 
     entered: F64
     reached: F64
-    late: tuple[LateEntries, ...]
+    late: LateEntries
 
 
 class SeriesTable:
@@ -66,7 +66,9 @@ class SeriesTable:
         self._max_rows = max_rows
         self._rows: list[tuple[str, int, str]] = []
         self._of_key = {dimension: np.zeros(0, dtype=np.int64) for dimension in dimensions}
+        self._row_of: dict[tuple[str, str], int] = {}
         self._levels: list[int] = []
+        self._level_of = np.zeros(0, dtype=np.int16)
         self.unwatched = 0
         entered, reached = columns_of_steps(steps)
         self._entered = _positions(entered)
@@ -77,8 +79,10 @@ class SeriesTable:
 
     @property
     def levels(self) -> NDArray[np.int16]:
-        """Number of each row's dimension, shape (rows,)."""
-        return np.array(self._levels, dtype=np.int16)
+        """Number of each row's dimension, shape (rows,); not to be written to."""
+        if self._level_of.size != len(self._levels):
+            self._level_of = np.array(self._levels, dtype=np.int16)
+        return self._level_of
 
     def place(self, row: int) -> Place:
         """Which series a row is."""
@@ -87,8 +91,7 @@ class SeriesTable:
 
     def row(self, place: Place) -> int | None:
         """The row of a series; None if it is not watched."""
-        wanted = (place.dimension, place.key)
-        return next((row for row, (name, _, key) in enumerate(self._rows) if (name, key) == wanted), None)
+        return self._row_of.get((place.dimension, place.key))
 
     def rows_of(self, dimension: str) -> I64:
         """Rows of a dimension."""
@@ -97,55 +100,65 @@ class SeriesTable:
 
     def take(self, closed: ClosedBucket) -> StepCounts:
         """Give new keys their rows, and sort a closed bucket's counts into rows and steps."""
-        parts = [(closed.start_ms, closed.counts), *closed.late]
-        for _, counts in parts:
-            self._admit(counts, closed.names)
+        known = [(level, *closed.everything(dimension)) for level, dimension in enumerate(self.dimensions)]
+        self._admit(known, closed)
+        rows, columns, counts, starts = (
+            np.concatenate(column)
+            for column in zip(
+                *(
+                    (self._of_key[self.dimensions[level]][cells.keys], cells.columns, cells.counts, starts)
+                    for level, cells, starts in known
+                ),
+                strict=True,
+            )
+        )
+        watched = rows >= 0
+        now = starts == closed.start_ms
+        entered = self._spread(rows, self._entered[columns], counts, watched & now)
+        reached = self._spread(rows, self._reached[columns], counts, watched)
+        step = self._entered[columns]
+        mine = watched & ~now & (step >= 0)
+        late = LateEntries(starts[mine], rows[mine], step[mine], counts[mine].astype(np.float64))
+        return StepCounts(entered, reached, late)
+
+    def _spread(self, rows: I64, step: I64, counts: I64, which: NDArray[np.bool_]) -> F64:
+        """Sums by row and step."""
+        mine = which & (step >= 0)
         size = len(self._rows) * self.steps
-        entered, reached = np.zeros(size), np.zeros(size)
-        late = []
-        for bucket_ms, counts in parts:
-            for cells, rows in self._placed(counts):
-                reached += _spread(cells, rows, self._reached, self.steps, size)
-                if bucket_ms == closed.start_ms:
-                    entered += _spread(cells, rows, self._entered, self.steps, size)
-                else:
-                    late.append(self._late(bucket_ms, cells, rows))
-        shape = (len(self._rows), self.steps)
-        return StepCounts(entered.reshape(shape), reached.reshape(shape), tuple(late))
+        found = np.bincount(rows[mine] * self.steps + step[mine], counts[mine], minlength=size)
+        return found.astype(np.float64, copy=False).reshape(-1, self.steps)
 
-    def _late(self, bucket_ms: int, cells: Cells, rows: I64) -> LateEntries:
-        step = self._entered[cells.columns]
-        mine = (step >= 0) & (rows >= 0)
-        return LateEntries(bucket_ms, rows[mine], step[mine], cells.counts[mine].astype(np.float64))
+    def _admit(self, known: Iterable[tuple[int, Cells, I64]], closed: ClosedBucket) -> None:
+        """Give new keys their rows: the bucket's own first, then late ones from the oldest on."""
+        new: set[tuple[bool, int, int, int]] = set()
+        for level, cells, starts in known:
+            dimension = self.dimensions[level]
+            self._make_room(dimension, len(closed.names.get(dimension, ())))
+            unknown = np.flatnonzero(self._of_key[dimension][cells.keys] == _UNWATCHED)
+            for start, number in zip(starts[unknown].tolist(), cells.keys[unknown].tolist(), strict=True):
+                new.add((start != closed.start_ms, start, level, number))
+        for _, _, level, number in sorted(new):
+            dimension = self.dimensions[level]
+            if self._of_key[dimension][number] == _UNWATCHED:
+                self._add(level, number, closed.names[dimension][number])
 
-    def _placed(self, counts: Mapping[str, Cells]) -> Iterator[tuple[Cells, I64]]:
-        for dimension in self.dimensions:
-            cells = counts.get(dimension)
-            if cells is not None and cells.keys.size:
-                yield cells, self._of_key[dimension][cells.keys]
-
-    def _admit(self, counts: Mapping[str, Cells], names: Mapping[str, Sequence[str]]) -> None:
-        for level, dimension in enumerate(self.dimensions):
-            cells = counts.get(dimension)
-            if cells is None or not cells.keys.size:
-                continue
-            known = self._of_key[dimension]
-            if known.size < len(names[dimension]):
-                missing = np.full(len(names[dimension]) - known.size, _UNWATCHED, dtype=np.int64)
-                known = self._of_key[dimension] = np.concatenate((known, missing))
-            for number in np.unique(cells.keys[known[cells.keys] == _UNWATCHED]).tolist():
-                self._add(level, number, names[dimension][number])
+    def _make_room(self, dimension: str, size: int) -> None:
+        known = self._of_key[dimension]
+        if known.size < size:
+            missing = np.full(size - known.size, _UNWATCHED, dtype=np.int64)
+            self._of_key[dimension] = np.concatenate((known, missing))
 
     def _add(self, level: int, number: int, key: str) -> None:
         # What is in (other) changes with the keys that are told apart, and who enters (none) is not who
         # leaves it, for events lose and find their keys: their ratios say nothing.
+        dimension = self.dimensions[level]
         if key in RESERVED_KEYS:
+            self._of_key[dimension][number] = _NEVER
             return
         if len(self._rows) >= self._max_rows:
             self.unwatched += 1
             return
-        dimension = self.dimensions[level]
-        self._of_key[dimension][number] = len(self._rows)
+        self._of_key[dimension][number] = self._row_of[dimension, key] = len(self._rows)
         self._rows.append((dimension, number, key))
         self._levels.append(level)
 
@@ -156,6 +169,7 @@ class SeriesTable:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a snapshot; key numbers must be those of the buckets to come."""
         self._rows = [(dimension, number, key) for dimension, number, key in state["rows"]]
+        self._row_of = {(dimension, key): row for row, (dimension, _, key) in enumerate(self._rows)}
         self.unwatched = state["unwatched"]
         self._levels = [self.dimensions.index(dimension) for dimension, _, _ in self._rows]
         for dimension in self.dimensions:
@@ -194,10 +208,3 @@ def _positions(columns: I64) -> I64:
     steps = np.full(_COLUMNS, -1, dtype=np.int64)
     steps[columns] = np.arange(columns.size)
     return steps
-
-
-def _spread(cells: Cells, rows: I64, step_of: I64, steps: int, size: int) -> F64:
-    step = step_of[cells.columns]
-    mine = (step >= 0) & (rows >= 0)
-    found = np.bincount(rows[mine] * steps + step[mine], cells.counts[mine], minlength=size)
-    return found.astype(np.float64, copy=False)

@@ -121,3 +121,15 @@ class ClosedBucket:
     def cells(self, dimension: str) -> Cells:
         """Counts of one dimension; none if it has none."""
         return self.counts.get(dimension, NO_CELLS)
+
+    def everything(self, dimension: str) -> tuple[Cells, I64]:
+        """Counts of one dimension with the late ones behind, and the start of each one's bucket, shape (n,)."""
+        parts = [(self.start_ms, self.counts), *self.late]
+        known = [(start, counts[dimension]) for start, counts in parts if dimension in counts]
+        if not known:
+            return NO_CELLS, NO_CELLS.keys
+        starts = np.repeat([start for start, _ in known], [cells.keys.size for _, cells in known])
+        if len(known) == 1:
+            return known[0][1], starts
+        columns = zip(*(cells for _, cells in known), strict=True)
+        return Cells(*(np.concatenate(column) for column in columns)), starts

@@ -65,6 +65,8 @@ class Pending:
     def resize(self, rows: int) -> None:
         """Make it ``rows`` rows: new ones start empty, surplus ones are dropped from the end."""
         kept = min(rows, len(self._attempts))
+        if kept == rows == len(self._attempts):
+            return
         attempts, sums = np.zeros((rows, TAPS)), np.zeros((2, rows))
         attempts[:kept], sums[:, :kept] = self._attempts[:kept], self._sums[:, :kept]
         self._attempts, self._sums = attempts, sums
@@ -93,20 +95,26 @@ class Pending:
         """Nats, shape (rows,), calibrated in results that are due: looked at once a bucket."""
         waits = 1.0 - np.cumsum(law)
         surplus = np.maximum(self.surplus(tolerance), 0.0)
-        tail = self._tail(waits, self._attempts @ waits + surplus) / dispersion
-        a_bucket = np.maximum(self._sums[1] * (1 - KEPT), 1e-3)
-        nats: F64 = (tail + np.log(a_bucket)) * (surplus > 0)
+        waiting = self._attempts @ waits + surplus
+        nats = np.zeros(len(surplus))
+        over = np.flatnonzero(surplus)
+        if over.size:
+            a_bucket = np.maximum(self._sums[1, over] * (1 - KEPT), 1e-3)
+            spread = np.broadcast_to(dispersion, surplus.shape)[over]
+            tail = self._tail(self._attempts[over], waits, waiting[over]) / spread
+            nats[over] = tail + np.log(a_bucket)
         return nats
 
-    def _tail(self, waits: F64, waiting: F64) -> F64:
+    @staticmethod
+    def _tail(attempts: F64, waits: F64, waiting: F64) -> F64:
         low, high = np.zeros(len(waiting)), np.full(len(waiting), _STEEPEST)
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
             tilted = np.exp(middle)[:, np.newaxis] * waits
-            mean = (self._attempts * tilted / (1 - waits + tilted)).sum(axis=1)
+            mean = (attempts * tilted / (1 - waits + tilted)).sum(axis=1)
             low, high = np.where(mean < waiting, middle, low), np.where(mean < waiting, high, middle)
         grown = np.log1p(waits * np.expm1(low)[:, np.newaxis])
-        nats: F64 = np.maximum(low * waiting - (self._attempts * grown).sum(axis=1), 0.0)
+        nats: F64 = np.maximum(low * waiting - (attempts * grown).sum(axis=1), 0.0)
         return nats
 
     def forget(self, rows: Bools | NDArray[np.intp]) -> None:

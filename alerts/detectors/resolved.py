@@ -124,6 +124,8 @@ class ResolvedTest:
 
     def resize(self, rows: int) -> None:
         """Make it ``rows`` rows: new ones start empty, surplus ones are dropped from the end."""
+        if rows == self.rows:
+            return
         self._pending.resize(rows)
         self._heights = _resized(self._heights, rows)
         self._evidence = _resized(self._evidence, rows)

@@ -105,6 +105,8 @@ class SequentialTest:
 
     def resize(self, rows: int) -> None:
         """Make it ``rows`` rows: new ones start empty, surplus ones are dropped from the end."""
+        if rows == self.rows:
+            return
         self._heights = _resized(self._heights, rows)
         self._bases = _resized(self._bases, rows)
         self._turns = _resized(self._turns, rows, self._now)
@@ -129,6 +131,7 @@ class SequentialTest:
             entries: upstream events, broadcast to (rows, steps); only summed.
         """
         self._now += 1
+        before = self._totals.copy()
         both = expected if isinstance(expected, tuple) else (expected, expected)
         counts = [np.where(judged, each, 0.0) for each in (observed, entries, *both)]
         for total, count in zip(self._totals, counts, strict=True):
@@ -137,22 +140,20 @@ class SequentialTest:
         scaled = [count * weight for count in counts]
         for at, component in enumerate(self.components):
             due = scaled[_EXPECTED + component.way]
-            self._move(at, component, scaled[_OBSERVED] - component.slope * due)
+            self._move(at, component, scaled[_OBSERVED] - component.slope * due, before)
 
-    def _move(self, at: int, component: Component, more: F64) -> None:
+    def _move(self, at: int, component: Component, more: F64, before: F64) -> None:
+        """What left zero notes its base: few do in a bucket, so that is cheaper than whenever it is at zero."""
         height = self._heights[at]
+        still = height == 0
         height += component.sign * more
-        self._reset(at, component.way, height <= 0)
-
-    def _reset(self, at: int, way: Way, which: Bools) -> None:
-        np.copyto(self._heights[at], 0.0, where=which)
-        np.copyto(self._turns[at], self._now, where=which)
-        for base, total in zip(self._bases[at], self._watched(way), strict=True):
-            np.copyto(base, total, where=which)
-
-    def _watched(self, way: Way) -> tuple[F64, F64, F64]:
-        """Totals of observed, expected and entered events, as that way sees them."""
-        return self._totals[_OBSERVED], self._totals[_EXPECTED + way], self._totals[_ENTRIES]
+        np.maximum(height, 0.0, out=height)
+        still &= height > 0
+        left = np.flatnonzero(still)
+        if left.size:
+            self._turns[at].reshape(-1)[left] = self._now - 1
+            for base, total in zip(self._bases[at], _watched(before, component.way), strict=True):
+                base.reshape(-1)[left] = total.reshape(-1)[left]
 
     def evidence(self, uncertainty: F64 | float = 0.0) -> F64:
         """Nats, shape (rows, steps, 2): the last axis is ``Way``.
@@ -160,14 +161,17 @@ class SequentialTest:
         Args:
             uncertainty: standard error of the expectation, relative, broadcast to (rows, steps).
         """
-        best = np.zeros((len(Way), self.rows, self._steps))
-        places = self._places(uncertainty)
+        best = np.zeros((len(Way), self.rows * self._steps))
+        places = np.broadcast_to(self._places(uncertainty), (self.rows, self._steps)).reshape(-1)
         for at, component in enumerate(self.components):
+            heights = self._heights[at].reshape(-1)
+            standing = np.flatnonzero(heights)
             rates, offsets = self._laws[at]
-            nats = rates[places] * self._heights[at]
-            nats += offsets[places]
-            np.maximum(best[component.way], nats, out=best[component.way], where=self._heights[at] > 0)
-        return best.transpose(1, 2, 0)
+            margins = places[standing]
+            nats = rates[margins] * heights[standing] + offsets[margins]
+            mine = best[component.way]
+            mine[standing] = np.maximum(mine[standing], nats)
+        return best.reshape(len(Way), self.rows, self._steps).transpose(1, 2, 0)
 
     def _places(self, uncertainty: F64 | float) -> NDArray[np.intp]:
         share = margin_for(uncertainty) / self.settings.tolerance * (MARGINS - 1)
@@ -185,7 +189,7 @@ class SequentialTest:
         evidence, at = max(standing, default=(0.0, -1))
         if evidence <= 0:
             return Account(0.0, 1.0, 0, 0.0, 0.0, 0.0)
-        totals = (total[row, step] for total in self._watched(way))
+        totals = (total[row, step] for total in _watched(self._totals, way))
         bases = self._bases[at, :, row, step]
         sums = (float(total - base) for total, base in zip(totals, bases, strict=True))
         return Account(
@@ -194,8 +198,7 @@ class SequentialTest:
 
     def forget(self, which: Bools) -> None:
         """Begin anew for some series: a mask, broadcast to (rows, steps)."""
-        for at, component in enumerate(self.components):
-            self._reset(at, component.way, which)
+        np.copyto(self._heights, 0.0, where=which)
 
     def snapshot(self) -> dict[str, Any]:
         """The state as plain data."""
@@ -219,6 +222,11 @@ class SequentialTest:
         self._now, self._heights = state["now"], heights
         self._bases, self._turns = unpack(state["bases"]), unpack(state["turns"])
         self._totals = unpack(state["totals"])
+
+
+def _watched(totals: F64, way: Way) -> tuple[F64, F64, F64]:
+    """Totals of observed, expected and entered events, as that way sees them."""
+    return totals[_OBSERVED], totals[_EXPECTED + way], totals[_ENTRIES]
 
 
 def _resized(old: NDArray[Any], rows: int, fill: int = 0) -> NDArray[Any]:

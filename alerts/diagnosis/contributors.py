@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from alerts.diagnosis.leaves import Leaves
 
     F64 = NDArray[np.float64]
+    I64 = NDArray[np.int64]
 
 MOST = 3
 
@@ -40,9 +41,9 @@ def contributors(
     Returns:
         The largest shares, first; none if the scope's total has not moved.
     """
-    inside = leaves.inside(scope)
-    lost = (leaves.expected - leaves.observed) * (1.0 if worth is None else worth)
-    total = float(lost[inside].sum())
+    rows = leaves.rows(scope)
+    lost = (leaves.expected[rows] - leaves.observed[rows]) * (1.0 if worth is None else worth[rows])
+    total = float(lost.sum())
     if total == 0.0:
         return ()
     named = {place.dimension for place in scope}
@@ -50,23 +51,22 @@ def contributors(
         contributor
         for dimension, name in enumerate(leaves.dimensions)
         if name not in named
-        for contributor in _of_dimension(leaves, scope, dimension, lost / total, most)
+        for contributor in _of_dimension(leaves, scope, rows, dimension, lost / total, most)
     ]
     return tuple(sorted(found, key=lambda contributor: -contributor.share))
 
 
 def _of_dimension(
-    leaves: Leaves, scope: tuple[Place, ...], dimension: int, shares: F64, most: int
+    leaves: Leaves, scope: tuple[Place, ...], rows: I64, dimension: int, shares: F64, most: int
 ) -> list[Contributor]:
-    inside = leaves.inside(scope)
-    codes = leaves.codes[inside, dimension]
-    present = np.unique(codes)
+    codes = leaves.codes[rows, dimension]
+    keys = int(leaves.key_counts[dimension])
+    present = np.flatnonzero(np.bincount(codes, minlength=keys))
     if len(present) < 2:
         return []
-    keys = int(leaves.key_counts[dimension])
     share, observed, expected = (
-        np.bincount(codes, values[inside], minlength=keys)
-        for values in (shares, leaves.observed, leaves.expected)
+        np.bincount(codes, values, minlength=keys)
+        for values in (shares, leaves.observed[rows], leaves.expected[rows])
     )
     outer = () if scope == EVERYWHERE else scope
     largest = present[np.argsort(-share[present], kind="stable")[:most]]

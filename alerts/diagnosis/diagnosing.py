@@ -107,7 +107,7 @@ def proposed(
         if best is not own:
             found.append(as_finding(best, finding, leaves))
         inside = leaves.inside(best.places)
-        rest = replace(rest, expected=np.where(inside, rest.expected * best.ratio, rest.expected))
+        rest = rest.expecting(np.where(inside, rest.expected * best.ratio, rest.expected))
     return tuple(found)
 
 

@@ -209,12 +209,11 @@ class Explaining:
 
 
 def _parts_inside(leaves: Leaves, scope: tuple[Place, ...]) -> tuple[F64, ...]:
-    inside = np.where(leaves.inside(scope), leaves.expected, 0.0)
+    rows = leaves.rows(scope)
+    inside = leaves.expected[rows]
     found = []
-    for dimension, keys in enumerate(leaves.key_counts.tolist()):
-        codes = leaves.codes[:, dimension]
-        mine = np.bincount(codes, inside, minlength=keys)
-        whole = np.bincount(codes, leaves.expected, minlength=keys)
+    for dimension, whole in enumerate(leaves.by_key):
+        mine = np.bincount(leaves.codes[rows, dimension], inside, minlength=whole.size)
         found.append(mine / np.maximum(whole, 1e-300))
     everything = float(leaves.expected.sum())
     found.append(np.array([inside.sum() / everything if everything else 0.0]))

@@ -7,7 +7,7 @@ combination that never occurred has no leaf, so nothing grows with the product o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
@@ -47,6 +47,22 @@ class Groups(NamedTuple):
     expected: F64
 
 
+class Grouping(NamedTuple):
+    """How leaves lie in groups, whatever is expected of them.
+
+    Attributes:
+        keys: of each group, shape (groups, dimensions).
+        numbers: of each leaf, shape (leaves,).
+        present: which numbers are groups; None for all.
+        observed: of each group.
+    """
+
+    keys: I64
+    numbers: I64
+    present: I64 | None
+    observed: F64
+
+
 @dataclass(frozen=True)
 class Leaves:
     """Counts of one step since its change point, by combination.
@@ -66,6 +82,10 @@ class Leaves:
     observed: F64
     expected: F64
     entries: F64
+    # Groupings that were asked for.
+    _grouped: dict[tuple[int, ...], Grouping] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         """Shapes and ranges must fit each other, else ValueError."""
@@ -85,16 +105,39 @@ class Leaves:
         """How many keys each dimension has a name for."""
         return np.array([len(names) for names in self.names], np.int64)
 
+    def expecting(self, expected: F64) -> Leaves:
+        """The same leaves with another expectation; groupings need not be worked out anew."""
+        other = replace(self, expected=expected)
+        object.__setattr__(other, "_grouped", self._grouped)
+        return other
+
     def groups(self, dimensions: tuple[int, ...]) -> Groups:
         """Sums by every combination of ``dimensions`` that occurs."""
+        known = self._grouped.get(dimensions)
+        if known is None:
+            known = self._grouped[dimensions] = self._grouping(dimensions)
+        expected = np.bincount(known.numbers, self.expected).astype(np.float64, copy=False)
+        return Groups(
+            dimensions,
+            known.keys,
+            known.observed,
+            expected if known.present is None else expected[known.present],
+        )
+
+    def _grouping(self, dimensions: tuple[int, ...]) -> Grouping:
         radices = tuple(max(int(self.key_counts[dimension]), 1) for dimension in dimensions)
         combined = self._combined(dimensions)
         if prod(radices) <= MOST_COUNTED:
             present = np.flatnonzero(np.bincount(combined))
             keys = np.stack(np.unravel_index(present, radices), axis=1) if radices else self._no_keys(present)
-            return Groups(dimensions, keys, *(sums[present] for sums in self._sums(combined)))
-        _, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
-        return Groups(dimensions, self.codes[first][:, list(dimensions)], *self._sums(inverse))
+            return Grouping(keys, combined, present, np.bincount(combined, self.observed)[present])
+        order = np.argsort(combined, kind="stable")
+        ordered = combined[order]
+        starts = np.append(True, ordered[1:] != ordered[:-1])[: ordered.size]
+        numbers = np.empty_like(order)
+        numbers[order] = np.cumsum(starts) - 1
+        keys = self.codes[order[starts]][:, list(dimensions)]
+        return Grouping(keys, numbers, None, np.bincount(numbers, self.observed))
 
     def inside(self, scope: tuple[Place, ...]) -> Bools:
         """Which leaves lie in ``scope``, shape (leaves,); none for a dimension or key that is unknown."""
@@ -103,6 +146,43 @@ class Leaves:
             for place in scope:
                 found &= self._at(place)
         return found
+
+    def rows(self, scope: tuple[Place, ...]) -> I64:
+        """Numbers of the leaves in ``scope``, ascending: ``flatnonzero(inside(scope))``, without a look at all."""
+        if scope == EVERYWHERE or not scope:
+            return np.arange(len(self))
+        found = [self._rows_of(place) for place in scope]
+        rows = min(found, key=len)
+        for place in scope:
+            at = self.number(place)
+            if at is not None:
+                rows = rows[self.codes[rows, at[0]] == at[1]]
+        return rows
+
+    def _rows_of(self, place: Place) -> I64:
+        at = self.number(place)
+        if at is None:
+            return np.zeros(0, np.int64)
+        order, starts = self._by_key[at[0]]
+        return order[starts[at[1]] : starts[at[1] + 1]]
+
+    @cached_property
+    def _by_key(self) -> tuple[tuple[I64, I64], ...]:
+        """Of each dimension the leaves in the order of their keys, and where each key's begin."""
+        found = []
+        for dimension, keys in enumerate(self.key_counts.tolist()):
+            codes = self.codes[:, dimension]
+            order = np.argsort(codes, kind="stable")
+            found.append((order, np.searchsorted(codes[order], np.arange(keys + 1))))
+        return tuple(found)
+
+    @cached_property
+    def by_key(self) -> tuple[F64, ...]:
+        """What is expected of each key of each dimension."""
+        return tuple(
+            np.bincount(self.codes[:, dimension], self.expected, minlength=keys)
+            for dimension, keys in enumerate(self.key_counts.tolist())
+        )
 
     def place(self, dimension: int, key: int) -> Place:
         """A key by its number, in words."""
@@ -115,10 +195,6 @@ class Leaves:
         dimension = self.dimensions.index(place.dimension)
         key = self._numbers[dimension].get(place.key)
         return None if key is None else (dimension, key)
-
-    def _sums(self, groups: I64) -> tuple[F64, F64]:
-        observed = np.bincount(groups, self.observed).astype(np.float64)
-        return observed, np.bincount(groups, self.expected).astype(np.float64)
 
     @staticmethod
     def _no_keys(present: I64) -> I64:

@@ -58,9 +58,9 @@ class Arrivals:
         place[:] = entered.T
         return left
 
-    def correct(self, age: int, rows: I64, steps: I64, counts: F64) -> None:
-        """More entries of ``age`` buckets ago, each array of shape (k,); ``age`` is below the taps."""
-        at = np.full(rows.size, (self._newest - age) % self._taps)
+    def correct(self, ages: I64 | int, rows: I64, steps: I64, counts: F64) -> None:
+        """More entries of so many buckets ago, each array of shape (k,); ages are below the taps."""
+        at = np.broadcast_to((self._newest - np.asarray(ages)) % self._taps, rows.shape)
         np.add.at(self._ring, (steps, at, rows), counts.astype(np.float32))
 
     def entered(self, row: int) -> F64:

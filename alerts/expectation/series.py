@@ -170,7 +170,7 @@ class Expectation:
         entered: F64,
         lags: F64,
         start_ms: int,
-        late: Sequence[LateEntries] = (),
+        late: LateEntries | None = None,
         lift: F64 | float = 1.0,
     ) -> Expected:
         """Take in what entered, and say what is expected to be reached in the same bucket.
@@ -180,7 +180,7 @@ class Expectation:
             lags: conversions of ``all`` by delay, late ones included, shape (19, steps): bins as in
                 ``lags.EDGES_S``; zeros where journeys are not seen.
             start_ms: start of the bucket. A gap since the one before counts as empty buckets.
-            late: upstream counts of buckets that were observed before. What should have arrived of
+            late: upstream counts of buckets that were observed before, if any. What should have arrived of
                 them by now is expected in this bucket, for late arrivals are counted in it.
             lift: factor on conversion that a promotion's calendar expects, broadcastable to
                 (rows, steps).
@@ -193,7 +193,7 @@ class Expectation:
         at_risk = self._push(entered, lags, late)
         kernels = self._doubt.kernels()
         units = self._units(kernels)
-        if late:
+        if late is not None and late.rows.size:
             units += self._overdue(late, units.shape[1:], kernels)
         known = lift * np.ones_like(entered)
         level = self._levels.now()
@@ -244,25 +244,30 @@ class Expectation:
                 raise ValueError("buckets come in order")
             # What is longer ago than the taps reach is forgotten all the same.
             for _ in range(min(number - self._number - 1, 2 * TAPS)):
-                self._push(nothing, np.zeros((BINS, self._steps)), ())
+                self._push(nothing, np.zeros((BINS, self._steps)), None)
         self._number = number
 
-    def _push(self, entered: F64, lags: F64, late: Sequence[LateEntries]) -> F64:
+    def _push(self, entered: F64, lags: F64, late: LateEntries | None) -> F64:
         """Returns who of the total is at risk of which delay, shape (18, steps)."""
         self._leaks.push(self._arrivals.push(entered))
-        for age, part in self._ages(late):
-            where = self._arrivals if age < TAPS else self._leaks
-            where.correct(age, part.rows, part.steps, part.counts)
+        if late is not None and late.rows.size:
+            self._correct(late)
         total = self.total
         by_age = np.zeros((TAPS, self._steps)) if total is None else self._arrivals.entered(total)
         at_risk = self._laws.at_risk(by_age)
         self._doubt.push(self._number or 0, by_age[0], lags, at_risk)
         return at_risk
 
-    def _ages(self, late: Sequence[LateEntries]) -> list[tuple[int, LateEntries]]:
-        """Late entries by their age in buckets, 1 and more."""
-        ages = [(self._number or 0) - part.bucket_ms // BUCKET_MS for part in late]
-        return [(age, part) for age, part in zip(ages, late, strict=True) if age > 0]
+    def _correct(self, late: LateEntries) -> None:
+        ages = self._ages(late)
+        known = (ages > 0) & (ages < TAPS)
+        for where, mine in ((self._arrivals, known), (self._leaks, ages >= TAPS)):
+            if mine.any():
+                where.correct(ages[mine], late.rows[mine], late.steps[mine], late.counts[mine])
+
+    def _ages(self, late: LateEntries) -> I64:
+        """In buckets; below 1 are none that came late."""
+        return (self._number or 0) - late.bucket_ms // BUCKET_MS
 
     def _units(self, kernels: Kernels) -> F64:
         """Arrivals if all converted, by law, shape (1 or 3, rows, steps)."""
@@ -273,12 +278,13 @@ class Expectation:
         units[:, self._attributed] /= 1.0 - kernels.beyond
         return units
 
-    def _overdue(self, late: Sequence[LateEntries], shape: tuple[int, ...], kernels: Kernels) -> F64:
+    def _overdue(self, late: LateEntries, shape: tuple[int, ...], kernels: Kernels) -> F64:
         """Of late entries, what should have arrived before this bucket, shape (rows, steps)."""
-        found = np.zeros(shape)
+        ages = self._ages(late)
         done = np.cumsum(kernels.taps[0], axis=1)
-        for age, part in self._ages(late):
-            np.add.at(found, (part.rows, part.steps), part.counts * done[part.steps, min(age, TAPS) - 1])
+        due = late.counts * np.where(ages > 0, done[late.steps, np.clip(ages, 1, TAPS) - 1], 0.0)
+        places = late.rows * self._steps + late.steps
+        found = np.bincount(places, due, minlength=shape[0] * shape[1]).reshape(shape)
         found[self._attributed] /= 1.0 - kernels.beyond
         return found
 

@@ -47,10 +47,11 @@ class Leaks:
         self._held += left
         self._held *= _KEPT[:, None, None]
 
-    def correct(self, age: int, rows: I64, steps: I64, counts: F64) -> None:
-        """Entries of ``age`` buckets ago that were not known; ``age`` is above the taps'."""
+    def correct(self, ages: I64 | int, rows: I64, steps: I64, counts: F64) -> None:
+        """Entries of so many buckets ago that were not known; ages are above the taps'."""
+        since = np.asarray(ages) - TAPS + 1
         for leak, kept in enumerate(_KEPT):
-            np.add.at(self._held[leak], (rows, steps), counts * kept ** (age - TAPS + 1))
+            np.add.at(self._held[leak], (rows, steps), counts * kept**since)
 
     def at_risk(self, rows: slice = slice(None)) -> F64:
         """Entries that would arrive now out of each leak if all did; shape (leaks, rows, steps)."""

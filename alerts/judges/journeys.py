@@ -10,8 +10,6 @@ from alerts.expectation.lags import BINS, EDGES_S
 from streams.closed import LAG, VISITORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from streams.closed import ClosedBucket
@@ -27,26 +25,26 @@ def journey_lags(closed: ClosedBucket, steps: int) -> F64:
 
     The first step has none: exposures have no visitors.
     """
+    by_column = _lags(closed)
     found = np.zeros((BINS, steps))
-    for step in range(1, steps):
-        found[:, step] = _lags(closed, (VISITORS + step + 1,))
+    found[:, 1:] = by_column[:, VISITORS + 2 : VISITORS + 1 + steps]
     return found
 
 
 def result_lags(closed: ClosedBucket) -> F64:
     """Results of payment attempts by the time since the attempt, shape (19,)."""
-    return _lags(closed, [closed.stages.index(stage) for stage in _RESULTS if stage in closed.stages])
+    columns = [closed.stages.index(stage) for stage in _RESULTS if stage in closed.stages]
+    found: F64 = _lags(closed)[:, columns].sum(axis=1)
+    return found
 
 
-def _lags(closed: ClosedBucket, columns: Iterable[int]) -> F64:
+def _lags(closed: ClosedBucket) -> F64:
+    """By bin of delays and column, shape (19, columns)."""
+    cells, _ = closed.everything(LAG)
     names = closed.names.get(LAG, ())
-    counts = np.zeros(len(names), dtype=np.int64)
-    for part in (closed.counts, *(late for _, late in closed.late)):
-        cells = part.get(LAG)
-        if cells is not None:
-            for column in columns:
-                counts += cells.column(column, len(names))
-    bins = np.zeros(BINS)
-    for number in np.flatnonzero(counts).tolist():
-        bins[_BIN_OF[names[number]]] += counts[number]
-    return bins
+    bin_of = np.array([_BIN_OF[name] for name in names], dtype=np.int64)
+    columns = 2 * VISITORS
+    places = bin_of[cells.keys] * columns + cells.columns
+    return (
+        np.bincount(places, cells.counts, minlength=BINS * columns).reshape(BINS, columns).astype(np.float64)
+    )

@@ -112,11 +112,8 @@ class PaymentJudge:
             return None
         columns = [closed.stages.index(stage) for stage in (ATTEMPT, PAID, FAILED)]
         names = closed.names.get(PAYMENT_METHOD, ())
-        found = np.zeros((3, len(names)))
-        for part in (closed.counts, *(late for _, late in closed.late)):
-            cells = part.get(PAYMENT_METHOD)
-            if cells is not None:
-                found += np.stack([cells.column(column, len(names)) for column in columns])
+        cells, _ = closed.everything(PAYMENT_METHOD)
+        found = np.stack([cells.column(column, len(names)) for column in columns]).astype(np.float64)
         self._admit(names, found[0])
         counts = np.zeros((3, len(self._methods) + 1))
         counts[:, 0] = found.sum(axis=1)

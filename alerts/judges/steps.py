@@ -130,7 +130,7 @@ class StepJudge:
     def _finding(self, row: int, step: int, way: Way, at_ms: int, expected: Expected) -> Finding:
         account = self._test.account(row, step, way, float(expected.uncertainty[row, step]))
         ratio = account.observed / account.expected if account.expected else np.inf
-        per_minute = float(self.per_minute[row, step])
+        per_minute = self._thresholds.rate(row, step)
         return Finding(
             _kind(way, ratio),
             (self._table.place(row),),
@@ -163,7 +163,7 @@ class StepJudge:
                 0.0,
                 found.evidence,
                 float(self._held[row, found.step, Way.DOWN]),
-                one_in_ms(found.evidence, float(self.per_minute[row, found.step])),
+                one_in_ms(found.evidence, self._thresholds.rate(row, found.step)),
                 detail=f"x{found.factor:.1f}",
             )
             for found in expected.slower

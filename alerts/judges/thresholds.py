@@ -60,6 +60,10 @@ class Thresholds:
         mean: F64 = self._sums / np.maximum(self._buckets, 1.0) * _BUCKETS_PER_MINUTE
         return mean
 
+    def rate(self, row: int, step: int) -> float:
+        """``per_minute`` of one series."""
+        return float(self._sums[row, step] / max(self._buckets[row, 0], 1.0) * _BUCKETS_PER_MINUTE)
+
     def update(
         self, expected: F64, dispersion: F64, judged: Bools, levels: I16, sensitivity: float = 1.0
     ) -> F64:

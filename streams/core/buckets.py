@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streams.core.settings import BUCKET_MS
-from streams.core.sorting import distinct
+from streams.core.sorting import distinct, summed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,10 +87,7 @@ class Tally:
                 for part, beside in zip(self._cells, self._times, strict=True)
             ]
         )
-        order = np.argsort(cells, kind="stable")
-        cells, times = cells[order], times[order]
-        starts = np.flatnonzero(np.append(True, cells[1:] != cells[:-1])[: cells.size])
-        return cells[starts], np.add.reduceat(times, starts) if starts.size else times
+        return summed(cells, times)
 
 
 class _Bucket:

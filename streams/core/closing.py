@@ -198,11 +198,14 @@ class Closing:
         given_up = [at for shard in self._shards if (at := shard.gave_up_at(end_ms)) is not None]
         self._closed_at_ms = max(self._closed_at_ms, *given_up, 0)
         rollups = {start: self._future.pop(start) for start in sorted(self._future) if start <= start_ms}
-        self._numbering.learn(chain.from_iterable(rollups.values()))
         records, self._records = self._records, Counter()
         for shard in self._shards:
             shard.forget(end_ms)
         self._next_ms = end_ms
+        starts = [start for start in rollups if start < start_ms]
+        counts, *late = self._numbering.cells(
+            [rollups.get(start_ms, ()), *(rollups[start] for start in starts)]
+        )
         return ClosedBucket(
             start_ms,
             self._closed_at_ms,
@@ -210,10 +213,8 @@ class Closing:
             self._stages[1],
             self._stages[2],
             self._numbering.names,
-            self._numbering.cells(rollups.get(start_ms, ())),
-            tuple(
-                (s, cells) for s, r in rollups.items() if s < start_ms and (cells := self._numbering.cells(r))
-            ),
+            counts,
+            tuple((start, cells) for start, cells in zip(starts, late, strict=True) if cells),
             self._numbering.money(chain.from_iterable(rollups.values())),
             dict(sorted(records.items())),
             dict(sorted(self._progress.items())),

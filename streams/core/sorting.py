@@ -51,6 +51,14 @@ def sorted_once(values: NDArray[N]) -> NDArray[N]:
     return ordered[new]
 
 
+def summed(values: I64, times: I64) -> tuple[I64, I64]:
+    """Distinct values, ascending, and the sum of what stands beside each."""
+    order = stable_order(values)
+    ordered = values[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: ordered.size])
+    return ordered[starts], np.add.reduceat(times[order], starts) if starts.size else times
+
+
 def distinct(values: I64) -> tuple[I64, I64]:
     """Distinct values, ascending, and how often each occurs: ``np.unique``, faster for dense ones."""
     if not values.size:

@@ -15,7 +15,7 @@ from streams.core.window_history import SLOT_MS
 from streams.core.window_settings import SLIDING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -31,10 +31,13 @@ class RecentBuckets:
 
     def __init__(self) -> None:
         self._buckets: dict[int, dict[str, PackedCells]] = {}
+        # What came late, added up when a bucket is looked at: most of them get something at each closing.
+        self._late: dict[int, dict[str, list[PackedCells]]] = {}
 
     @property
     def nbytes(self) -> int:
         """Memory of the counts."""
+        self._settle([*self._late])
         return sum(packed.nbytes for bucket in self._buckets.values() for packed in bucket.values())
 
     @property
@@ -45,10 +48,21 @@ class RecentBuckets:
     def add(self, start_ms: int, dimension: str, packed: PackedCells) -> None:
         """Add to a bucket."""
         bucket = self._buckets.setdefault(start_ms, {})
-        bucket[dimension] = total([bucket[dimension], packed]) if dimension in bucket else packed
+        if dimension in bucket:
+            self._late.setdefault(start_ms, {}).setdefault(dimension, []).append(packed)
+        else:
+            bucket[dimension] = packed
+
+    def _settle(self, starts: Iterable[int]) -> None:
+        """Add what came late to its buckets."""
+        for start_ms in [start for start in starts if start in self._late]:
+            bucket = self._buckets[start_ms]
+            for dimension, late in self._late.pop(start_ms).items():
+                bucket[dimension] = total([bucket[dimension], *late])
 
     def between(self, start_ms: int, end_ms: int) -> Iterator[Mapping[str, PackedCells]]:
         """Counts of the buckets that start in a span."""
+        self._settle([start for start in self._late if start_ms <= start < end_ms])
         return (bucket for start, bucket in self._buckets.items() if start_ms <= start < end_ms)
 
     def row(self, dimension: str, key: int, start_ms: int, end_ms: int) -> I64:
@@ -61,6 +75,7 @@ class RecentBuckets:
 
     def pop_slots(self, end_ms: int) -> Iterator[tuple[int, dict[str, PackedCells]]]:
         """Take out the buckets before a moment, in order, five minutes at a time."""
+        self._settle([*self._late])
         for slot_ms in sorted({start // SLOT_MS * SLOT_MS for start in self._buckets if start < end_ms}):
             mine = [start for start in self._buckets if slot_ms <= start < slot_ms + SLOT_MS]
             parts: dict[str, list[PackedCells]] = {}
@@ -71,10 +86,12 @@ class RecentBuckets:
 
     def state(self) -> dict[int, dict[str, PackedState]]:
         """As plain data."""
+        self._settle([*self._late])
         return {start: {d: p.state() for d, p in bucket.items()} for start, bucket in self._buckets.items()}
 
     def restore(self, state: Mapping[int, Mapping[str, PackedState]]) -> None:
         """From plain data. Raises ValueError if it is damaged."""
+        self._late = {}
         self._buckets = {start: {d: unpack(p) for d, p in it.items()} for start, it in state.items()}
 
 

@@ -36,6 +36,8 @@ _LOG = logging.getLogger(__name__)
 VERSION = 1
 # After so many closed buckets others have their turn: a rebalance, a snapshot.
 _AT_ONCE = 6
+# In a backlog gauges are of long ago anyway, and copying them takes longer than judging a bucket.
+_SHOWN_EVERY = 60
 
 
 class Offsets(msgspec.Struct, array_like=True):
@@ -108,6 +110,8 @@ class WatchFold:
         self._metrics = metrics
         self._series = series
         self._controls: deque[Record] = deque()
+        # Buckets closed since gauges were refreshed.
+        self._unshown = 0
         self._begin(settings, snapshot)
 
     def _begin(self, settings: Settings, snapshot: bytes | None) -> None:
@@ -168,10 +172,12 @@ class WatchFold:
             if closed == _AT_ONCE:
                 break
         more = closed == _AT_ONCE
+        self._unshown += closed
         if live and not more:
             messages += self._obey(None)
-        if closed:
+        if self._unshown and (not more or self._unshown >= _SHOWN_EVERY):
             self._series.refresh(self._windows)
+            self._unshown = 0
         return Told(messages, more)
 
     def _judge(self, bucket: ClosedBucket) -> Sequence[Message]:

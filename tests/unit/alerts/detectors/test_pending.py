@@ -52,7 +52,8 @@ def test_the_tail_is_a_bound_and_not_a_loose_one() -> None:
         pending.update(np.array([20.0]), np.array([20.0]), PAY_LAW, np.array([True]))
     mean = 20 * waits.sum()
     for surplus in (8, 12):
-        bound = np.exp(-pending._tail(waits, np.array([mean + surplus]))[0])  # noqa: SLF001 - the bound itself
+        attempts, waiting = np.full((1, TAPS), 20.0), np.array([mean + surplus])
+        bound = np.exp(-pending._tail(attempts, waits, waiting)[0])  # noqa: SLF001 - the bound itself
         chance = (drawn >= mean + surplus).mean()
         assert bound / 30 < chance < bound
 
