@@ -121,13 +121,19 @@ class Quiet:
             _shop_future(scenario, teller, self.timed, outcome, self._effects, self._scope)
 
 
+    def futures(self, scenario: Scenario, count: int) -> Outcome:
+        """So many, and what they took."""
+        outcome, timed = Outcome(), self.timed
+        before = timed.seconds, timed.buckets
+        for number in range(count):
+            self.future(scenario, outcome, number)
+        outcome.seconds, outcome.buckets = timed.seconds - before[0], timed.buckets - before[1]
+        return outcome
+
+
 def run(scenario: Scenario, plan: Plan, make: Make) -> Outcome:
     """All futures of one run."""
-    quiet, outcome = Quiet(scenario, plan, make), Outcome()
-    for number in range(plan.futures):
-        quiet.future(scenario, outcome, number)
-    outcome.seconds, outcome.buckets = quiet.timed.seconds, quiet.timed.buckets
-    return outcome
+    return Quiet(scenario, plan, make).futures(scenario, plan.futures)
 
 
 def _light_future(scenario: Scenario, world: light.World, timed: Timed, outcome: Outcome, seed: int) -> None:
