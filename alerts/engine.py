@@ -227,7 +227,9 @@ class Engine:
             leaves=leaves,
             proposals=proposals,
         )
-        current = [root for root in roots if root.finding.at_ms == closed.end_ms]
+        current = self._roots.together(
+            (root for root in roots if root.finding.at_ms == closed.end_ms), self._lifecycle.identities
+        )
         self._roots.note(current)
         return [self._rooted(root, leaves, value, slower) for root in current]
 
