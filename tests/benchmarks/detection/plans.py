@@ -78,6 +78,15 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class Shop:
+    """The full shop, which may be run smaller than it is."""
+
+    clicks: float = 10_000.0
+    skus: int = 5_000
+    history_hours: int = 24
+
+
+@dataclass(frozen=True, slots=True)
 class Size:
     """How much is run: replicates of each scenario, and quiet hours before."""
 
@@ -85,6 +94,7 @@ class Size:
     shop_replicates: int = 20
     history_hours: int = 24
     slots: int = _SLOTS
+    shop: Shop = Shop()
 
 
 def works(rows: Iterable[Row], size: Size) -> Iterator[Work]:
@@ -107,12 +117,15 @@ def _history(row: Row) -> tuple[object, ...]:
 
 
 def _plan(row: Row, size: Size, seed: int) -> Plan:
+    light = SCENARIOS[row.scenario].stage is Stage.LIGHT
+    hours = size.history_hours if light else size.shop.history_hours
     return Plan(
         realistic=row.realistic,
         rate=row.rate,
         slots=size.slots,
-        history_min=60 * size.history_hours,
-        clicks=_SMALL_SHOP if row.scenario in _SMALL else 10_000.0,
+        history_min=60 * hours,
+        clicks=min(_SMALL_SHOP, size.shop.clicks) if row.scenario in _SMALL else size.shop.clicks,
+        skus=size.shop.skus,
         seed=FIRST_SEED + seed,
         budget_days=_BUDGET_DAYS.get(row.scenario),
     )
