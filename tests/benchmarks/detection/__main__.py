@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _TABLE: Final = Path(__file__).with_name("TABLE.md")
 _ROWS: Final = Path(__file__).with_name("rows.json")
+_MODES: Final = ("ideal", "realistic")
 # Modes are both for S0; else the one that the pass mark names.
 _IDEAL: Final = frozenset({"S2", "S2c", "S2d"})
 
@@ -35,6 +36,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
         "--scenarios", type=_names(SCENARIOS), default=tuple(SCENARIOS), help="comma separated, or none"
     )
     parser.add_argument("--watchers", type=_names(WATCHERS), default=tuple(WATCHERS), help="comma separated")
+    parser.add_argument("--modes", type=_names(_MODES), default=_MODES, help="ideal, realistic or both")
     parser.add_argument("--replicates", type=int, default=1_000, help="in the light world (%(default)s)")
     parser.add_argument("--shop-replicates", type=int, default=20, help="in the full shop (%(default)s)")
     parser.add_argument("--history-hours", type=int, default=24, help="quiet, before (%(default)s)")
@@ -83,7 +85,8 @@ def _place(row: Row) -> tuple[object, ...]:
 def main(words: Sequence[str]) -> int:
     """See the module."""
     asked = arguments(words)
-    todo = rows(asked.scenarios, asked.watchers, asked.rates)
+    asked_for = rows(asked.scenarios, asked.watchers, asked.rates)
+    todo = [row for row in asked_for if _MODES[row.realistic] in asked.modes]
     shop = Shop(asked.shop_clicks, asked.shop_skus, asked.shop_history_hours)
     size = Size(asked.replicates, asked.shop_replicates, asked.history_hours, asked.slots, shop)
     found = results(todo, size, asked.jobs, lambda text: print(text, file=sys.stderr))

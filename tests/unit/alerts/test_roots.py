@@ -11,6 +11,7 @@ _SKU = (Place("sku", "a"),)
 
 
 def finding(step: Step, kind: Kind = Kind.CONVERSION_SURGE, scope: tuple[Place, ...] = _SKU) -> Finding:
+    """Four times as many as expected."""
     return Finding(kind, scope, step, 0, 60_000, 40.0, 10.0, 400.0, 20.0, 12.0, 1e9)
 
 
