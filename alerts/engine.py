@@ -249,7 +249,8 @@ class Engine:
             proposals=proposals,
         )
         looked = {*proposals}
-        return [root for root in roots if root.finding.at_ms == at_ms or root.finding in looked], leaves
+        current = (root for root in roots if root.finding.at_ms == at_ms or root.finding in looked)
+        return self._roots.together(current, self._lifecycle.identities), leaves
 
     def _fold_settings(self) -> FoldSettings:
         dimensions = self.table.dimensions

@@ -6,11 +6,13 @@ for otherwise the thousand keys of a total that broke would each have to prove t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
-from alerts.identity import identity_of
+from alerts.diagnosis.fold import Child, Reason
+from alerts.identity import family_of, identity_of
 from alerts.judges.spoken import Series
-from alerts.model import Place, Recovered, Step
+from alerts.model import Kind, Place, Recovered, Step
 from alerts.plain import finding_from, identity_from
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from alerts.identity import Identity
     from alerts.incident import Incident
     from alerts.model import Finding
+
+_SURGE: Final = family_of(Kind.CONVERSION_SURGE)
 
 
 class Roots:
@@ -42,6 +46,24 @@ class Roots:
                 best[identity] = (finding, whose)
         self._spoken = dict(best.values())
         return [finding for finding, _ in best.values()]
+
+    @staticmethod
+    def together(roots: Iterable[Root], held: Iterable[Identity]) -> list[Root]:
+        """Surges of one place at several steps are one cause: that which is held, else the first of the roots.
+
+        A loss at a step says what follows from it at the next; a surge does not, so folding leaves them apart.
+        """
+        said = {identity.scope: identity for identity in held if identity.family == _SURGE}
+        found: list[tuple[Identity, Root]] = []
+        beside: dict[Identity, list[Child]] = {}
+        for root in roots:
+            identity = identity_of(root.finding)
+            known = said.setdefault(identity.scope, identity) if identity.family == _SURGE else identity
+            if known == identity:
+                found.append((identity, root))
+            else:
+                beside.setdefault(known, []).extend((Child(root.finding, Reason.SAME), *root.children))
+        return [replace(root, children=(*root.children, *beside.get(i, ()))) for i, root in found]
 
     def note(self, roots: Iterable[Root]) -> None:
         """Remember what stands behind each cause of a closing."""

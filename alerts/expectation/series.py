@@ -6,7 +6,7 @@ For every closed bucket: ``resize`` if there are new rows, ``observe`` what ente
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -45,13 +45,18 @@ if TYPE_CHECKING:
     Needed = Callable[[I16], F64]
 
 
+# An hour may be so many standard errors off; detection bears so much by itself (its tolerance).
+_SURE: Final = 2.0
+_BORNE: Final = 0.1
+
+
 class Expected(NamedTuple):
     """Of one bucket; arrays of shape (rows, steps) unless said otherwise.
 
     Attributes:
         mean: expected downstream counts.
         drop: the same as a drop is judged: while the delay law is in doubt, the lowest count that a
-            plausible law expects.
+            plausible law expects; in an hour of the day that was not seen yet, less by what hours differ.
         surge: likewise the highest.
         uncertainty: standard error of all three, relative: of the level and the season.
         dispersion: variance of counts over 15 minutes, divided by their mean; 1 to 10.
@@ -290,13 +295,15 @@ class Expectation:
 
     def _expected(self, means: F64, level: Level, start_ms: int, forecast: Forecast) -> Expected:
         dispersion = self._dispersion.now()
-        variance = level.error**2 * dispersion + self._season.variance(start_ms)
+        hour = self._season.variance(start_ms)
+        variance = level.error**2 * dispersion + hour
+        conceded = np.maximum(_SURE * np.sqrt(hour) - _BORNE, 0.0)
         needed = np.broadcast_to(self._needed(self._level_of), level.seen.shape)
         self._monitored = readiness.monitored(level.seen, needed, self._monitored)
         return Expected(
             mean=means[0],
-            drop=means.min(axis=0),
-            surge=means.max(axis=0),
+            drop=means.min(axis=0) * (1.0 - conceded),
+            surge=means.max(axis=0) * (1.0 + conceded),
             uncertainty=np.sqrt(variance),
             dispersion=dispersion,
             readiness=readiness.codes(self._monitored, learning=self.learning),

@@ -28,6 +28,10 @@ KEPT_BUCKETS: Final = 421
 _HALF: Final = 10
 FACTORS: Final = np.exp(np.linspace(-np.log(4.0), np.log(4.0), 2 * _HALF + 1))
 UNCHANGED: Final = _HALF
+# Factors up to here are no change worth a word: a stream's hours differ by as much.
+_TOLERATED: Final = UNCHANGED + 1
+# Conversion wanders within the hour, so delays that older entries had are off by so much, relative.
+_WANDERING: Final = 0.05
 # Change of conversion that a change of speed may come with, and still be a change of speed.
 _SAME_RATE: Final = (0.85, 1.15)
 # Laws so much less likely than the likeliest are not plausible, nats.
@@ -136,12 +140,12 @@ def plausible(arrived: F64, risk: F64, of: Stretched) -> Plausible:
 
 
 def evidence(arrived: F64, risk: F64, of: Stretched) -> tuple[float, float]:
-    """Factor above one that explains best what was seen, and its evidence against fewer or more."""
+    """Factor above the tolerated that explains best what was seen, and its evidence against fewer or more."""
     rates, best, weight = _compared(arrived, risk, of)
-    slower = _likelihood(arrived, rates, np.clip(best, *_SAME_RATE))[UNCHANGED + 1 :]
-    unchanged = _likelihood(arrived, rates, best)[UNCHANGED]
+    slower = _likelihood(arrived, rates, np.clip(best, *_SAME_RATE))[_TOLERATED + 1 :]
+    unchanged = _likelihood(arrived, rates, best)[UNCHANGED : _TOLERATED + 1].max()
     place = int(slower.argmax())
-    return float(FACTORS[UNCHANGED + 1 + place]), weight * float(slower[place] - unchanged)
+    return float(FACTORS[_TOLERATED + 1 + place]), weight * float(slower[place] - unchanged)
 
 
 def _compared(arrived: F64, risk: F64, of: Stretched) -> tuple[F64, F64, float]:
@@ -156,8 +160,11 @@ def _compared(arrived: F64, risk: F64, of: Stretched) -> tuple[F64, F64, float]:
 
 
 def _likelihood(arrived: F64, rates: F64, rate: F64) -> F64:
-    """Log likelihood by factor, shape (factors,), but for what is the same for all."""
+    """Log likelihood by factor, shape (factors,), but for what is the same for all.
+
+    Of counts whose variance is their mean and what conversion's wandering adds to it.
+    """
     means = np.maximum(rates * rate[:, None], _TINY)
     # Where nobody was at risk nothing was seen.
-    seen = rates[UNCHANGED] > 0
-    return np.asarray(((arrived * np.log(means) - means) * seen).sum(axis=1), dtype=np.float64)
+    weights = (rates[UNCHANGED] > 0) / (1.0 + _WANDERING**2 * np.maximum(arrived, rates[UNCHANGED]))
+    return np.asarray(((arrived * np.log(means) - means) * weights).sum(axis=1), dtype=np.float64)

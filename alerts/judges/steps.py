@@ -164,7 +164,6 @@ class StepJudge:
                 found.evidence,
                 float(self._held[row, found.step, Way.DOWN]),
                 one_in_ms(found.evidence, self._thresholds.rate(row, found.step)),
-                detail=f"x{found.factor:.1f}",
             )
             for found in expected.slower
             # Before that the law of old was a guess.

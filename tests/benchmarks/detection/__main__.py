@@ -1,7 +1,8 @@
 """``python -m tests.benchmarks.detection``: runs scenarios through watchers and writes the table.
 
 Without arguments everything, which takes hours; ``--scenarios S2,S5 --replicates 100`` some of it. The
-table is replaced only by ``--write``; else it goes to the terminal.
+table is replaced only by ``--write``, and keeps what earlier runs gave of other rows; else it goes to the
+terminal.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.benchmarks.detection.plans import OURS, WATCHERS, Row, Size, results
+from tests.benchmarks.detection.earlier import Ran, read, write
+from tests.benchmarks.detection.plans import OURS, WATCHERS, Row, Shop, Size, results
 from tests.benchmarks.detection.scenarios import SCENARIOS, Stage
 from tests.benchmarks.detection.table import Measured, markdown
 from tests.benchmarks.detection.validation import optima, repeated
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 _TABLE: Final = Path(__file__).with_name("TABLE.md")
+_ROWS: Final = Path(__file__).with_name("rows.json")
+_MODES: Final = ("ideal", "realistic")
 # Modes are both for S0; else the one that the pass mark names.
 _IDEAL: Final = frozenset({"S2", "S2c", "S2d"})
 
@@ -32,9 +36,13 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
         "--scenarios", type=_names(SCENARIOS), default=tuple(SCENARIOS), help="comma separated, or none"
     )
     parser.add_argument("--watchers", type=_names(WATCHERS), default=tuple(WATCHERS), help="comma separated")
+    parser.add_argument("--modes", type=_names(_MODES), default=_MODES, help="ideal, realistic or both")
     parser.add_argument("--replicates", type=int, default=1_000, help="in the light world (%(default)s)")
     parser.add_argument("--shop-replicates", type=int, default=20, help="in the full shop (%(default)s)")
     parser.add_argument("--history-hours", type=int, default=24, help="quiet, before (%(default)s)")
+    parser.add_argument("--shop-history-hours", type=int, default=24, help="in the shop (%(default)s)")
+    parser.add_argument("--shop-clicks", type=float, default=10_000.0, help="a minute (%(default)s)")
+    parser.add_argument("--shop-skus", type=int, default=5_000, help="SKUs of the shop (%(default)s)")
     parser.add_argument("--slots", type=int, default=100, help="replicates side by side (%(default)s)")
     parser.add_argument("--rates", type=_rates, default=(6.0,), help="orders a minute of a slot (6)")
     parser.add_argument("--yardstick-slots", type=int, default=300, help="0 leaves the yardsticks out")
@@ -69,21 +77,33 @@ def rows(scenarios: Sequence[str], watchers: Sequence[str], rates: Sequence[floa
     return out
 
 
+def _place(row: Row) -> tuple[object, ...]:
+    """Order in the table: scenarios and watchers as they are listed."""
+    return list(SCENARIOS).index(row.scenario), row.realistic, row.rate, list(WATCHERS).index(row.watcher)
+
+
 def main(words: Sequence[str]) -> int:
     """See the module."""
     asked = arguments(words)
-    size = Size(asked.replicates, asked.shop_replicates, asked.history_hours, asked.slots)
-    todo = rows(asked.scenarios, asked.watchers, asked.rates)
+    asked_for = rows(asked.scenarios, asked.watchers, asked.rates)
+    todo = [row for row in asked_for if _MODES[row.realistic] in asked.modes]
+    shop = Shop(asked.shop_clicks, asked.shop_skus, asked.shop_history_hours)
+    size = Size(asked.replicates, asked.shop_replicates, asked.history_hours, asked.slots, shop)
+    found = results(todo, size, asked.jobs, lambda text: print(text, file=sys.stderr))
+    command = shlex.join(["make", "bench-detection", *([f"ARGS={shlex.join(words)}"] if words else [])])
+    known = read(_ROWS) | {row: Ran(outcome, command) for row, outcome in found.items()}
+    ran = dict(sorted(known.items(), key=lambda item: _place(item[0])))
     measured = Measured(
         repeated=list(repeated(asked.yardstick_slots)) if asked.yardstick_slots else (),
         optima=optima(asked.yardstick_slots) if asked.yardstick_slots else {},
-        outcomes=results(todo, size, asked.jobs, lambda text: print(text, file=sys.stderr)),
-        command=shlex.join(["make", "bench-detection", *([f"ARGS={shlex.join(words)}"] if words else [])]),
+        outcomes={row: each.outcome for row, each in ran.items()},
+        commands={row: each.command for row, each in ran.items()},
     )
     text = markdown(measured)
     print(text)
     if asked.write:
         _TABLE.write_text(text)
+        write(_ROWS, ran)
     return 0
 
 

@@ -14,7 +14,7 @@ from tests.benchmarks.detection import yardsticks
 from tests.benchmarks.detection.ours import engine_for
 from tests.benchmarks.detection.outcome import Outcome
 from tests.benchmarks.detection.rules import FixedLine, LagCusum, ThreeSigma, WeekOverWeek
-from tests.benchmarks.detection.running import Plan, run
+from tests.benchmarks.detection.running import Plan, Quiet
 from tests.benchmarks.detection.scenarios import SCENARIOS, Stage
 from tests.benchmarks.detection.watching import Budget, RuleWatcher, Watcher
 
@@ -64,15 +64,26 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A piece of work for one process."""
+    """A piece of work for one process: one history, and by row how many futures go on from it."""
 
-    row: Row
+    rows: tuple[tuple[Row, int], ...]
     plan: Plan
 
-    def done(self) -> Outcome:
+    def done(self) -> list[tuple[Row, Outcome]]:
         """Run it."""
-        make = WATCHERS[self.row.watcher]
-        return run(SCENARIOS[self.row.scenario], self.plan, lambda budget: make(budget, self.row.realistic))
+        first, _ = self.rows[0]
+        make = WATCHERS[first.watcher]
+        quiet = Quiet(SCENARIOS[first.scenario], self.plan, lambda budget: make(budget, first.realistic))
+        return [(row, quiet.futures(SCENARIOS[row.scenario], futures)) for row, futures in self.rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The full shop, which may be run smaller than it is."""
+
+    clicks: float = 10_000.0
+    skus: int = 5_000
+    history_hours: int = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +94,41 @@ class Size:
     shop_replicates: int = 20
     history_hours: int = 24
     slots: int = _SLOTS
+    shop: Shop = Shop()
 
 
 def works(rows: Iterable[Row], size: Size) -> Iterator[Work]:
-    """Each row's pieces: a seed and the futures drawn from its history."""
+    """Pieces of rows that may share their histories: a seed and the futures drawn from its history."""
+    shared: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
-        futures = _futures(row, size)
-        for seed, first in enumerate(range(0, futures, _FUTURES_PER_SEED)):
-            plan = Plan(
-                realistic=row.realistic,
-                rate=row.rate,
-                slots=size.slots,
-                futures=min(_FUTURES_PER_SEED, futures - first),
-                history_min=60 * size.history_hours,
-                clicks=_SMALL_SHOP if row.scenario in _SMALL else 10_000.0,
-                seed=FIRST_SEED + seed,
-                budget_days=_BUDGET_DAYS.get(row.scenario),
-            )
-            yield Work(row, plan)
+        shared.setdefault(_history(row), []).append(row)
+    for group in shared.values():
+        futures = {row: _futures(row, size) for row in group}
+        for seed, first in enumerate(range(0, max(futures.values()), _FUTURES_PER_SEED)):
+            now = {row: min(_FUTURES_PER_SEED, many - first) for row, many in futures.items() if many > first}
+            yield Work(tuple(now.items()), _plan(group[0], size, seed))
+
+
+def _history(row: Row) -> tuple[object, ...]:
+    """Rows alike in it may go on from the same quiet hours; the shop's know of what is to come."""
+    scenario = SCENARIOS[row.scenario]
+    own = scenario.lead if scenario.stage is Stage.LIGHT else scenario.name
+    return row.watcher, row.realistic, row.rate, own
+
+
+def _plan(row: Row, size: Size, seed: int) -> Plan:
+    light = SCENARIOS[row.scenario].stage is Stage.LIGHT
+    hours = size.history_hours if light else size.shop.history_hours
+    return Plan(
+        realistic=row.realistic,
+        rate=row.rate,
+        slots=size.slots,
+        history_min=60 * hours,
+        clicks=min(_SMALL_SHOP, size.shop.clicks) if row.scenario in _SMALL else size.shop.clicks,
+        skus=size.shop.skus,
+        seed=FIRST_SEED + seed,
+        budget_days=_BUDGET_DAYS.get(row.scenario),
+    )
 
 
 def _futures(row: Row, size: Size) -> int:
@@ -117,7 +145,8 @@ def results(rows: Sequence[Row], size: Size, jobs: int, note: Callable[[str], No
     todo = list(works(rows, size))
     out: dict[Row, Outcome] = {row: Outcome() for row in rows}
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for work, outcome in zip(todo, pool.map(Work.done, todo), strict=True):
-            out[work.row].add(outcome)
-            note(f"{work.row.scenario} {work.row.watcher} seed {work.plan.seed}: {outcome.runs} runs")
+        for work, found in zip(todo, pool.map(Work.done, todo), strict=True):
+            for row, outcome in found:
+                out[row].add(outcome)
+                note(f"{row.scenario} {row.watcher} seed {work.plan.seed}: {outcome.runs} runs")
     return out

@@ -49,6 +49,7 @@ class Plan:
         futures: how often the future is drawn after the same quiet hours.
         history_min: quiet minutes before.
         clicks: a minute in the shop, where the scenario does not set it.
+        skus: of the shop; slots and banners stay.
         seed: all chance comes from it.
         budget_days: days of a slot (of the shop, for scenarios there) per false alarm allowed.
     """
@@ -59,6 +60,7 @@ class Plan:
     futures: int = 1
     history_min: int = 24 * 60
     clicks: float = 10_000.0
+    skus: int = 5_000
     seed: int = 1
     budget_days: float | None = None
 
@@ -120,14 +122,19 @@ class Quiet:
             teller.reseed(number)
             _shop_future(scenario, teller, self.timed, outcome, self._effects, self._scope)
 
+    def futures(self, scenario: Scenario, count: int) -> Outcome:
+        """So many, and what they took."""
+        outcome, timed = Outcome(), self.timed
+        before = timed.seconds, timed.buckets
+        for number in range(count):
+            self.future(scenario, outcome, number)
+        outcome.seconds, outcome.buckets = timed.seconds - before[0], timed.buckets - before[1]
+        return outcome
+
 
 def run(scenario: Scenario, plan: Plan, make: Make) -> Outcome:
     """All futures of one run."""
-    quiet, outcome = Quiet(scenario, plan, make), Outcome()
-    for number in range(plan.futures):
-        quiet.future(scenario, outcome, number)
-    outcome.seconds, outcome.buckets = quiet.timed.seconds, quiet.timed.buckets
-    return outcome
+    return Quiet(scenario, plan, make).futures(scenario, plan.futures)
 
 
 def _light_future(scenario: Scenario, world: light.World, timed: Timed, outcome: Outcome, seed: int) -> None:
@@ -185,7 +192,11 @@ def _cry(outcome: Outcome, scenario: Scenario, said: Sequence[Told], quiet: Sequ
 
 def _shop_settings(scenario: Scenario, plan: Plan) -> catalogue.Settings:
     seeded = catalogue.Settings(
-        plan.clicks, realistic=plan.realistic, seed=plan.seed, low_intent=scenario.low_intent
+        plan.clicks,
+        skus=plan.skus,
+        realistic=plan.realistic,
+        seed=plan.seed,
+        low_intent=scenario.low_intent,
     )
     if scenario.attempts is None:
         return seeded

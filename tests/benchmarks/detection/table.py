@@ -31,20 +31,30 @@ class Measured:
     repeated: Sequence[Repeated] = ()
     optima: Mapping[str, Sequence[Optimum]] = field(default_factory=dict)
     outcomes: Mapping[Row, Outcome] = field(default_factory=dict)
-    command: str = ""
+    commands: Mapping[Row, str] = field(default_factory=dict)
 
 
 def markdown(measured: Measured) -> str:
     """The whole file."""
     parts = [
         "# How well it detects\n",
-        f"Written by `{measured.command}`. Worlds, scenarios and rules are in this folder.",
+        "Written by `make bench-detection`. Worlds, scenarios and rules are in this folder.",
+        _commands(measured.commands) if measured.commands else "",
         _marks(measured) if any(row.watcher == OURS for row in measured.outcomes) else "",
         _scenarios(measured.outcomes) if measured.outcomes else "",
         _optima(measured.optima) if measured.optima else "",
         _repeated(measured.repeated) if measured.repeated else "",
     ]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _commands(commands: Mapping[Row, str]) -> str:
+    """Which rows were run how; marks want a thousand replicates, and a row says how many it has."""
+    rows: dict[str, list[str]] = {}
+    for row, command in commands.items():
+        rows.setdefault(command, []).append(row.scenario)
+    lines = (f"- {', '.join(dict.fromkeys(names))}: `{command}`" for command, names in rows.items())
+    return "Rows are of these runs:\n\n" + "\n".join(lines)
 
 
 def known(measured: Measured) -> Known:

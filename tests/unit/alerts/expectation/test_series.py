@@ -175,3 +175,14 @@ def test_memories_are_longer_than_what_they_judge() -> None:
     assert {"attributed", "learning_ms"} <= {each.name for each in fields(settings)}
     assert settings.long_half_life_ms > settings.short_half_life_ms >= HOUR_MS
     assert settings.level_half_life_ms > settings.doubt_ms
+
+
+def test_an_hour_that_was_never_seen_is_given_what_hours_differ_by() -> None:
+    """Before a day was seen, drops and surges are held against milder counts, if hours are thought to differ."""
+    even = ExpectationSettings(QUICK.attributed, QUICK.warm_up_ms, QUICK.learning_ms, daily_sd=0.03)
+    for settings, given in ((QUICK, pytest.approx(0.11, abs=0.01)), (even, 0.0)):
+        of = expectation(settings=settings)
+        run(of, shop(90)[:59])
+        last = run(of, shop(90)[59:60], 59)[-1]
+        assert (1.0 - last.drop / last.mean).max() == given
+        assert (last.surge / last.mean - 1.0).max() == given

@@ -30,11 +30,11 @@ def test_fewer_is_not_slower(factor: float, rate: float) -> None:
 
 
 def test_twice_as_slow() -> None:
-    """A large shop's journeys of ten minutes are evidence; those of thirty are proof, and say how slow."""
-    assert evidence(*cohort(10.0, 2.0, 1.0), OLD)[1] > 6.0
+    """A large shop's journeys of a quarter of an hour are evidence; those of thirty are proof, and say how slow."""
+    assert evidence(*cohort(15.0, 2.0, 1.0), OLD)[1] > 6.0
     factor, nats = evidence(*cohort(30.0, 2.0, 1.0), OLD)
     assert factor == pytest.approx(2.0, rel=0.16)
-    assert nats > 100.0
+    assert nats > 60.0
 
 
 def test_early_on_both_are_plausible() -> None:
@@ -71,3 +71,10 @@ def test_only_who_entered_since_counts() -> None:
     mature = np.maximum(12 - -(-EDGES // lags.BUCKET_S) + 1, 0)
     assert arrived.tolist() == mature.tolist()
     assert risk.tolist() == (10.0 * mature).tolist()
+
+
+def test_conversion_that_wanders_is_not_slower() -> None:
+    """Conversion that falls by a fifth within the hour leaves late delays to who converted better; a huge shop."""
+    arrived, risk = cohort(60.0, 1.0, 1.0, per_minute=100_000.0)
+    since = np.linspace(0.9, 1.1, arrived.size)
+    assert evidence(arrived * since, risk, OLD)[1] < 2.0
