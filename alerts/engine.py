@@ -31,6 +31,7 @@ from alerts.lifecycle import Lifecycle
 from alerts.model import EVERYWHERE, Kind, Recovered, Rooted, Severity, Step
 from alerts.places import Places
 from alerts.roots import Roots
+from alerts.rulings import Moment, Rulings
 from alerts.series import SeriesTable
 from alerts.settings import EngineSettings
 from alerts.stock import SoldOut
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from alerts.incident import Incident
     from alerts.judges.spoken import Spoken, Verdicts
     from alerts.lifecycle import Change
+    from alerts.measures import Measured
     from alerts.model import DataState, Finding
     from alerts.series import StepCounts
     from streams.closed import ClosedBucket
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
     F64 = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-VERSION = 1
+VERSION = 2
 
 
 class Engine:
@@ -81,6 +83,7 @@ class Engine:
         self._witness = Witness()
         self._places = Places(self.table, self.steps)
         self._roots = Roots()
+        self._rulings = Rulings(settings.rules, settings.nodes, settings.order_nodes, self.table)
         self._lifecycle = Lifecycle(settings.lifecycle)
         self._sold_out = SoldOut()
         self.expected: Expected | None = None
@@ -110,13 +113,17 @@ class Engine:
         return self._lifecycle.control(record)
 
     def observe(
-        self, closed: ClosedBucket, heartbeats: Mapping[str, int] | None = None
+        self,
+        closed: ClosedBucket,
+        heartbeats: Mapping[str, int] | None = None,
+        measures: Measured | None = None,
     ) -> tuple[Change, ...]:
         """Take in the next closed bucket; what is to be told because of it.
 
         Args:
             closed: the bucket; one that is not after the last changes nothing.
             heartbeats: by topic, time of the newest heartbeat that came through.
+            measures: the windows, this bucket among them; without them no rule is judged.
         """
         testimony = self._witness.observe(closed, heartbeats)
         believed = self._believed(testimony.data)
@@ -128,9 +135,11 @@ class Engine:
         recovered = self._over(frozenset().union(*(verdict.back for verdict in verdicts)))
         rooted = self._root(spoken, slower, closed)
         recovered += self._no_more_slower(slower)
+        moment = self._moment(closed, counts, expected, testimony.data)
+        ruled, obeyed = self._rulings.judge(moment, self._places.recent, measures)
         changes = self._lifecycle.fold(
-            [*rooted, *(Rooted(finding) for finding in testimony.findings)],
-            [*recovered, *testimony.recoveries],
+            [*rooted, *ruled, *(Rooted(finding) for finding in testimony.findings)],
+            [*recovered, *obeyed, *testimony.recoveries],
             closed.end_ms,
             testimony.data,
         )
@@ -207,6 +216,24 @@ class Engine:
         steps = [Step(i.step.from_node, i.step.to_node) for i in open_ones if i.step is not None]
         return [Recovered(Kind.SLOWER, EVERYWHERE, step) for step in steps if step not in now]
 
+    def _moment(
+        self, closed: ClosedBucket, counts: StepCounts, expected: Expected, data: DataState
+    ) -> Moment:
+        """The bucket as it is held against lines that people drew."""
+        active = self.calendar.active(closed.start_ms)
+        return Moment(closed.end_ms, counts, expected, data, active, *self._worth())
+
+    def _worth(self) -> tuple[float, str | None]:
+        """What an order is worth, and in which currency; as was configured before one is paid."""
+        learnt, fallback = self._order_value, self._settings.aov_fallback
+        if learnt.mean_minor > 0:
+            return learnt.mean_minor, learnt.currency
+        if len(fallback) != 1:
+            # Nobody can say in which of several will be paid.
+            return 0.0, None
+        ((currency, value),) = fallback.items()
+        return float(value), currency
+
     # ------------------------------------------------------------------ causes
     def _root(
         self, spoken: Sequence[Spoken], slower: Sequence[Finding], closed: ClosedBucket
@@ -214,7 +241,7 @@ class Engine:
         """One for each cause among the findings of one closing."""
         if not spoken and not slower:
             return []
-        value, currency = self._order_value.mean_minor, self._order_value.currency
+        value, currency = self._worth()
         mixed = frozenset(i.step for i in self._lifecycle.identities if i.family == Kind.MIX_SHIFT and i.step)
         named = self._places.named((finding for finding, _ in spoken), mixed)
         priced = [self._places.priced(self._sold_out.named(finding), value, currency) for finding in named]
@@ -303,7 +330,8 @@ class Engine:
         self._places.add(closed, counts, expected.mean, frozen, self._order_value.currency)
 
     def _freeze(self, frozen: Bools, identity: Identity) -> None:
-        if identity.step is None or identity.step not in self.steps:
+        # A line that somebody drew says nothing of what is usual.
+        if identity.family == Kind.RULE or identity.step is None or identity.step not in self.steps:
             return
         step = self.steps.index(identity.step)
         if identity.scope == EVERYWHERE:
@@ -348,6 +376,7 @@ class Engine:
             ("order_value", self._order_value),
             ("places", self._places),
             ("roots", self._roots),
+            ("rulings", self._rulings),
         )
 
 

@@ -95,6 +95,10 @@ class SeriesTable:
         level = self.dimensions.index(dimension)
         return np.flatnonzero(self.levels == level)
 
+    def rows_by_number(self, dimension: str) -> I64:
+        """Row of each key of a dimension by its number in the buckets; -1 of those not watched."""
+        return self._of_key[dimension]
+
     def take(self, closed: ClosedBucket) -> StepCounts:
         """Give new keys their rows, and sort a closed bucket's counts into rows and steps."""
         parts = [(closed.start_ms, closed.counts), *closed.late]

@@ -166,7 +166,7 @@ class WatchFold:
     def _judge(self, bucket: ClosedBucket) -> Sequence[Message]:
         began = time.perf_counter()
         self._windows.take(bucket)
-        messages = self._watcher.observe(bucket)
+        messages = self._watcher.observe(bucket, self._windows)
         self._metrics.observe_bucket(time.perf_counter() - began)
         return messages
 

@@ -12,6 +12,7 @@ from alerts.control import Silence, encode_control
 from alerts.model import Kind
 from streams.assembly import closing_settings, engine, engine_settings, make_watcher, sequential_settings
 from streams.config import Settings, Watch
+from streams.core.windows import Windows
 from tests.support.settings import loaded
 from tests.support.window_oracle import Buckets
 
@@ -82,7 +83,10 @@ def test_what_was_said_outlives_a_snapshot_and_a_reload() -> None:
     """A silence goes along as plain data, over MessagePack and to an engine with other settings."""
     settings = Settings()
     one = make_watcher(settings, CollectorRegistry())
-    one.observe(Buckets().close(NOON_MS, {("slot", "top", 0): 5, ("slot", "top", 1): 1}))
+    bucket = Buckets().close(NOON_MS, {("slot", "top", 0): 5, ("slot", "top", 1): 1})
+    windows = Windows()
+    windows.take(bucket)
+    one.observe(bucket, windows)
     assert one.control(encode_control(Silence(id="s1", by="li", ends_ms=NOON_MS + 60_000))) == []
     kept = msgspec.msgpack.decode(msgspec.msgpack.encode(one.snapshot()))
     other = make_watcher(settings, CollectorRegistry())
