@@ -30,6 +30,7 @@ from alerts.judges.traffic import TrafficJudge
 from alerts.lifecycle import Lifecycle
 from alerts.model import EVERYWHERE, Kind, Recovered, Rooted, Severity, Step
 from alerts.places import Places
+from alerts.promotion_targets import PromotionTargets, Worth
 from alerts.roots import Roots
 from alerts.rulings import Moment, Rulings
 from alerts.series import SeriesTable
@@ -84,6 +85,7 @@ class Engine:
         self._places = Places(self.table, self.steps)
         self._roots = Roots()
         self._rulings = Rulings(settings.rules, settings.nodes, settings.order_nodes, self.table)
+        self._targets = PromotionTargets(settings.nodes)
         self._lifecycle = Lifecycle(settings.lifecycle)
         self._sold_out = SoldOut()
         self.expected: Expected | None = None
@@ -123,7 +125,7 @@ class Engine:
         Args:
             closed: the bucket; one that is not after the last changes nothing.
             heartbeats: by topic, time of the newest heartbeat that came through.
-            measures: the windows, this bucket among them; without them no rule is judged.
+            measures: the windows, this bucket among them; without them no rule is judged, no target asked for.
         """
         testimony = self._witness.observe(closed, heartbeats)
         believed = self._believed(testimony.data)
@@ -137,9 +139,11 @@ class Engine:
         recovered += self._no_more_slower(slower)
         moment = self._moment(closed, counts, expected, testimony.data)
         ruled, obeyed = self._rulings.judge(moment, self._places.recent, measures)
+        span, worth = (closed.start_ms, closed.end_ms), self._spread(expected, believed)
+        behind, met = self._targets.judge(self.calendar, span, measures, worth)
         changes = self._lifecycle.fold(
-            [*rooted, *ruled, *(Rooted(finding) for finding in testimony.findings)],
-            [*recovered, *obeyed, *testimony.recoveries],
+            [*rooted, *ruled, *behind, *(Rooted(finding) for finding in testimony.findings)],
+            [*recovered, *obeyed, *met, *testimony.recoveries],
             closed.end_ms,
             testimony.data,
         )
@@ -221,9 +225,10 @@ class Engine:
     ) -> Moment:
         """The bucket as it is held against lines that people drew."""
         active = self.calendar.active(closed.start_ms)
-        return Moment(closed.end_ms, counts, expected, data, active, *self._worth())
+        return Moment(closed.end_ms, counts, expected, data, active, *self.worth)
 
-    def _worth(self) -> tuple[float, str | None]:
+    @property
+    def worth(self) -> tuple[float, str | None]:
         """What an order is worth, and in which currency; as was configured before one is paid."""
         learnt, fallback = self._order_value, self._settings.aov_fallback
         if learnt.mean_minor > 0:
@@ -234,6 +239,13 @@ class Engine:
         ((currency, value),) = fallback.items()
         return float(value), currency
 
+    def _spread(self, expected: Expected, believed: Bools) -> Worth | None:
+        """How much sums of orders vary; None while not all data can be believed."""
+        total = self._steps.expectation.total
+        if total is None or not believed.all():
+            return None
+        return Worth(float(expected.dispersion[total, -1]), self._order_value.variation)
+
     # ------------------------------------------------------------------ causes
     def _root(
         self, spoken: Sequence[Spoken], slower: Sequence[Finding], closed: ClosedBucket
@@ -241,7 +253,7 @@ class Engine:
         """One for each cause among the findings of one closing."""
         if not spoken and not slower:
             return []
-        value, currency = self._worth()
+        value, currency = self.worth
         mixed = frozenset(i.step for i in self._lifecycle.identities if i.family == Kind.MIX_SHIFT and i.step)
         named = self._places.named((finding for finding, _ in spoken), mixed)
         priced = [self._places.priced(self._sold_out.named(finding), value, currency) for finding in named]
@@ -377,6 +389,7 @@ class Engine:
             ("places", self._places),
             ("roots", self._roots),
             ("rulings", self._rulings),
+            ("targets", self._targets),
         )
 
 

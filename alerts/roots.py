@@ -110,7 +110,7 @@ class Roots:
         self._last, self._lead, self._members, self._spoken = {}, {}, {}, {}
         for identity, last, lead, members in state:
             known = _identity(identity)
-            self._last[known] = _finding(last)
+            self._last[known] = finding_of(last)
             self._members[known] = {Series(*member) for member in members}
             if lead is not None:
                 self._lead[known] = Series(*lead)
@@ -126,7 +126,8 @@ def _identity(state: Sequence[Any]) -> Identity:
     return Identity(family, tuple(Place(*place) for place in scope), Step(*step) if step else None, detail)
 
 
-def _finding(state: Finding | Mapping[str, Any]) -> Finding:
+def finding_of(state: Finding | Mapping[str, Any]) -> Finding:
+    """A finding from plain data."""
     if isinstance(state, Finding):
         return state
     scope = tuple(Place(*place) for place in state["scope"])

@@ -37,10 +37,12 @@ _EARLIER = {
 
 
 class WindowMeasures:
-    """An :class:`alerts.measures.Measures` over the windows; it sees them as they are when it is asked."""
+    """An :class:`alerts.measures.Measured` over the windows, of the end of one bucket."""
 
     def __init__(self, windows: Windows) -> None:
         self._windows = windows
+        # A hundred rules look at the same few tables.
+        self._rows: dict[tuple[str, str], I64] = {}
 
     def names(self, dimension: str) -> Sequence[str]:
         """The keys of a dimension by number."""
@@ -52,7 +54,12 @@ class WindowMeasures:
             return None
         if subject.currency is not None:
             return _of_money(self._windows.paid(window, dimension, subject.currency))
-        return self._of_nodes(subject, self._windows.counts(window, dimension))
+        return self._of_nodes(subject, self._counts(window, dimension))
+
+    def _counts(self, window: str, dimension: str) -> I64:
+        if (window, dimension) not in self._rows:
+            self._rows[window, dimension] = self._windows.counts(window, dimension)
+        return self._rows[window, dimension]
 
     def _is_known(self, subject: Subject, window: str) -> bool:
         if window not in self._windows.windows:
@@ -105,7 +112,7 @@ class WindowMeasures:
         if window not in self._windows.windows:
             return None
         column = len(self._windows.nodes) - 1
-        return self._windows.counts(window, dimension)[:, column].astype(np.float64)
+        return self._counts(window, dimension)[:, column].astype(np.float64)
 
     def _of_nodes(self, subject: Subject, rows: I64) -> Counts:
         """Entries and what was reached, of counts by column."""

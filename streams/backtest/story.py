@@ -70,13 +70,10 @@ def tell(buckets: Iterable[ClosedBucket], engine: Engine, windows: Windows | Non
         windows: that rules and targets look at; None where nobody does.
     """
     run, stories = Run(), dict[str, Story]()
-    measures = None if windows is None else WindowMeasures(windows)
     for closed in buckets:
         run.from_ms = closed.start_ms if run.from_ms is None else run.from_ms
         run.to_ms, run.buckets = closed.end_ms, run.buckets + 1
-        if windows is not None:
-            windows.take(closed)
-        for incident, reason in engine.observe(closed, measures=measures):
+        for incident, reason in engine.observe(closed, measures=_measured(windows, closed)):
             if incident.state is not State.PENDING:
                 story = stories.setdefault(incident.id, Story(incident))
                 story.incident = incident
@@ -86,6 +83,14 @@ def tell(buckets: Iterable[ClosedBucket], engine: Engine, windows: Windows | Non
             stories[incident.id].incident = incident
     run.stories = sorted(stories.values(), key=lambda story: (story.incident.opened_at_ms, story.incident.id))
     return run
+
+
+def _measured(windows: Windows | None, closed: ClosedBucket) -> WindowMeasures | None:
+    """The windows with the bucket in them."""
+    if windows is None:
+        return None
+    windows.take(closed)
+    return WindowMeasures(windows)
 
 
 class Both(NamedTuple):

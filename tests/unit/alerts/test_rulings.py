@@ -12,7 +12,7 @@ from alerts.model import Kind, Reason, Severity
 from alerts.rules import Comparison, Rule, Subject
 from alerts.settings import EngineSettings
 from streams.closed import VISITORS, Cells
-from streams.promotions import Calendar, Phase, PhaseSpan, Promotion
+from streams.promotions import Calendar, Phase, PhaseSpan, Promotion, Targets
 from tests.benchmarks.detection import shop
 from tests.benchmarks.detection.catalogue import Settings as ShopSettings
 from tests.benchmarks.detection.running import ONSET_MS
@@ -108,19 +108,23 @@ def test_a_restart_says_the_same() -> None:
 def sale(start: int, end: int) -> Calendar:
     """One promotion between two buckets, all of it open."""
     span = ONSET_MS + start * 10_000, ONSET_MS + end * 10_000
-    return Calendar([Promotion("D11", *span, (PhaseSpan(Phase.OPEN, *span),), {})])
+    return Calendar([Promotion("D11", *span, (PhaseSpan(Phase.OPEN, *span),), {}, Targets(orders=10**6))])
 
 
 def test_a_promotion_s_rule_is_asked_in_its_phases_only() -> None:
-    """And its incident names them; with the promotion it ends."""
+    """And its incident names them; with the promotion it ends. So does the target that is missed."""
     rule = replace(FIXED, promotion="D11", phases=frozenset({"open"}))
     one = judged(rule, calendar=sale(20, 40))
-    told = [change for change in one.over(buckets()) if change.incident.kind is Kind.RULE]
+    everything = one.over(buckets())
+    told = [change for change in everything if change.incident.kind is Kind.RULE]
     assert [(c.reason, (c.incident.opened_at_ms - ONSET_MS) // 10_000) for c in told if c.reason in ENDS] == [
         (Reason.OPENED, 21),
         (Reason.RESOLVED, 21),
     ]
     assert (told[0].incident.promotion, told[0].incident.phase) == ("D11", "open")
+    missed = [c for c in everything if c.incident.kind is Kind.PROMOTION_BEHIND_TARGET and c.reason in ENDS]
+    assert [(c.reason, c.incident.promotion) for c in missed] == [(end, "D11") for end in ENDS]
+    assert missed[-1].incident.resolved_at_ms == told[-1].incident.resolved_at_ms
     never = judged(replace(rule, phases=frozenset({"last_hour"})), calendar=sale(20, 40))
     assert of_rules(never.over(buckets())) == []
 
@@ -139,7 +143,7 @@ def without_orders(closed: ClosedBucket) -> ClosedBucket:
 def test_nothing_is_said_on_data_that_cannot_be_believed() -> None:
     """Orders that nobody delivers are an outage and no broken rule, also while a window still has it."""
     silent = [*buckets()[:200], *map(without_orders, buckets()[200:225]), *buckets()[225:235]]
-    told = judged(LONG, replace(LONG, name="soon", window="1m")).over(silent)
+    told = judged(LONG, replace(LONG, name="soon", line=0.4, window="1m")).over(silent)
     kinds = {change.incident.kind for change in told}
     assert Kind.DATA_OUTAGE in kinds
     assert Kind.RULE not in kinds
