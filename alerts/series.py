@@ -96,7 +96,7 @@ class SeriesTable:
         return np.flatnonzero(self.levels == level)
 
     def rows_by_number(self, dimension: str) -> I64:
-        """Row of each key of a dimension by its number in the buckets; -1 of those not watched."""
+        """Row of each key of a dimension by its number in the buckets; below 0 of those not watched."""
         return self._of_key[dimension]
 
     def take(self, closed: ClosedBucket) -> StepCounts:

@@ -10,6 +10,11 @@ not even matter how the source partitions are mixed within a log.
 Waiting for one that is behind ends ``patience_ms`` after the first other one reached the end, by what
 they told in this log. If all are behind (a backlog is read after a stall), nobody is given up while
 anyone gets ahead; if nobody does for ``patience_ms``, event time goes on with the clock.
+
+While counting is under way each shard is told something every ten seconds, by everybody. So when
+nobody at all tells anything for longer (partitions change hands, all workers are away), that is no
+news of the sources: of such a silence only the first ``silence_ms`` are waited through, and who speaks
+first after it is not ahead of the others by it.
 """
 
 from __future__ import annotations
@@ -35,6 +40,7 @@ class ClosingSettings:
         patience_ms: how long one that is behind is waited for.
         idle_after_ms: who had read all there was has reached what is older than this.
         forget_after_ms: who is not heard of for so long is not waited for.
+        silence_ms: a longer time in which nobody tells anything counts as so long.
         skip_after_ms: a longer span of event time of which nobody said anything has no buckets.
         max_keys: keys of a dimension that are told apart; what comes beyond is ``(other)``.
     """
@@ -42,6 +48,7 @@ class ClosingSettings:
     patience_ms: int = 15_000
     idle_after_ms: int = 5_000
     forget_after_ms: int = 600_000
+    silence_ms: int = 12_000
     skip_after_ms: int = 3_600_000
     max_keys: int = 100_000
 
@@ -156,8 +163,20 @@ class ShardProgress:
 
     def _hear(self, told_ms: int) -> None:
         state = self._state
+        if state.told_ms and told_ms - state.told_ms > self._settings.silence_ms:
+            self._leave_out(told_ms - state.told_ms - self._settings.silence_ms)
         state.first_told_ms = state.first_told_ms or told_ms
         state.told_ms = max(state.told_ms, told_ms)
+
+    def _leave_out(self, silent_ms: int) -> None:
+        """All that was told was told so much later: the time between was nobody's."""
+        state = self._state
+        state.first_told_ms += silent_ms
+        state.moved_ms += silent_ms
+        state.steps = [Step(step.reach_ms, step.told_ms + silent_ms) for step in state.steps]
+        for heard in state.heard.values():
+            # Who is new has told nothing yet.
+            heard.told_ms += silent_ms if heard.told_ms else 0
 
     def _reach(self, progress: Progress) -> int:
         if not progress.idle:

@@ -23,7 +23,7 @@ from streams.core.windows import Sale, Windows, WindowSettings, WindowsState
 from streams.errors import CodecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from streams.closed import ClosedBucket
     from streams.config import Settings
@@ -60,6 +60,14 @@ class FoldState(msgspec.Struct, array_like=True):
     watcher: Any
 
 
+class JudgingFailed(Exception):  # noqa: N818  # says what happened; the error is its cause
+    """The watcher failed at the bucket that starts at ``start_ms``."""
+
+    def __init__(self, start_ms: int) -> None:
+        super().__init__(f"at the bucket of {start_ms}")
+        self.start_ms = start_ms
+
+
 class Told(NamedTuple):
     """Messages in order, and whether more buckets can be closed at once."""
 
@@ -80,6 +88,7 @@ class WatchFold:
         metrics: of the watcher.
         series: windows for Prometheus.
         snapshot: as :meth:`encode` wrote it; None begins with nothing.
+        left_out: starts of buckets that are not judged.
 
     Raises:
         CodecError: the snapshot is of another version or deployment, or damaged.
@@ -92,8 +101,10 @@ class WatchFold:
         metrics: WatchMetrics,
         series: WindowSeries,
         snapshot: bytes | None = None,
+        left_out: Collection[int] = (),
     ) -> None:
         self._watcher = watcher
+        self._left_out = left_out
         self._metrics = metrics
         self._series = series
         self._controls: deque[Record] = deque()
@@ -166,9 +177,15 @@ class WatchFold:
     def _judge(self, bucket: ClosedBucket) -> Sequence[Message]:
         began = time.perf_counter()
         self._windows.take(bucket)
-        messages = self._watcher.observe(bucket, self._windows)
+        messages = () if bucket.start_ms in self._left_out else self._observed(bucket)
         self._metrics.observe_bucket(time.perf_counter() - began)
         return messages
+
+    def _observed(self, bucket: ClosedBucket) -> Sequence[Message]:
+        try:
+            return self._watcher.observe(bucket, self._windows)
+        except Exception as error:
+            raise JudgingFailed(bucket.start_ms) from error
 
     def _obey(self, until_ms: int | None) -> Iterator[Message]:
         """Do what people said until then; None for all."""

@@ -6,7 +6,8 @@ knows no more); what that tells goes to ``incidents``. After a crash the same is
 what was told already is not told twice.
 
 Promises: counting never waits for judging, which has a thread of its own, nor ends because it failed:
-then watching begins again from its snapshot, after a pause. Who was replaced while he was asleep may
+then watching begins again from its snapshot, after a pause, and leaves a bucket out at which it failed
+three times. Who was replaced while he was asleep may
 repeat what is told anyway, and destroys no snapshot.
 """
 
@@ -29,7 +30,7 @@ from streams.metrics.window_series import WindowSeries
 from streams.worker.kafka import Producer, kafka_options
 from streams.worker.totals_reader import TotalsReader
 from streams.worker.watch_feed import WatchFeed
-from streams.worker.watch_fold import WatchFold
+from streams.worker.watch_fold import JudgingFailed, WatchFold
 from streams.worker.watch_log import WatchLog
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ _LOG = logging.getLogger(__name__)
 # Without a snapshot: the longest window, and the time that learning takes.
 _LOOK_BACK_MS = 2 * 3_600_000
 _FIRST_PAUSE_SECONDS = 2.0
+# A bucket is judged so often; more would be no use, and every later one waits for it.
+_ATTEMPTS = 3
 _LONGEST_PAUSE_SECONDS = 60.0
 # A rebalance waits for a last snapshot so long; without it, more is read again.
 _LAST_SNAPSHOT_SECONDS = 5.0
@@ -118,6 +121,7 @@ class Watching:
         self._task: asyncio.Task[None] | None = None
         self._fold: WatchFold | None = None
         self._told: Counter[Message] = Counter()
+        self._failed: Counter[int] = Counter()
         self._due = 0.0
 
     def _new_series(self) -> WindowSeries:
@@ -192,6 +196,11 @@ class Watching:
                 await self._watch_once()
             except (FunnelwatchError, KafkaError, OSError) as error:
                 _LOG.warning("watching is interrupted", extra={"error": f"{type(error).__name__}: {error}"})
+            except JudgingFailed as error:
+                self._failed[error.start_ms] += 1
+                again = self._failed[error.start_ms] < _ATTEMPTS
+                _LOG.exception("judging failed", extra={"bucket_ms": error.start_ms, "again": again})
+                self._metrics.fail()
             except Exception:  # noqa: BLE001  # the edge: counting must not end because judging failed
                 _LOG.exception("watching failed, it begins again from its snapshot")
                 self._metrics.fail()
@@ -219,7 +228,10 @@ class Watching:
                 await self._keep(fold)
 
     async def _restored(self, snapshot: bytes | None) -> WatchFold:
-        make = partial(WatchFold, self._settings, self._watcher, self._metrics, self._series)
+        left_out = {start_ms for start_ms, times in self._failed.items() if times >= _ATTEMPTS}
+        make = partial(
+            WatchFold, self._settings, self._watcher, self._metrics, self._series, left_out=left_out
+        )
         try:
             return await self._in_thread(make, snapshot)
         except Exception:

@@ -72,7 +72,9 @@ class TcpProxy:
             # Bound but not listening: nobody else gets the port in the meantime.
             self._placeholder = socket.socket()
             self._placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._placeholder.bind((_HOST, self.port))
+            # A connection that was being made just now may hold the port for a moment; then none is kept.
+            with contextlib.suppress(OSError):
+                self._placeholder.bind((_HOST, self.port))
         self.reset()
 
     def reset(self) -> None:

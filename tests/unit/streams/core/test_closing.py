@@ -110,6 +110,7 @@ def test_who_is_behind_is_waited_for() -> None:
     shop = Shop(2)
     shop.say(1, 1_000)
     assert shop.say(0, 10_000, ONE, told_at=15_000) == []
+    assert shop.say(0, 15_000, told_at=20_000) == []
     assert shop.say(0, 20_000, told_at=29_999) == []
     (closed,) = shop.say(0, 21_000, told_at=30_000)
     assert (exposures(closed), closed.complete, closed.closed_at_ms) == (1, False, T0 + 30_000)
@@ -156,24 +157,43 @@ def test_who_is_not_heard_of_is_forgotten() -> None:
     """After ten minutes nobody waits for it any more; what it said last is still told."""
     shop = Shop(2, ClosingSettings(patience_ms=1 << 40))
     shop.say(1, 9_000, told_at=10_000)
-    assert shop.say(0, 10_000, told_at=610_000) == []
+    for told_at in range(20_000, 610_001, 10_000):
+        assert shop.say(0, 10_000, told_at=told_at) == []
     (closed,) = shop.say(0, 10_000, told_at=610_001)
     assert closed.complete
     assert closed.progress[1].told_at_ms == T0 + 10_000
 
 
 def test_the_clock_goes_on_without_them() -> None:
-    """Nobody tells anything any more: buckets close with what there is, after patience and no sooner."""
+    """Nobody tells anything any more: buckets close with what there is, after patience and no sooner.
+
+    Twelve seconds of each look at the clock are waited through, however long it was not looked at.
+    """
     shop = Shop()
     shop.say(0, 10_000, ONE)
     shop.closing.tick(T0 + 29_999)
     assert [*shop.closing.closed()] == []
-    shop.closing.tick(T0 + 45_000)
+    shop.closing.tick(T0 + 600_000)
+    shop.closing.tick(T0 + 615_000)
+    assert [*shop.closing.closed()] == []
+    shop.closing.tick(T0 + 630_000)
     closed = [*shop.closing.closed()]
     assert [bucket.complete for bucket in closed] == [False] * len(closed)
-    assert starts(closed) == [1]
-    shop.closing.tick(T0 + 65_000)
-    assert starts([*shop.closing.closed()]) == [2, 3]
+    assert starts(closed) == [1, 2]
+    shop.closing.tick(T0 + 645_000)
+    assert starts([*shop.closing.closed()]) == [3]
+
+
+@pytest.mark.parametrize("silent", [40_000, 3_600_000], ids=["a rebalance", "an hour"])
+def test_nobody_is_ahead_by_a_silence_of_all(silent: int) -> None:
+    """Partitions changed hands: who speaks first again, and of nothing new, overtakes nobody by that."""
+    shop = Shop(2)
+    shop.say(0, 19_000, ONE, told_at=20_000)
+    shop.say(1, 9_000, ONE, told_at=20_000)
+    assert shop.say(0, 19_000, told_at=20_000 + silent) == []
+    assert shop.say(0, 29_000, told_at=21_000 + silent) == []
+    (closed,) = shop.say(1, 19_000, ONE, told_at=21_500 + silent)
+    assert (closed.complete, exposures(closed)) == (True, 3)
 
 
 def test_who_is_unknown_at_the_start_has_time_to_be_heard() -> None:
@@ -181,7 +201,7 @@ def test_who_is_unknown_at_the_start_has_time_to_be_heard() -> None:
     closing, one, other = Closing(1), Speaker(0), Speaker(1)
     closing.take(0, one.says(20_000, ONE, told_at=20_000))
     assert [*closing.closed()] == []
-    closing.take(0, other.says(9_000, ONE, told_at=34_000))
+    closing.take(0, other.says(9_000, ONE, told_at=30_000))
     closing.take(0, one.says(30_000, told_at=34_999))
     assert [*closing.closed()] == []
     closing.take(0, other.says(20_000, ONE, told_at=35_000))
