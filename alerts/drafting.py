@@ -29,6 +29,8 @@ _BY_KIND: Final = {
     Kind.TRAFFIC_SURGE: Severity.INFO,
     Kind.OUT_OF_STOCK: Severity.INFO,
 }
+# Where these have a currency, it is money that was counted and no events.
+_OF_AMOUNTS: Final = frozenset({Kind.REVENUE_DROP, Kind.RULE, Kind.PROMOTION_BEHIND_TARGET})
 _RISING: Final = tuple(Severity)
 
 
@@ -103,8 +105,9 @@ def loss_per_minute(incident: Incident) -> float:
 
 def _numbers(finding: Finding, worst: float | None) -> dict[str, Any]:
     minutes = max(finding.at_ms - finding.since_ms, _LEAST_SPAN_MS) / _MINUTE_MS
-    lost = None if finding.kind in ABOUT_DATA else finding.expected - finding.observed
-    interval = ratio_interval(finding.observed, finding.expected)
+    in_money = finding.kind in _OF_AMOUNTS and finding.currency is not None
+    lost = None if finding.kind in ABOUT_DATA or in_money else finding.expected - finding.observed
+    interval = None if in_money else ratio_interval(finding.observed, finding.expected)
     return {
         "detail": finding.detail,
         "observed": finding.observed,

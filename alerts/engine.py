@@ -30,7 +30,9 @@ from alerts.judges.traffic import TrafficJudge
 from alerts.lifecycle import Lifecycle
 from alerts.model import EVERYWHERE, Kind, Recovered, Rooted, Severity, Step
 from alerts.places import Places
+from alerts.promotion_targets import PromotionTargets, Worth
 from alerts.roots import Roots
+from alerts.rulings import Moment, Rulings
 from alerts.series import SeriesTable
 from alerts.settings import EngineSettings
 from alerts.stock import SoldOut
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from alerts.incident import Incident
     from alerts.judges.spoken import Spoken, Verdicts
     from alerts.lifecycle import Change
+    from alerts.measures import Measured
     from alerts.model import DataState, Finding
     from alerts.series import StepCounts
     from streams.closed import ClosedBucket
@@ -56,7 +59,7 @@ if TYPE_CHECKING:
     F64 = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-VERSION = 1
+VERSION = 2
 
 
 class Engine:
@@ -81,6 +84,8 @@ class Engine:
         self._witness = Witness()
         self._places = Places(self.table, self.steps)
         self._roots = Roots()
+        self._rulings = Rulings(settings.rules, settings.nodes, settings.order_nodes, self.table)
+        self._targets = PromotionTargets(settings.nodes)
         self._lifecycle = Lifecycle(settings.lifecycle)
         self._sold_out = SoldOut()
         self.expected: Expected | None = None
@@ -115,13 +120,17 @@ class Engine:
         return self._lifecycle.control(record)
 
     def observe(
-        self, closed: ClosedBucket, heartbeats: Mapping[str, int] | None = None
+        self,
+        closed: ClosedBucket,
+        heartbeats: Mapping[str, int] | None = None,
+        measures: Measured | None = None,
     ) -> tuple[Change, ...]:
         """Take in the next closed bucket; what is to be told because of it.
 
         Args:
             closed: the bucket; one that is not after the last changes nothing.
             heartbeats: by topic, time of the newest heartbeat that came through.
+            measures: the windows, this bucket among them; without them no rule is judged, no target asked for.
         """
         testimony = self._witness.observe(closed, heartbeats)
         believed = self._believed(testimony.data)
@@ -133,9 +142,13 @@ class Engine:
         recovered = self._over(frozenset().union(*(verdict.back for verdict in verdicts)))
         rooted = self._root(spoken, slower, closed)
         recovered += self._no_more_slower(slower)
+        moment = self._moment(closed, counts, expected, testimony.data)
+        ruled, obeyed = self._rulings.judge(moment, self._places.recent, measures)
+        span, worth = (closed.start_ms, closed.end_ms), self._spread(expected, believed)
+        behind, met = self._targets.judge(self.calendar, span, measures, worth)
         changes = self._lifecycle.fold(
-            [*rooted, *(Rooted(finding) for finding in testimony.findings)],
-            [*recovered, *testimony.recoveries],
+            [*rooted, *ruled, *behind, *(Rooted(finding) for finding in testimony.findings)],
+            [*recovered, *obeyed, *met, *testimony.recoveries],
             closed.end_ms,
             testimony.data,
         )
@@ -212,6 +225,32 @@ class Engine:
         steps = [Step(i.step.from_node, i.step.to_node) for i in open_ones if i.step is not None]
         return [Recovered(Kind.SLOWER, EVERYWHERE, step) for step in steps if step not in now]
 
+    def _moment(
+        self, closed: ClosedBucket, counts: StepCounts, expected: Expected, data: DataState
+    ) -> Moment:
+        """The bucket as it is held against lines that people drew."""
+        active = self.calendar.active(closed.start_ms)
+        return Moment(closed.end_ms, counts, expected, data, active, *self.worth)
+
+    @property
+    def worth(self) -> tuple[float, str | None]:
+        """What an order is worth, and in which currency; as was configured before one is paid."""
+        learnt, fallback = self._order_value, self._settings.aov_fallback
+        if learnt.mean_minor > 0:
+            return learnt.mean_minor, learnt.currency
+        if len(fallback) != 1:
+            # Nobody can say in which of several will be paid.
+            return 0.0, None
+        ((currency, value),) = fallback.items()
+        return float(value), currency
+
+    def _spread(self, expected: Expected, believed: Bools) -> Worth | None:
+        """How much sums of orders vary; None while not all data can be believed."""
+        total = self._steps.expectation.total
+        if total is None or not believed.all():
+            return None
+        return Worth(float(expected.dispersion[total, -1]), self._order_value.variation)
+
     # ------------------------------------------------------------------ causes
     def _root(
         self, spoken: Sequence[Spoken], slower: Sequence[Finding], closed: ClosedBucket
@@ -219,7 +258,7 @@ class Engine:
         """One for each cause among the findings of one closing."""
         if not spoken and not slower:
             return []
-        value, currency = self._order_value.mean_minor, self._order_value.currency
+        value, currency = self.worth
         mixed = frozenset(i.step for i in self._lifecycle.identities if i.family == Kind.MIX_SHIFT and i.step)
         named = self._places.named((finding for finding, _ in spoken), mixed)
         priced = [self._places.priced(self._sold_out.named(finding), value, currency) for finding in named]
@@ -324,7 +363,8 @@ class Engine:
         self._places.add(closed, counts, expected.mean, frozen, self._order_value.currency)
 
     def _freeze(self, frozen: Bools, identity: Identity) -> None:
-        if identity.step is None or identity.step not in self.steps:
+        # A line that somebody drew says nothing of what is usual.
+        if identity.family == Kind.RULE or identity.step is None or identity.step not in self.steps:
             return
         step = self.steps.index(identity.step)
         if identity.scope == EVERYWHERE:
@@ -369,6 +409,8 @@ class Engine:
             ("order_value", self._order_value),
             ("places", self._places),
             ("roots", self._roots),
+            ("rulings", self._rulings),
+            ("targets", self._targets),
         )
 
 

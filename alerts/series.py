@@ -98,6 +98,10 @@ class SeriesTable:
         level = self.dimensions.index(dimension)
         return np.flatnonzero(self.levels == level)
 
+    def rows_by_number(self, dimension: str) -> I64:
+        """Row of each key of a dimension by its number in the buckets; below 0 of those not watched."""
+        return self._of_key[dimension]
+
     def take(self, closed: ClosedBucket) -> StepCounts:
         """Give new keys their rows, and sort a closed bucket's counts into rows and steps."""
         known = [(level, *closed.everything(dimension)) for level, dimension in enumerate(self.dimensions)]

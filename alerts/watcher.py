@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
     from alerts.incident import Incident
     from alerts.lifecycle import Change
+    from alerts.measures import Measured
     from streams.closed import ClosedBucket
 
 _LOG: Final = logging.getLogger(__name__)
 # Windows of which the engine still knows what was expected.
 _WINDOWS_MS: Final = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000}
 S = TypeVar("S")
+W = TypeVar("W")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,25 @@ class Plan:
     calendar: Calendar = field(default_factory=Calendar)
 
 
-class IncidentWatcher(Generic[S]):
+class IncidentWatcher(Generic[S, W]):
     """See the module.
 
     Args:
         settings: of the deployment.
         plan: what the engine is to be told of those.
         registry: where its metrics are.
+        measures: what rules and targets ask the windows, of those who keep them.
     """
 
-    def __init__(self, settings: S, plan: Callable[[S], Plan], registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        settings: S,
+        plan: Callable[[S], Plan],
+        registry: CollectorRegistry,
+        measures: Callable[[W], Measured],
+    ) -> None:
         self._read = plan
+        self._measures = measures
         self._plan = plan(settings)
         self._engine = Engine(self._plan.settings, self._plan.calendar)
         self.incidents: tuple[Incident, ...] = ()
@@ -71,10 +81,10 @@ class IncidentWatcher(Generic[S]):
             self._engine.restore(state)
             self.incidents = self._engine.incidents
 
-    def observe(self, closed: ClosedBucket) -> list[tuple[bytes, bytes]]:
-        """Take in the next closed bucket; records to be written because of it."""
+    def observe(self, closed: ClosedBucket, windows: W) -> list[tuple[bytes, bytes]]:
+        """Take in the next closed bucket, which the windows have already; records to be written because of it."""
         self._sums.clear()
-        return self._told(self._engine.observe(closed))
+        return self._told(self._engine.observe(closed, measures=self._measures(windows)))
 
     def control(self, record: bytes) -> list[tuple[bytes, bytes]]:
         """Take in a record of the control topic; one that cannot be read changes nothing."""

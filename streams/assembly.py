@@ -16,14 +16,19 @@ from alerts.engine import Engine
 from alerts.expectation.settings import ExpectationSettings
 from alerts.lifecycle import LifecycleSettings
 from alerts.model import Kind
+from alerts.rules import rule_from
 from alerts.settings import EngineSettings
 from alerts.watcher import IncidentWatcher, Plan
 from streams.core.shard_progress import ClosingSettings
+from streams.core.windows import Windows, WindowSettings
+from streams.measures import WindowMeasures
+from streams.promotions import Targets
+from streams.worker.watch_fold import sales_of
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from streams.config import Settings
+    from streams.config import Settings, Watch
 
     Weighted = tuple[tuple[float, float], ...]
 
@@ -35,9 +40,9 @@ _WARM_UP_SHARE: Final = 2
 _STANDARD: Final = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC))
 
 
-def make_watcher(settings: Settings, registry: CollectorRegistry) -> IncidentWatcher[Settings]:
+def make_watcher(settings: Settings, registry: CollectorRegistry) -> IncidentWatcher[Settings, Windows]:
     """Who judges closed buckets in a worker."""
-    return IncidentWatcher(settings, plan_of, registry)
+    return IncidentWatcher(settings, plan_of, registry, WindowMeasures)
 
 
 def plan_of(settings: Settings) -> Plan:
@@ -48,8 +53,8 @@ def plan_of(settings: Settings) -> Plan:
 def engine_settings(settings: Settings) -> EngineSettings:
     """What the engine goes by, from the whole tree.
 
-    ``watch.min_history`` is how long is learnt; ``watch.min_conversions`` has no part in it, for the
-    engine knows how unsure each expectation is.
+    ``watch.min_history`` is how long is learnt. A rule says itself how long its line must be crossed, so
+    ``watch.pending_hold`` is for all other kinds.
     """
     watch, funnel = settings.watch, settings.funnel_model()
     order_nodes = frozenset(funnel.nodes) & {"order", "paid"}
@@ -59,9 +64,11 @@ def engine_settings(settings: Settings) -> EngineSettings:
         order_nodes=order_nodes,
         sequential=sequential_settings(watch.tolerance),
         budget=BudgetSettings(watch.false_alarms_per_week),
-        expectation=_expectation(watch.min_history_ms, watch.time_zone),
+        expectation=_expectation(watch),
+        rules=tuple(rule_from(rule.plain()) for rule in settings.rules),
+        aov_fallback=dict(watch.aov_fallback),
         lifecycle=LifecycleSettings(
-            hold_ms=dict.fromkeys(Kind, watch.pending_hold_ms),
+            hold_ms=dict.fromkeys(Kind, watch.pending_hold_ms) | {Kind.RULE: 0},
             reopen_within_ms=watch.reopen_within_ms,
             order_nodes=order_nodes,
         ),
@@ -71,6 +78,15 @@ def engine_settings(settings: Settings) -> EngineSettings:
 def engine(settings: Settings) -> Engine:
     """An engine with its promotions, knowing nothing yet."""
     return Engine(engine_settings(settings), settings.calendar())
+
+
+def windows_of(settings: Settings) -> Windows | None:
+    """The windows that rules and targets look at; None if there are neither."""
+    asked = any(promotion.targets != Targets() for promotion in settings.calendar().promotions)
+    if not asked and not settings.rules:
+        return None
+    lateness_ms = settings.counting.allowed_lateness_ms
+    return Windows(WindowSettings(settings.watch.time_zone, lateness_ms), sales_of(settings))
 
 
 def closing_settings(settings: Settings) -> ClosingSettings:
@@ -94,13 +110,14 @@ def _moved(components: Weighted, factor: float) -> Weighted:
     return tuple((ratio * factor, weight) for ratio, weight in components)
 
 
-def _expectation(learning_ms: int, zone: str) -> ExpectationSettings:
-    usual = ExpectationSettings()
+def _expectation(watch: Watch) -> ExpectationSettings:
+    usual, learning_ms = ExpectationSettings(), watch.min_history_ms
     return replace(
         usual,
         learning_ms=learning_ms,
         warm_up_ms=min(usual.warm_up_ms, learning_ms // _WARM_UP_SHARE),
-        utc_offset_ms=_standard_offset_ms(ZoneInfo(zone)),
+        min_conversions=float(watch.min_conversions),
+        utc_offset_ms=_standard_offset_ms(ZoneInfo(watch.time_zone)),
     )
 
 

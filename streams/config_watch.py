@@ -34,7 +34,7 @@ class Watch(Section):
     reopen_within_ms: Annotated[int, span("0s", "1d")] = 15 * MINUTE
     pending_hold_ms: Annotated[int, span("0s", "1h")] = 0
     min_history_ms: Annotated[int, span("1m", "28d")] = HOUR
-    min_conversions: Annotated[int, whole(1, 1_000_000)] = 30
+    min_conversions: Annotated[int, whole(1, 1_000_000)] = 20
     aov_fallback: Annotated[
         Mapping[Currency, Annotated[int, whole(1, 10**12)]], FromText, Field(max_length=200)
     ] = {}

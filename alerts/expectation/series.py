@@ -101,11 +101,6 @@ class _Part(Protocol):
     def restore(self, state: dict[str, Any]) -> None: ...
 
 
-def _enough(levels: I16) -> F64:
-    """Twenty conversions of each."""
-    return np.full((levels.size, 1), 20.0)
-
-
 class Expectation:
     """See the module.
 
@@ -113,7 +108,8 @@ class Expectation:
         dimensions: names of the levels, ``all`` first, as in ``SeriesTable``.
         steps: how many the funnel has.
         settings: how fast things are learnt.
-        needed: expected conversions a series must have seen before it is judged.
+        needed: expected conversions a series must have seen before it is judged; None for as many
+            as the settings say.
     """
 
     def __init__(
@@ -121,10 +117,10 @@ class Expectation:
         dimensions: Sequence[str],
         steps: int,
         settings: ExpectationSettings | None = None,
-        needed: Needed = _enough,
+        needed: Needed | None = None,
     ) -> None:
         self._settings = settings = settings or ExpectationSettings()
-        self._steps, self._needed = steps, needed
+        self._steps, self._needed = steps, needed or self._enough
         self._attributed_levels = [at for at, name in enumerate(dimensions) if name in settings.attributed]
         self._take_levels(np.zeros(0, dtype=np.int16))
         self._monitored: Bools = np.zeros((0, steps), dtype=bool)
@@ -139,6 +135,9 @@ class Expectation:
         self._dispersion = Dispersion(len(dimensions), steps, _kept(settings.dispersion_half_life_ms))
         self._traffic = Traffic(steps, settings)
         self._open: _Open | None = None
+
+    def _enough(self, levels: I16) -> F64:
+        return np.full((levels.size, 1), self._settings.min_conversions)
 
     @property
     def total(self) -> int | None:

@@ -18,6 +18,7 @@ class ExpectationSettings:
             arrives later than half an hour after entry.
         warm_up_ms: of the first buckets nothing is learnt, for who entered before them is unknown.
         learning_ms: until so much was learnt, no series is judged.
+        min_conversions: a series is not judged before it has seen so many expected conversions.
         level_half_life_ms: memory of conversion levels.
         long_half_life_ms: long memory of delay laws.
         short_half_life_ms: short memory of delay laws.
@@ -35,6 +36,7 @@ class ExpectationSettings:
     attributed: frozenset[str] = frozenset({"slot", "banner"})
     warm_up_ms: int = 30 * MINUTE_MS
     learning_ms: int = 2 * HOUR_MS
+    min_conversions: float = 20.0
     level_half_life_ms: int = 2 * DAY_MS
     long_half_life_ms: int = 2 * DAY_MS
     short_half_life_ms: int = HOUR_MS

@@ -62,6 +62,11 @@ class OrderValueJudge:
         """What an order usually brings, minor units of ``currency``; 0 where nothing is known."""
         return float(self._value.mean(0)[0])
 
+    @property
+    def variation(self) -> float:
+        """Standard deviation of an order's value by the mean."""
+        return self._value.variation
+
     def judge(self, closed: ClosedBucket, *, trusted: bool, sensitivity: float = 1.0) -> Verdicts:
         """Hold what a bucket's orders brought against what so many usually bring."""
         for key, (orders, _) in closed.money.items():

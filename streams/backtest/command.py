@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from rich.console import Console
 
-from streams.assembly import closing_settings, engine
+from streams.assembly import closing_settings, engine, windows_of
 from streams.backtest.arrivals import from_files, from_partitions
 from streams.backtest.counting import Recount
 from streams.backtest.recording import messages_of, recorded, shards_of
@@ -116,12 +116,13 @@ def _run(
     arguments: argparse.Namespace, settings: Settings, source: _Kafka | None, record: Path | None
 ) -> Run:
     started = perf_counter()
+    judges, windows = engine(settings), windows_of(settings)
     with _messages(arguments, settings, source) as (shards, messages):
         if record is None:
-            run = tell(_closed(messages, shards, settings), engine(settings))
+            run = tell(_closed(messages, shards, settings), judges, windows)
         else:
             with record.open("wb") as file:
-                run = tell(_closed(recorded(messages, shards, file), shards, settings), engine(settings))
+                run = tell(_closed(recorded(messages, shards, file), shards, settings), judges, windows)
     seconds = max(perf_counter() - started, 1e-9)
     factor = run.span_ms / 1_000 / seconds
     print(f"{run.buckets} buckets in {seconds:.1f} s: {factor:,.0f} times real time", file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from alerts.drafting import identity_of_incident
 from alerts.model import State
 from streams.durations import HOUR
+from streams.measures import WindowMeasures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from alerts.incident import Incident
     from alerts.model import Reason, Severity
     from streams.closed import ClosedBucket
+    from streams.core.windows import Windows
 
 # Opened further apart than this, and not at the same time open, two incidents are not the same.
 _NEAR_MS: Final = HOUR
@@ -59,13 +61,19 @@ class Run:
         return self.to_ms - (self.to_ms if self.from_ms is None else self.from_ms)
 
 
-def tell(buckets: Iterable[ClosedBucket], engine: Engine) -> Run:
-    """Everything that would have been told of these buckets."""
+def tell(buckets: Iterable[ClosedBucket], engine: Engine, windows: Windows | None = None) -> Run:
+    """Everything that would have been told of these buckets.
+
+    Args:
+        buckets: in order.
+        engine: who judges them.
+        windows: that rules and targets look at; None where nobody does.
+    """
     run, stories = Run(), dict[str, Story]()
     for closed in buckets:
         run.from_ms = closed.start_ms if run.from_ms is None else run.from_ms
         run.to_ms, run.buckets = closed.end_ms, run.buckets + 1
-        for incident, reason in engine.observe(closed):
+        for incident, reason in engine.observe(closed, measures=_measured(windows, closed)):
             if incident.state is not State.PENDING:
                 story = stories.setdefault(incident.id, Story(incident))
                 story.incident = incident
@@ -75,6 +83,14 @@ def tell(buckets: Iterable[ClosedBucket], engine: Engine) -> Run:
             stories[incident.id].incident = incident
     run.stories = sorted(stories.values(), key=lambda story: (story.incident.opened_at_ms, story.incident.id))
     return run
+
+
+def _measured(windows: Windows | None, closed: ClosedBucket) -> WindowMeasures | None:
+    """The windows with the bucket in them."""
+    if windows is None:
+        return None
+    windows.take(closed)
+    return WindowMeasures(windows)
 
 
 class Both(NamedTuple):

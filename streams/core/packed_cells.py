@@ -84,6 +84,19 @@ def total(parts: Iterable[PackedCells]) -> PackedCells:
     return pack(*tally.counts())
 
 
+def rows_of(parts: Iterable[PackedCells], keys: I64) -> I64:
+    """Counts of some keys, distinct, by number, in all parts together: shape (keys, 32)."""
+    # The last place is that of all keys beyond, which nobody wants.
+    place = np.full(int(keys.max(initial=-1)) + 2, -1, dtype=np.int64)
+    place[keys] = np.arange(keys.size)
+    table = np.zeros(keys.size << COLUMN_BITS, dtype=np.int64)
+    for part in parts:
+        at = place.take(part.cells >> COLUMN_BITS, mode="clip")
+        mine = at >= 0
+        table[at[mine] << COLUMN_BITS | part.cells[mine] & (COLUMNS - 1)] += part.counts[mine]
+    return table.reshape(-1, COLUMNS)
+
+
 class CellSums:
     """Sums of cells by dimension, as tables that grow with the keys."""
 

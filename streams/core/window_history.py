@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from streams.core.packed_cells import COLUMNS, PackedCells, PackedState, total, unpack
+from streams.core.packed_cells import COLUMNS, PackedCells, PackedState, rows_of, total, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -146,6 +146,13 @@ class History:
             if packed is not None:
                 row += packed.row(key)
         return row
+
+    def rows(self, dimension: str, keys: I64, start_ms: int, end_ms: int) -> tuple[I64, NDArray[np.bool_]]:
+        """Counts of some keys in slots from start to end, shape (keys, 32); which of them were always kept."""
+        kept = self._kept.get(dimension)
+        known = [kept is None or kept.covers(key, start_ms, end_ms) for key in keys.tolist()]
+        slots = (self._slots.get(slot_ms, {}).get(dimension) for slot_ms in range(start_ms, end_ms, SLOT_MS))
+        return rows_of((packed for packed in slots if packed is not None), keys), np.array(known, np.bool_)
 
     def forget_before(self, time_ms: int, but: Iterable[tuple[int, int]] = ()) -> None:
         """Drop older slots, but for those in some spans."""

@@ -10,12 +10,14 @@ from streams.core.buckets import COLUMN_BITS
 from streams.core.packed_cells import CellSums, PackedCells, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from streams.core.merge import MoneyKey
 
 MONEY = "(money)"
 _ORDERS, _AMOUNT = 0, 1
+# Columns of both.
+ORDERS_AND_AMOUNT = slice(_ORDERS, _AMOUNT + 1)
 
 
 class MoneyNumbers:
@@ -31,6 +33,7 @@ class MoneyNumbers:
         self.keys: list[MoneyKey] = []
         self._numbers: dict[MoneyKey, int] = {}
         self._places: dict[tuple[str, str], list[int]] = {}
+        self._columns: dict[tuple[str, str, str], list[int]] = {}
         for key in keys:
             self._learn(key)
 
@@ -54,7 +57,12 @@ class MoneyNumbers:
                 found[name.currency, name.kind] = (int(row[_ORDERS]), int(row[_AMOUNT]))
         return found
 
+    def column(self, dimension: str, currency: str, kind: str) -> Sequence[int]:
+        """Numbers of the sums of one kind and currency, of all keys of a dimension."""
+        return self._columns.get((dimension, currency, kind), ())
+
     def _learn(self, key: MoneyKey) -> None:
         self._numbers[key] = len(self.keys)
         self._places.setdefault((key.dimension, key.key), []).append(len(self.keys))
+        self._columns.setdefault((key.dimension, key.currency, key.kind), []).append(len(self.keys))
         self.keys.append(key)

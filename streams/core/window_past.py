@@ -83,15 +83,33 @@ class Past:
 
     def row(self, dimension: str, key: int, span: Span) -> tuple[I64 | None, Span]:
         """Counts of a key, shape (32,), or None if they are not known; and the span as it was summed up."""
+        found = self._outward(span)
+        if not self._is_whole(span, found):
+            return None, found
+        row = self.recent.row(dimension, key, *found)
+        before = self.history.row(dimension, key, found.start_ms, min(found.end_ms, self.recent_from_ms))
+        return None if before is None else row + before, found
+
+    def rows(self, dimension: str, keys: I64, span: Span) -> tuple[I64, NDArray[np.bool_], Span] | None:
+        """Counts of some keys, shape (keys, 32), which of them are known, and the span as it was summed up.
+
+        None if nothing is known of the span.
+        """
+        found = self._outward(span)
+        if not self._is_whole(span, found):
+            return None
+        end_ms = min(found.end_ms, self.recent_from_ms)
+        before, known = self.history.rows(dimension, keys, found.start_ms, end_ms)
+        return before + self.recent.rows(dimension, keys, *found), known, found
+
+    def _outward(self, span: Span) -> Span:
+        """The span in steps of what is kept."""
         recent_ms = self.recent_from_ms
         start_ms = span.start_ms if span.start_ms >= recent_ms else slot_of(span.start_ms)
-        end_ms = span.end_ms if span.end_ms >= recent_ms else -slot_of(-span.end_ms)
-        found = Span(start_ms, end_ms)
-        if span.start_ms < self.began_ms or span.size_ms <= 0 or not self._is_kept(found):
-            return None, found
-        row = self.recent.row(dimension, key, start_ms, end_ms)
-        before = self.history.row(dimension, key, start_ms, min(end_ms, recent_ms))
-        return None if before is None else row + before, found
+        return Span(start_ms, span.end_ms if span.end_ms >= recent_ms else -slot_of(-span.end_ms))
+
+    def _is_whole(self, span: Span, found: Span) -> bool:
+        return span.start_ms >= self.began_ms and span.size_ms > 0 and self._is_kept(found)
 
     def _is_kept(self, span: Span) -> bool:
         if span.start_ms >= self.history_from_ms:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from streams.core.packed_cells import COLUMNS, CellSums, PackedCells, PackedState, total, unpack
+from streams.core.packed_cells import COLUMNS, CellSums, PackedCells, PackedState, rows_of, total, unpack
 from streams.core.window_history import SLOT_MS
 from streams.core.window_settings import SLIDING
 
@@ -72,6 +72,11 @@ class RecentBuckets:
             if dimension in bucket:
                 row += bucket[dimension].row(key)
         return row
+
+    def rows(self, dimension: str, keys: I64, start_ms: int, end_ms: int) -> I64:
+        """Counts of some keys in a span, shape (keys, 32)."""
+        buckets = self.between(start_ms, end_ms)
+        return rows_of((bucket[dimension] for bucket in buckets if dimension in bucket), keys)
 
     def pop_slots(self, end_ms: int) -> Iterator[tuple[int, dict[str, PackedCells]]]:
         """Take out the buckets before a moment, in order, five minutes at a time."""

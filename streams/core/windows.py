@@ -27,7 +27,7 @@ from streams.core.packed_cells import PackedCells, PackedState, pack
 from streams.core.ratios import Ratio, Ratios, ratio, ratios
 from streams.core.window_earlier import Comparison, Span, earlier
 from streams.core.window_history import HistoryState
-from streams.core.window_money import MONEY, MoneyNumbers
+from streams.core.window_money import MONEY, ORDERS_AND_AMOUNT, MoneyNumbers
 from streams.core.window_past import Past
 from streams.core.window_settings import DAY, DAY_MS, SLIDING, Sale, WindowSettings
 from streams.core.window_spans import AllSpans, SpanState
@@ -130,6 +130,11 @@ class Windows:
         """Keys of a dimension, by number."""
         return self._names.get(dimension, ())
 
+    @property
+    def began_ms(self) -> int:
+        """From here on everything is in; 0 before the first bucket."""
+        return self._past.began_ms
+
     def span(self, window: str) -> Span:
         """Event time that a window has. Raises KeyError if there is no such window."""
         span = self._spans[window]
@@ -153,6 +158,8 @@ class Windows:
             self._add(closed.start_ms, MONEY, self._money.pack(closed.money))
         if self._past.overdue():
             traffic = {dimension: self.traffic(dimension) for dimension in self.dimensions}
+            numbers = np.arange(len(self._money.keys))
+            traffic[MONEY] = self._spans["1h"].sums.rows(MONEY, numbers)[:, ORDERS_AND_AMOUNT.start]
             self._past.age(traffic, self._sales)
 
     def counts(self, window: str, dimension: str, keys: I64 | None = None) -> I64:
@@ -204,7 +211,7 @@ class Windows:
         """
         number = self._number(dimension, key)
         now = _ratio(self._spans[window].sums.row(dimension, number), step)
-        span = earlier(window, self.span(window), with_, self._days, self._sales)
+        span = self.earlier(window, with_)
         if span is None:
             return Compared(now, None, None)
         row, span = self._past.row(dimension, number, span)
@@ -215,6 +222,50 @@ class Windows:
     ) -> dict[tuple[str, str], tuple[int, int]]:
         """Orders and amount in minor units, by (currency, kind): paid, cancelled, refunded."""
         return self._money.of(self._spans[window].sums, dimension, key)
+
+    def paid(self, window: str, dimension: str, currency: str) -> I64:
+        """Paid orders and their amount in minor units by key number, shape (keys, 2).
+
+        Raises:
+            KeyError: there is no such window.
+        """
+        sums = self._spans[window].sums
+        numbers, keys = self._paid(dimension, currency)
+        found = np.zeros((len(self.names(dimension)), 2), dtype=np.int64)
+        found[keys] = sums.rows(MONEY, numbers)[:, ORDERS_AND_AMOUNT]
+        return found
+
+    def earlier(self, window: str, with_: Comparison) -> Span | None:
+        """The time that a window is compared with; None if there is none. Raises KeyError without the window."""
+        return earlier(window, self.span(window), with_, self._days, self._sales)
+
+    def known(self, dimension: str, keys: I64, span: Span) -> tuple[I64, NDArray[np.bool_], Span] | None:
+        """Counts of some keys in an earlier time: shape (keys, 32), and which of them are known.
+
+        With them the span as it was summed up; None if nothing is known of it.
+        """
+        return self._past.rows(dimension, keys, span)
+
+    def known_paid(
+        self, dimension: str, currency: str, span: Span
+    ) -> tuple[I64, NDArray[np.bool_], Span] | None:
+        """Paid orders and amount of all keys in an earlier time, shape (keys, 2), and which are known."""
+        numbers, keys = self._paid(dimension, currency)
+        past = self._past.rows(MONEY, numbers, span)
+        if past is None:
+            return None
+        found = np.zeros((len(self.names(dimension)), 2), dtype=np.int64)
+        known = np.ones(len(found), dtype=np.bool_)
+        found[keys], known[keys] = past[0][:, ORDERS_AND_AMOUNT], past[1]
+        return found, known, past[2]
+
+    def _paid(self, dimension: str, currency: str) -> tuple[I64, I64]:
+        """Numbers of the sums of what was paid, and of the keys under which it was."""
+        numbers = self._money.column(dimension, currency, "paid")
+        places = self._places(dimension)
+        pairs = [(number, places.get(self._money.keys[number].key, -1)) for number in numbers]
+        found = np.array([pair for pair in pairs if pair[1] >= 0], dtype=np.int64).reshape(-1, 2)
+        return found[:, 0], found[:, 1]
 
     def snapshot(self) -> WindowsState:
         """All that is known. It goes with the snapshot of what closes the buckets."""
@@ -267,9 +318,13 @@ class Windows:
         self._past.add(start_ms, dimension, packed)
 
     def _number(self, dimension: str, key: str) -> int:
+        return self._places(dimension)[key]
+
+    def _places(self, dimension: str) -> Mapping[str, int]:
+        """Number of each key."""
         numbers, names = self._numbers.setdefault(dimension, {}), self.names(dimension)
         numbers.update(zip(names[len(numbers) :], range(len(numbers), len(names)), strict=True))
-        return numbers[key]
+        return numbers
 
 
 def columns_of(step: int) -> tuple[int, int]:

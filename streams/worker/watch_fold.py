@@ -189,7 +189,7 @@ class WatchFold:
 
     def _observed(self, bucket: ClosedBucket) -> Sequence[Message]:
         try:
-            return self._watcher.observe(bucket)
+            return self._watcher.observe(bucket, self._windows)
         except Exception as error:
             raise JudgingFailed(bucket.start_ms) from error
 

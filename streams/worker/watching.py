@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from streams.clock import Clock
     from streams.closed import ClosedBucket
     from streams.config import Settings
+    from streams.core.windows import Windows
     from streams.worker.watch_feed import Fed
 
     MakeWatcher: TypeAlias = Callable[[Settings, CollectorRegistry], "Watcher"]
@@ -67,8 +68,8 @@ class Watcher(Protocol):
         """Forget everything; go on from what :meth:`snapshot` returned, or from nothing."""
         ...
 
-    def observe(self, closed: ClosedBucket) -> Sequence[Message]:
-        """Take in the next closed bucket; what is to be told because of it."""
+    def observe(self, closed: ClosedBucket, windows: Windows) -> Sequence[Message]:
+        """Take in the next closed bucket, which the windows have already; what is to be told because of it."""
         ...
 
     def control(self, record: bytes) -> Sequence[Message]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from streams.closed import ClosedBucket
     from streams.config import Settings
+    from streams.core.windows import Windows
 
 Message = tuple[bytes, bytes]
 
@@ -29,7 +30,7 @@ class Listener:
         """Begin where another has ended."""
         self.told = state["told"] if state else 0
 
-    def observe(self, closed: ClosedBucket) -> list[Message]:
+    def observe(self, closed: ClosedBucket, windows: Windows) -> list[Message]:
         """Tell of a bucket: its start and what was in it."""
         self._look(closed)
         counted = sum(int(cells.counts.sum()) for cells in closed.counts.values())

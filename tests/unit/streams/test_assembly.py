@@ -10,8 +10,16 @@ from prometheus_client import CollectorRegistry
 
 from alerts.control import Silence, encode_control
 from alerts.model import Kind
-from streams.assembly import closing_settings, engine, engine_settings, make_watcher, sequential_settings
+from streams.assembly import (
+    closing_settings,
+    engine,
+    engine_settings,
+    make_watcher,
+    sequential_settings,
+    windows_of,
+)
 from streams.config import Settings, Watch
+from streams.core.windows import Windows
 from tests.support.settings import loaded
 from tests.support.window_oracle import Buckets
 
@@ -50,6 +58,34 @@ def test_every_number_arrives(tmp_path: Path) -> None:
     assert closing_settings(settings).patience_ms == 20_000
 
 
+def test_rules_and_worth_arrive(tmp_path: Path) -> None:
+    """An operator's rules as the engine knows them; how many conversions it takes; what an order is worth."""
+    settings = loaded(
+        tmp_path,
+        "rules: [{name: pay, step: order>paid, below: 0.7, relative_to: expected, hold: 1m}]\n"
+        "watch: {min_conversions: 55, aov_fallback: {CNY: 12000}, pending_hold: 30s}",
+    )
+    made = engine_settings(settings)
+    (rule,) = made.rules
+    assert (rule.name, rule.subject, rule.line, rule.hold_ms) == ("pay", ("order", "paid", None), 0.7, 60_000)
+    assert (made.expectation.min_conversions, made.aov_fallback) == (55.0, {"CNY": 12_000})
+    # A rule has a time of its own.
+    assert (made.lifecycle.hold_ms[Kind.RULE], made.lifecycle.hold_ms[Kind.SLOWER]) == (0, 30_000)
+
+
+def test_a_backtest_keeps_windows_where_somebody_looks_at_them(tmp_path: Path) -> None:
+    """For rules, and for targets of promotions; else they would only cost time."""
+    sale = "promotions: [{name: D11, start: '2026-11-11 00:00', end: '2026-11-12 00:00'"
+    rule = "rules: [{name: pay, step: order>paid, below: 0.7}]"
+    for text, kept in (
+        (sale + "}]", False),
+        (sale + ", targets: {orders: 5}}]", True),
+        (rule, True),
+        ("", False),
+    ):
+        assert (windows_of(loaded(tmp_path, text)) is not None) is kept
+
+
 def test_the_engine_has_the_promotions(tmp_path: Path) -> None:
     """The calendar is that of the section ``promotions``."""
     sale = "promotions: [{name: D11, start: '2026-11-11 00:00', end: '2026-11-12 00:00'}]"
@@ -82,7 +118,10 @@ def test_what_was_said_outlives_a_snapshot_and_a_reload() -> None:
     """A silence goes along as plain data, over MessagePack and to an engine with other settings."""
     settings = Settings()
     one = make_watcher(settings, CollectorRegistry())
-    one.observe(Buckets().close(NOON_MS, {("slot", "top", 0): 5, ("slot", "top", 1): 1}))
+    bucket = Buckets().close(NOON_MS, {("slot", "top", 0): 5, ("slot", "top", 1): 1})
+    windows = Windows()
+    windows.take(bucket)
+    one.observe(bucket, windows)
     assert one.control(encode_control(Silence(id="s1", by="li", ends_ms=NOON_MS + 60_000))) == []
     kept = msgspec.msgpack.decode(msgspec.msgpack.encode(one.snapshot()))
     other = make_watcher(settings, CollectorRegistry())
