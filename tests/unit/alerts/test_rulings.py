@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from alerts.expectation.settings import ExpectationSettings
 from alerts.incident import encode_incident
 from alerts.model import Kind, Reason, Severity
@@ -88,6 +90,17 @@ def test_over_when_the_line_is_not_crossed_any_more() -> None:
     lifted = replace(LOW, line=5.0, above=True)
     other = one.heir(judged(lifted, FIXED).settings)
     assert of_rules(other.over(buckets()[270:])) == [(Reason.RESOLVED, "low", Severity.WARNING)]
+
+
+def test_a_line_that_is_crossed_teaches_nobody_anything_else() -> None:
+    """Detectors know the same, and learn on, whatever an operator thinks of the numbers."""
+    always = replace(FIXED, name="always", line=0.001, above=True, minimum=1)
+    one, other = judged(always), judged()
+    one.over(buckets()[:90])
+    other.over(buckets()[:90])
+    assert [incident.detail for incident in one.engine.incidents] == ["always"]
+    learnt = [msgspec.msgpack.encode(each.engine.snapshot()["parts"]["steps"]) for each in (one, other)]
+    assert learnt[0] == learnt[1]
 
 
 def test_a_restart_says_the_same() -> None:
