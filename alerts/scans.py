@@ -79,18 +79,19 @@ class Scans:
         strongest = self._strongest(findings)
         for step, finding in strongest.items():
             if step in anew or self._is_old(step, finding, at_ms):
-                leaves = self._look(step, finding.since_ms)
-                named = () if leaves is None else proposed(finding, leaves)
-                self._scans[step] = Scan(at_ms, finding, leaves, named)
+                looked = self._look(step, finding.since_ms)
+                named = () if looked is None else proposed(finding, looked)
+                self._scans[step] = Scan(at_ms, finding, looked, named)
         scans = {step: self._scans[step] for step in strongest}
-        leaves_of = {step: scan.leaves for step, scan in scans.items() if scan.leaves is not None}
-        return {**leaves_of}, tuple(finding for scan in scans.values() for finding in scan.proposals)
+        leaves: dict[Step | None, Leaves] = {
+            step: scan.leaves for step, scan in scans.items() if scan.leaves is not None
+        }
+        return leaves, tuple(finding for scan in scans.values() for finding in scan.proposals)
 
     def unknown(self, causes: Iterable[Finding], at_ms: int) -> frozenset[Step]:
         """Steps to be looked at anew: of causes that were none lately, unless just looked at."""
-        new = (cause for cause in causes if cause.step and identity_of(cause) not in self._causes)
-        steps = {cause.step for cause in new if cause.step in self._scans}
-        return frozenset(step for step in steps if step and self._scans[step].at_ms < at_ms)
+        steps = {cause.step for cause in causes if identity_of(cause) not in self._causes}
+        return frozenset(step for step, scan in self._scans.items() if step in steps and scan.at_ms < at_ms)
 
     def note(self, causes: Iterable[Finding], at_ms: int) -> None:
         """Remember the causes of a closing."""

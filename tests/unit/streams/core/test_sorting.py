@@ -68,7 +68,9 @@ def test_values_are_left_as_they_are() -> None:
     assert values.tolist() == [3, 1, 2]
 
 
-@pytest.mark.parametrize("values", [i64(), i64(7), i64(3, 1, 3, 2, 1), i64(HUGE, -HUGE, HUGE, 0), i64(5, 5, 5)])
+@pytest.mark.parametrize(
+    "values", [i64(), i64(7), i64(3, 1, 3, 2, 1), i64(HUGE, -HUGE, HUGE, 0), i64(5, 5, 5)]
+)
 def test_each_value_once(values: np.typing.NDArray[np.int64]) -> None:
     """Ascending, whatever the order, and what was given stays as it was."""
     given = values.copy()
