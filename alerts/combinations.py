@@ -147,7 +147,7 @@ class Combinations:
         if not parts:
             return np.zeros(self._size)
         keys, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return np.bincount(keys, counts, minlength=self._size)
+        return np.bincount(keys, counts, minlength=self._size).astype(np.float64, copy=False)
 
     def _since(self, since_ms: int) -> Iterator[tuple[int, I64, I64, F64]]:
         return (bucket for bucket in self._recent if bucket[0] >= since_ms)

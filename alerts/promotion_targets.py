@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from alerts.model import EVERYWHERE, Kind, Place, Recovered, Rooted
-from alerts.plain import finding_from
+from alerts.roots import finding_of
 from alerts.rules import Subject
 from alerts.target_pace import Pace, pace_of
 from alerts.targets import behind_target, on_target
@@ -206,7 +206,7 @@ class PromotionTargets:
             name: _Watched(known_ms, end_ms, None if pace is None else Pace(tuple(pace[0]), pace[1]), clicks)
             for name, known_ms, end_ms, pace, clicks in state["watched"]
         }
-        self._told = {word: finding_from(finding) for word, finding in state["told"]}
+        self._told = {word: finding_of(finding) for word, finding in state["told"]}
 
 
 def _with_targets(calendar: Calendar, at_ms: int) -> Iterator[Promotion]:

@@ -10,18 +10,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from alerts.diagnosis.fold import Child, Reason
-from alerts.identity import family_of, identity_of
+from alerts.identity import Identity, family_of, identity_of
 from alerts.judges.spoken import Series
-from alerts.model import Kind, Place, Recovered, Step
-from alerts.plain import finding_from, identity_from
+from alerts.model import Finding, Kind, Place, Recovered, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from alerts.diagnosis.fold import Root
-    from alerts.identity import Identity
     from alerts.incident import Incident
-    from alerts.model import Finding
 
 _SURGE: Final = family_of(Kind.CONVERSION_SURGE)
 
@@ -134,8 +131,8 @@ class Roots:
         """Go on from a snapshot."""
         self._last, self._lead, self._members, self._spoken = {}, {}, {}, {}
         for identity, last, lead, members in state:
-            known = identity_from(identity)
-            self._last[known] = finding_from(last)
+            known = _identity(identity)
+            self._last[known] = finding_of(last)
             self._members[known] = {Series(*member) for member in members}
             if lead is not None:
                 self._lead[known] = Series(*lead)
@@ -144,3 +141,17 @@ class Roots:
 def _excess(finding: Finding) -> float:
     """Evidence beyond what it takes."""
     return finding.evidence - finding.threshold
+
+
+def _identity(state: Sequence[Any]) -> Identity:
+    family, scope, step, detail = state
+    return Identity(family, tuple(Place(*place) for place in scope), Step(*step) if step else None, detail)
+
+
+def finding_of(state: Finding | Mapping[str, Any]) -> Finding:
+    """A finding from plain data."""
+    if isinstance(state, Finding):
+        return state
+    scope = tuple(Place(*place) for place in state["scope"])
+    step = Step(*state["step"]) if state["step"] else None
+    return Finding(**{**state, "kind": Kind(state["kind"]), "scope": scope, "step": step})

@@ -22,7 +22,7 @@ from alerts.diagnosis.leaves import Leaves
 from alerts.identity import identity_of
 from alerts.model import Kind, Step
 from alerts.packing import pack, unpack
-from alerts.plain import finding_from, identity_from
+from alerts.roots import finding_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -61,7 +61,7 @@ class Scans:
         self._look = look
         self._scans: dict[Step, Scan] = {}
         # Causes of late, and when each was one last.
-        self._causes: dict[Identity, int] = {}
+        self._causes: dict[Identity, tuple[Finding, int]] = {}
         # Only spares work: the leaves and the scope say it all.
         self._contributors: dict[tuple[Step, tuple[Place, ...]], tuple[int, tuple[Contributor, ...]]] = {}
 
@@ -79,22 +79,23 @@ class Scans:
         strongest = self._strongest(findings)
         for step, finding in strongest.items():
             if step in anew or self._is_old(step, finding, at_ms):
-                leaves = self._look(step, finding.since_ms)
-                named = () if leaves is None else proposed(finding, leaves)
-                self._scans[step] = Scan(at_ms, finding, leaves, named)
+                looked = self._look(step, finding.since_ms)
+                named = () if looked is None else proposed(finding, looked)
+                self._scans[step] = Scan(at_ms, finding, looked, named)
         scans = {step: self._scans[step] for step in strongest}
-        leaves_of = {step: scan.leaves for step, scan in scans.items() if scan.leaves is not None}
-        return {**leaves_of}, tuple(finding for scan in scans.values() for finding in scan.proposals)
+        leaves: dict[Step | None, Leaves] = {
+            step: scan.leaves for step, scan in scans.items() if scan.leaves is not None
+        }
+        return leaves, tuple(finding for scan in scans.values() for finding in scan.proposals)
 
     def unknown(self, causes: Iterable[Finding], at_ms: int) -> frozenset[Step]:
         """Steps to be looked at anew: of causes that were none lately, unless just looked at."""
-        new = (cause for cause in causes if cause.step and identity_of(cause) not in self._causes)
-        steps = {cause.step for cause in new if cause.step in self._scans}
-        return frozenset(step for step in steps if step and self._scans[step].at_ms < at_ms)
+        steps = {cause.step for cause in causes if identity_of(cause) not in self._causes}
+        return frozenset(step for step, scan in self._scans.items() if step in steps and scan.at_ms < at_ms)
 
     def note(self, causes: Iterable[Finding], at_ms: int) -> None:
         """Remember the causes of a closing."""
-        self._causes |= {identity_of(cause): at_ms for cause in causes}
+        self._causes |= {identity_of(cause): (cause, at_ms) for cause in causes}
 
     def contributors(self, finding: Finding, leaves: Leaves) -> tuple[Contributor, ...]:
         """Who lost most under a finding's scope."""
@@ -128,7 +129,7 @@ class Scans:
 
     def _forget_before(self, time_ms: int) -> None:
         self._scans = {step: scan for step, scan in self._scans.items() if scan.at_ms >= time_ms}
-        self._causes = {cause: at_ms for cause, at_ms in self._causes.items() if at_ms >= time_ms}
+        self._causes = {cause: known for cause, known in self._causes.items() if known[1] >= time_ms}
         self._contributors = {
             place: known for place, known in self._contributors.items() if known[0] >= time_ms
         }
@@ -140,16 +141,17 @@ class Scans:
                 [step, scan.at_ms, scan.of, _packed(scan.leaves), list(scan.proposals)]
                 for step, scan in self._scans.items()
             ],
-            "causes": [[cause, at_ms] for cause, at_ms in self._causes.items()],
+            "causes": [list(known) for known in self._causes.values()],
         }
 
     def restore(self, state: Mapping[str, Any], names: Sequence[Sequence[str]]) -> None:
         """Go on from a snapshot; ``names`` are those of the combinations."""
         self._contributors = {}
-        self._causes = {identity_from(cause): at_ms for cause, at_ms in state["causes"]}
+        causes = [(finding_of(cause), at_ms) for cause, at_ms in state["causes"]]
+        self._causes = {identity_of(cause): (cause, at_ms) for cause, at_ms in causes}
         self._scans = {
             Step(*step): Scan(
-                at_ms, finding_from(of), _unpacked(leaves, names), tuple(map(finding_from, proposals))
+                at_ms, finding_of(of), _unpacked(leaves, names), tuple(map(finding_of, proposals))
             )
             for step, at_ms, of, leaves, proposals in state["scans"]
         }

@@ -130,14 +130,16 @@ class Leaves:
         if prod(radices) <= MOST_COUNTED:
             present = np.flatnonzero(np.bincount(combined))
             keys = np.stack(np.unravel_index(present, radices), axis=1) if radices else self._no_keys(present)
-            return Grouping(keys, combined, present, np.bincount(combined, self.observed)[present])
+            return Grouping(
+                keys, combined, present, np.bincount(combined, self.observed)[present].astype(np.float64)
+            )
         order = np.argsort(combined, kind="stable")
         ordered = combined[order]
         starts = np.append(True, ordered[1:] != ordered[:-1])[: ordered.size]
         numbers = np.empty_like(order)
         numbers[order] = np.cumsum(starts) - 1
         keys = self.codes[order[starts]][:, list(dimensions)]
-        return Grouping(keys, numbers, None, np.bincount(numbers, self.observed))
+        return Grouping(keys, numbers, None, np.bincount(numbers, self.observed).astype(np.float64))
 
     def inside(self, scope: tuple[Place, ...]) -> Bools:
         """Which leaves lie in ``scope``, shape (leaves,); none for a dimension or key that is unknown."""
@@ -180,7 +182,7 @@ class Leaves:
     def by_key(self) -> tuple[F64, ...]:
         """What is expected of each key of each dimension."""
         return tuple(
-            np.bincount(self.codes[:, dimension], self.expected, minlength=keys)
+            np.bincount(self.codes[:, dimension], self.expected, minlength=keys).astype(np.float64)
             for dimension, keys in enumerate(self.key_counts.tolist())
         )
 

@@ -288,7 +288,8 @@ class Expectation:
         done = np.cumsum(kernels.taps[0], axis=1)
         due = late.counts * np.where(ages > 0, done[late.steps, np.clip(ages, 1, TAPS) - 1], 0.0)
         places = late.rows * self._steps + late.steps
-        found = np.bincount(places, due, minlength=shape[0] * shape[1]).reshape(shape)
+        sums = np.bincount(places, due, minlength=shape[0] * shape[1])
+        found = sums.astype(np.float64, copy=False).reshape(shape)
         found[self._attributed] /= 1.0 - kernels.beyond
         return found
 

@@ -163,7 +163,7 @@ class StepJudge:
                 0.0,
                 found.evidence,
                 float(self._held[row, found.step, Way.DOWN]),
-                one_in_ms(found.evidence, self._thresholds.rate(row, found.step)),
+                one_in_ms(found.evidence, float(self.per_minute[row, found.step])),
             )
             for found in expected.slower
             # Before that the law of old was a guess.

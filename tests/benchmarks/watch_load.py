@@ -20,7 +20,7 @@ from streams.funnel import ALL, Funnel
 from streams.results import VERSION, KeyCounts, MoneyCounts, Rollup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -99,9 +99,10 @@ class WatchLoad:
         for node in range(1, len(_GOES_ON) + 1):
             parts = self._coming.pop((number, node), [])
             columns = zip(*parts, strict=True) if parts else ([np.zeros(0, np.int64)],) * 2
-            arrived[node] = tuple(np.concatenate(column) for column in columns)
+            who, lag_s = (np.concatenate(column) for column in columns)
+            arrived[node] = who, lag_s
             if node < len(_GOES_ON):
-                self._go_on(number, node, arrived[node][0])
+                self._go_on(number, node, who)
         return arrived
 
     def _go_on(self, number: int, node: int, who: I64) -> None:
@@ -158,9 +159,7 @@ class WatchLoad:
         yield _counted(PAYMENT_METHOD, _METHODS, [(paid, (PAID, attempt))])
 
 
-def _counted(
-    dimension: str, names: list[str] | tuple[str, ...], parts: list[tuple[I64, tuple[int, ...]]]
-) -> KeyCounts:
+def _counted(dimension: str, names: Sequence[str], parts: Sequence[tuple[I64, tuple[int, ...]]]) -> KeyCounts:
     cells = np.concatenate([keys << 5 | column for keys, columns in parts for column in columns])
     distinct, counts = np.unique(np.sort(cells), return_counts=True)
     numbers, index = np.unique(distinct >> 5, return_inverse=True)

@@ -77,3 +77,22 @@ def test_shapes_must_fit() -> None:
         replace(leaves, names=leaves.names[:2])
     with pytest.raises(ValueError, match="one number"):
         replace(leaves, entries=leaves.entries[1:])
+
+
+@pytest.mark.parametrize("keys", [(), (0,), (2,), (0, 2)])
+def test_rows_are_those_inside(keys: tuple[int, ...]) -> None:
+    """Looked up by key, they are what a look at all leaves finds; none of a key that nobody knows."""
+    leaves = shop(noise=4)
+    scope = tuple(leaves.place(dimension, int(leaves.codes[17, dimension])) for dimension in keys)
+    assert np.array_equal(leaves.rows(scope), np.flatnonzero(leaves.inside(scope)))
+    assert not leaves.rows((*scope, Place("slot", "nowhere"))).size
+
+
+def test_another_expectation_of_the_same_leaves() -> None:
+    """Groups are the same, what is expected of them is not."""
+    leaves = shop(noise=5)
+    before = leaves.groups((0, 1, 2))
+    after = leaves.expecting(leaves.expected * 2.0).groups((0, 1, 2))
+    assert np.array_equal(after.keys, before.keys)
+    assert np.array_equal(after.observed, before.observed)
+    assert np.allclose(after.expected, before.expected * 2.0)

@@ -103,7 +103,9 @@ def test_late_entries_are_made_good() -> None:
     run(on_time, seconds)
     run(late, seconds)
     nothing, many = np.zeros((3, 2)), np.array([[0.0, 900.0], [0.0, 900.0], [0.0, 0.0]])
-    extra = LateEntries(np.full(2, 360 * BUCKET_MS), np.array([0, 1]), np.array([1, 1]), np.array([900.0, 900.0]))
+    extra = LateEntries(
+        np.full(2, 360 * BUCKET_MS), np.array([0, 1]), np.array([1, 1]), np.array([900.0, 900.0])
+    )
     sums = np.zeros((2, 3, 2))
     for at in range(360, 420):
         for which, of in enumerate((on_time, late)):
