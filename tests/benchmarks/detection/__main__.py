@@ -13,7 +13,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.benchmarks.detection.earlier import Ran, read, write
+from tests.benchmarks.detection.earlier import (
+    Ran,
+    Yardsticks,
+    read,
+    read_yardsticks,
+    write,
+    write_yardsticks,
+)
 from tests.benchmarks.detection.plans import OURS, WATCHERS, Row, Shop, Size, results
 from tests.benchmarks.detection.scenarios import SCENARIOS, Stage
 from tests.benchmarks.detection.table import Measured, markdown
@@ -24,6 +31,7 @@ if TYPE_CHECKING:
 
 _TABLE: Final = Path(__file__).with_name("TABLE.md")
 _ROWS: Final = Path(__file__).with_name("rows.json")
+_YARDSTICKS: Final = Path(__file__).with_name("yardsticks.json")
 _MODES: Final = ("ideal", "realistic")
 # Modes are both for S0; else the one that the pass mark names.
 _IDEAL: Final = frozenset({"S2", "S2c", "S2d"})
@@ -45,7 +53,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--shop-skus", type=int, default=5_000, help="SKUs of the shop (%(default)s)")
     parser.add_argument("--slots", type=int, default=100, help="replicates side by side (%(default)s)")
     parser.add_argument("--rates", type=_rates, default=(6.0,), help="orders a minute of a slot (6)")
-    parser.add_argument("--yardstick-slots", type=int, default=300, help="0 leaves the yardsticks out")
+    parser.add_argument("--yardstick-slots", type=int, default=300, help="0: as they were run last")
     parser.add_argument("--jobs", type=int, default=2, help="processes (%(default)s)")
     parser.add_argument("--write", action="store_true", help=f"replace {_TABLE.name}")
     return parser.parse_args(words)
@@ -82,6 +90,12 @@ def _place(row: Row) -> tuple[object, ...]:
     return list(SCENARIOS).index(row.scenario), row.realistic, row.rate, list(WATCHERS).index(row.watcher)
 
 
+def _yardsticks(slots: int) -> Yardsticks:
+    if not slots:
+        return read_yardsticks(_YARDSTICKS)
+    return Yardsticks(optima(slots), list(repeated(slots)))
+
+
 def main(words: Sequence[str]) -> int:
     """See the module."""
     asked = arguments(words)
@@ -93,9 +107,10 @@ def main(words: Sequence[str]) -> int:
     command = shlex.join(["make", "bench-detection", *([f"ARGS={shlex.join(words)}"] if words else [])])
     known = read(_ROWS) | {row: Ran(outcome, command) for row, outcome in found.items()}
     ran = dict(sorted(known.items(), key=lambda item: _place(item[0])))
+    yardsticks = _yardsticks(asked.yardstick_slots)
     measured = Measured(
-        repeated=list(repeated(asked.yardstick_slots)) if asked.yardstick_slots else (),
-        optima=optima(asked.yardstick_slots) if asked.yardstick_slots else {},
+        repeated=yardsticks.repeated,
+        optima=yardsticks.optima,
         outcomes={row: each.outcome for row, each in ran.items()},
         commands={row: each.command for row, each in ran.items()},
     )
@@ -104,6 +119,7 @@ def main(words: Sequence[str]) -> int:
     if asked.write:
         _TABLE.write_text(text)
         write(_ROWS, ran)
+        write_yardsticks(_YARDSTICKS, yardsticks)
     return 0
 
 

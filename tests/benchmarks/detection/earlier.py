@@ -1,20 +1,24 @@
 """Outcomes of earlier runs beside the table: the whole takes hours, so it may be run bit by bit.
 
-A row is what its last run gave, with the command it was run by; nothing is added up over runs.
+A row is what its last run gave, with the command it was run by; nothing is added up over runs. Yardsticks
+are of their last run.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks.detection.outcome import Outcome
 from tests.benchmarks.detection.plans import Row
+from tests.benchmarks.detection.scoring import Delays
+from tests.benchmarks.detection.validation import Repeated
+from tests.benchmarks.detection.yardsticks import Optimum
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
@@ -24,6 +28,40 @@ class Ran:
 
     outcome: Outcome
     command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Yardsticks:
+    """The best there can be, by clock, and the rules of today on a world of their own."""
+
+    optima: Mapping[str, Sequence[Optimum]] = field(default_factory=dict)
+    repeated: Sequence[Repeated] = ()
+
+
+def read_yardsticks(path: Path) -> Yardsticks:
+    """Those that were written last; none without the file."""
+    if not path.exists():
+        return Yardsticks()
+    state = json.loads(path.read_text())
+    optima = {
+        clock: [Optimum(**{**each, "delays": _delays(each["delays"])}) for each in found]
+        for clock, found in state["optima"].items()
+    }
+    return Yardsticks(optima, [_repeated(each) for each in state["repeated"]])
+
+
+def write_yardsticks(path: Path, yardsticks: Yardsticks) -> None:
+    """Replace the file."""
+    path.write_text(json.dumps(asdict(yardsticks)) + "\n")
+
+
+def _repeated(state: Mapping[str, Any]) -> Repeated:
+    delays, (double, tenfold) = tuple(map(_delays, state["delays"])), state["jumps"]
+    return Repeated(state["rule"], state["false_per_day"], delays, (double, tenfold))
+
+
+def _delays(state: Mapping[str, Any]) -> Delays:
+    return Delays(tuple(state["minutes"]))
 
 
 def read(path: Path) -> dict[Row, Ran]:

@@ -91,7 +91,8 @@ def _scenarios(outcomes: Mapping[Row, Outcome]) -> str:
     head = (
         "## Every scenario\n\n"
         "Delays in minutes from the onset to the word; *found* within 240 min. *False* are episodes of words about\n"
-        "conversion where nothing was wrong, per slot-day in the light world and per day of the shop. *Named* is the\n"
+        "conversion where nothing was wrong, per slot-day in the light world and per day of the shop, and how many\n"
+        "words of which kind they were. *Named* is the\n"
         "share of detections with the right place, step and kind. *Lost* are a slot's orders before the word.\n\n"
     )
     columns = (
@@ -126,12 +127,20 @@ def _line(row: Row, outcome: Outcome) -> tuple[str, ...]:
         row.watcher,
         str(delay.runs or outcome.runs),
         *seen,
-        f"{outcome.false_episodes / outcome.slot_days:.3g}" if outcome.slot_days else "",
+        _false(outcome),
         f"{outcome.right / found:.2f}" if found else "",
         f"{outcome.messages / outcome.incidents:.1f}" if outcome.incidents else "",
         _lost(row, delay),
         f"{outcome.ms_per_bucket:.1f}",
     )
+
+
+def _false(outcome: Outcome) -> str:
+    if not outcome.slot_days:
+        return ""
+    kinds = ", ".join(f"{kind} {many}" for kind, many in sorted(outcome.kinds.items()))
+    rate = f"{outcome.false_episodes / outcome.slot_days:.3g}"
+    return f"{rate} ({kinds})" if kinds else rate
 
 
 def _lost(row: Row, delay: Delays) -> str:
