@@ -5,6 +5,7 @@
 
 - Resolved only by the mirror test (:class:`alerts.model.Recovered`): a series that is not spoken of
   any more changes nothing.
+- What was acknowledged fires again when it becomes worse: somebody has to look anew.
 - Never two open incidents of one identity. A wider scope absorbs the narrower ones: the oldest of
   them becomes the wider, the others are merged into it.
 - While the data behind an incident is bad it is held: it neither changes nor ends, and nothing new
@@ -201,6 +202,9 @@ class Lifecycle:
         if doubtful:
             return
         reason = kept.see(rooted, self._at_ms, self._settings.change_factor)
+        if reason is Reason.WORSE and kept.incident.state is State.ACKNOWLEDGED:
+            # What was acknowledged is not what it is now.
+            kept.change(state=State.FIRING, acknowledged_at_ms=None, acknowledged_by=None)
         if reason is not None:
             self._tell(kept, reason)
 

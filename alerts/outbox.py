@@ -26,7 +26,7 @@ import msgspec
 from alerts.ledger import BEGINNING, Address, Delivery, delivered
 from alerts.message import MessageState
 from alerts.model import State
-from alerts.stages.knowledge import Knowledge, MetaAlert, Trouble
+from alerts.stages.knowledge import Knowledge, MetaAlert, Owed, Trouble
 from alerts.stages.stage import Candidate, Dropped, Parcel, Why, key_of
 from streams.errors import ConfigError
 
@@ -197,7 +197,7 @@ class Outbox:
     # ------------------------------------------------------------------ giving out
     def due(self, now_ms: int) -> Round:
         """What is to be sent now. Each parcel has to be reported, whatever becomes of it."""
-        dead, gone = self._look_again(now_ms)
+        dead, stale, gone = self._look_again(now_ms)
         given_up = tuple(self._given_up(letter) for letter in dead)
         batch = [self.known.incidents[name] for name in sorted(self._unsettled)]
         outcome = self._pipeline.decide(batch, self.known, now_ms, self._complaints(now_ms))
@@ -208,19 +208,23 @@ class Outbox:
             records=given_up,
             gone=gone,
             dead=dead,
-            dropped=Counter((one.what.channel, one.why) for one in outcome.dropped),
+            dropped=Counter((one.what.channel, one.why) for one in outcome.dropped)
+            + Counter((address.channel, Why.STALE) for address in stale),
         )
 
-    def _look_again(self, now_ms: int) -> tuple[tuple[DeadLetter, ...], tuple[Address, ...]]:
-        """Now and then: what time alone brings. What is given up, and what the ledger forgets."""
+    def _look_again(
+        self, now_ms: int
+    ) -> tuple[tuple[DeadLetter, ...], tuple[Address, ...], tuple[Address, ...]]:
+        """Now and then: what time alone brings. What is given up, what is stale, what the ledger forgets."""
         if now_ms - self._looked_ms < self._settings.look_every_ms:
-            return (), ()
+            return (), (), ()
         self._looked_ms = now_ms
         self._unsettled |= self.known.waiting_since.keys()
         self._complain_of_the_dead(now_ms)
         self._forget(now_ms)
         gone = self.known.ledger.forget_before(now_ms - self._settings.keep_told_ms)
-        return self._give_up(now_ms), gone
+        old = self._old(now_ms)
+        return self._give_up(old, now_ms), self._stale(old), gone
 
     def _settle(self, dropped: Iterable[Dropped[Candidate]]) -> None:
         """Only what waits, or is being sent, is looked at again."""
@@ -314,28 +318,45 @@ class Outbox:
         return Round(records=records, dead=dead)
 
     # ------------------------------------------------------------------ giving up
-    def _give_up(self, now_ms: int) -> tuple[DeadLetter, ...]:
-        """What a failing channel is owed for too long. Where none fails, an old end is of no interest."""
-        dead = []
-        for name, channels in tuple(self.known.owed.items()):
-            for channel, owed in tuple(channels.items()):
-                address = Address(channel, name)
-                if now_ms - owed.since_ms < self._settings.give_up_ms or address in self.known.in_flight:
-                    continue
-                trouble = self.known.troubles.get(channel)
-                if trouble is not None and name in self.known.incidents:
-                    one = Candidate(
-                        self.known.incidents[name],
-                        channel,
-                        state=owed.state,
-                        owed_ms=owed.since_ms,
-                        owed_revision=owed.revision,
-                        turn=owed.turn,
-                    )
-                    dead.append(DeadLetter(one, Lost.GIVEN_UP, now_ms, trouble.error))
-                elif owed.state is MessageState.RESOLVED:
-                    self.known.owe(address, None)
-        return tuple(dead)
+    def _old(self, now_ms: int) -> tuple[tuple[Address, Owed], ...]:
+        """What is owed for too long, and not just being told."""
+        return tuple(
+            (address, owed)
+            for name, channels in self.known.owed.items()
+            for channel, owed in channels.items()
+            if now_ms - owed.since_ms >= self._settings.give_up_ms
+            and (address := Address(channel, name)) not in self.known.in_flight
+        )
+
+    def _give_up(self, old: Iterable[tuple[Address, Owed]], now_ms: int) -> tuple[DeadLetter, ...]:
+        """Of channels that fail."""
+        return tuple(
+            DeadLetter(self._candidate(address, owed), Lost.GIVEN_UP, now_ms, trouble.error)
+            for address, owed in old
+            if (trouble := self.known.troubles.get(address.channel)) is not None
+            and address.incident_id in self.known.incidents
+        )
+
+    def _stale(self, old: Iterable[tuple[Address, Owed]]) -> tuple[Address, ...]:
+        """Of channels that work: an end so old, read again after the ledger forgot it, is of no interest."""
+        stale = tuple(
+            address
+            for address, owed in old
+            if address.channel not in self.known.troubles and owed.state is MessageState.RESOLVED
+        )
+        for address in stale:
+            self.known.owe(address, None)
+        return stale
+
+    def _candidate(self, address: Address, owed: Owed) -> Candidate:
+        return Candidate(
+            self.known.incidents[address.incident_id],
+            address.channel,
+            state=owed.state,
+            owed_ms=owed.since_ms,
+            owed_revision=owed.revision,
+            turn=owed.turn,
+        )
 
     def _given_up(self, letter: DeadLetter) -> Delivery:
         one = letter.candidate

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from streams.core.buckets import VISITORS
+from streams.core.money import EXPONENTS
 from streams.core.settings import BUCKET_MS
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BUCKET_MS",
     "COMBINATION",
+    "EXPONENTS",
     "LAG",
     "NO_CELLS",
     "PAYMENT_METHOD",

@@ -44,6 +44,7 @@ ALLOWED = {
     (State.FIRING, State.ACKNOWLEDGED),
     (State.ACKNOWLEDGED, State.ACKNOWLEDGED),
     (State.FIRING, State.RESOLVED),
+    (State.ACKNOWLEDGED, State.FIRING),
     (State.ACKNOWLEDGED, State.RESOLVED),
     (State.RESOLVED, State.FIRING),
 }

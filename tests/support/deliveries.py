@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from alerts.drafting import draft
-from alerts.ledger import Delivery
 from alerts.model import Place, Reason, Severity, State
 from alerts.outbox import Answer, DeadLetter, Outbox, OutboxSettings, Report
 from alerts.stages.pipeline import Pipeline, PipelineSettings
 from alerts.stages.route import Route
 from alerts.stages.stage import Candidate, Parcel
 from tests.support.findings import SLOT, T0, rooted
+
+if TYPE_CHECKING:
+    from alerts.ledger import Delivery
 
 OPS = Route("all", ("ops",))
 

@@ -72,6 +72,17 @@ def test_it_comes_back_as_the_same_within_the_time() -> None:
     assert (again.state, again.acknowledged_by, again.resolved_at_ms) == (State.FIRING, None, None)
 
 
+def test_what_is_acknowledged_fires_again_when_it_becomes_worse() -> None:
+    """Whoever took it took less; what stays the same, or shrinks, stays theirs."""
+    lifecycle = opened(SLOT)
+    lifecycle.control(Ack(lifecycle.incidents[0].id, "li", at(1)))
+    assert reasons(lifecycle, 2, rooted()) == []
+    assert lifecycle.incidents[0].state is State.ACKNOWLEDGED
+    assert reasons(lifecycle, 3, rooted(severity=Severity.CRITICAL)) == ["worse"]
+    worse = lifecycle.incidents[0]
+    assert (worse.state, worse.acknowledged_by, worse.acknowledged_at_ms) == (State.FIRING, None, None)
+
+
 def test_later_it_is_another() -> None:
     """With another id, though the detector may say the same change point; and never since before the last ended."""
     lifecycle = opened(SLOT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -12,6 +12,7 @@ from alerts.message import MessageState
 from alerts.model import Severity, State
 from alerts.outbox import Answer, Lost, Outbox, OutboxSettings
 from alerts.stages.route import Route
+from alerts.stages.stage import Why
 from streams.errors import ConfigError
 from tests.support.deliveries import CRITICAL, OPS, Post, incident, later, over, taken
 from tests.support.findings import T0
@@ -65,7 +66,12 @@ def test_after_an_hour_the_current_state_goes_out_once() -> None:
     tried += outage(post, 55)
     # Ever more rarely: not at each of 360 occasions.
     assert 30 < len(tried) < 90
-    told = [parcel for _ in range(30) for parcel in post.due(10_000) if not post.answer(parcel)]
+    told = []
+    for _ in range(30):
+        parcels = post.due(10_000)
+        told += parcels
+        for parcel in parcels:
+            post.answer(parcel)
     assert sorted((parcel.told[0].incident.id, parcel.state.value) for parcel in told) == [
         ("a", "resolved"),
         ("b", "opened"),
@@ -273,8 +279,18 @@ def test_a_delivery_survives_its_topic() -> None:
     assert [decode_delivery(encode_delivery(one)) for one in post.topic.values()] == [*post.topic.values()]
 
 
+def test_an_end_from_before_the_ledger_is_not_told() -> None:
+    """Read again a day later it is stale, and that is counted."""
+    post = Post()
+    first = incident(updated_at_ms=T0)
+    post.hear(first, over(first, T0))
+    said = post.outbox.due(T0 + 25 * HOUR)
+    assert said.parcels == ()
+    assert said.dropped[("ops", Why.STALE)] == 1
+
+
 @pytest.mark.parametrize("wrong", [{"first_wait_ms": 0}, {"give_up_ms": 1}, {"longest_wait_ms": 1}])
-def test_waits_make_sense(wrong: dict[str, int]) -> None:
+def test_waits_make_sense(wrong: dict[str, Any]) -> None:
     """Or they are refused."""
     with pytest.raises(ConfigError):
         OutboxSettings(**wrong)
