@@ -62,10 +62,13 @@ async def raw_bot(
     behave: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncIterator[Bot]:
     """A server of bytes: it reads the head of a request, then does as it is told and hangs up."""
-    ended = asyncio.Event()
+    tasks: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             await reader.readuntil(b"\r\n\r\n")
             await behave(reader, writer)
         writer.close()
@@ -74,8 +77,11 @@ async def raw_bot(
     try:
         yield Bot(server.sockets[0].getsockname()[1])
     finally:
-        ended.set()
         server.close()
+        # Those that still speak would outlive the test.
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def resets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

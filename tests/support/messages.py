@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from alerts.incident import Incident
 from alerts.lifecycle import Lifecycle
 from alerts.message import Colour, Field, Language, Link, LinkKind, Message, MessageState
 from alerts.model import Place, Severity
 from tests.support.findings import T0, at, rooted
+
+if TYPE_CHECKING:
+    from alerts.incident import Incident
 
 ACK_SIGNATURE: Final = "ack-signature-5f2c9e"
 LINKS: Final = (

@@ -148,18 +148,22 @@ def _discord(call: Call) -> Iterator[str]:
         yield "all together"
     if body["allowed_mentions"] != {"parse": []} or re.search(r"@(?:everyone|here)", "".join(texts)):
         yield "it pings"
+    if call.method == "PATCH" and not re.search(r"/messages/\d+$", call.path):
+        yield "path"
+    yield from _discord_buttons(call, body["components"])
+
+
+def _discord_buttons(call: Call, rows: list[dict[str, Any]]) -> Iterator[str]:
     query = urllib.parse.parse_qs(call.query)
     if query.get("wait") != ["true"] or query.get("with_components") != ["true"]:
         yield "query"
-    for row in body["components"]:
+    for row in rows:
         if row["type"] != 1 or not 1 <= len(row["components"]) <= 5:
             yield "row"
         for button in row["components"]:
             yield from _url_problems(button["url"])
             if button["style"] != 5 or not 1 <= units(button["label"]) <= 80 or len(button["url"]) > 512:
                 yield "button"
-    if call.method == "PATCH" and not re.search(r"/messages/\d+$", call.path):
-        yield "path"
 
 
 def _form(call: Call) -> dict[str, Any]:
