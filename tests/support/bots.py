@@ -13,7 +13,7 @@ from tests.support.vendors import Call
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-Behaviour = "Callable[[Call], tuple[int, bytes, dict[str, str]] | tuple[int, bytes]]"
+    Said = tuple[int, bytes] | tuple[int, bytes, dict[str, str]]
 
 
 class Bot:
@@ -30,16 +30,14 @@ class Bot:
 
 
 @contextlib.asynccontextmanager
-async def bot(
-    behave: Callable[[Call], tuple[int, bytes] | tuple[int, bytes, dict[str, str]]], at_ms: int = 0
-) -> AsyncIterator[Bot]:
+async def bot(behave: Callable[[Call], Said], at_ms: int = 0) -> AsyncIterator[Bot]:
     """A server that answers as it is told, and remembers the calls."""
     found = Bot(0)
 
     async def handle(request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
         body = await request.read()
-        call = Call(request.method, request.path, request.query_string, headers, body, at_ms)
+        call = Call(request.method, request.path, request.rel_url.raw_query_string, headers, body, at_ms)
         found.calls.append(call)
         status, said, *more = behave(call)
         return web.Response(status=status, body=said, headers=more[0] if more else None)
