@@ -57,21 +57,7 @@ _SECURITY_WORDS: Final = (
     ("sign", Why.SIGNATURE),
 )
 # Its Markdown knows no escapes, so marks that mean something become their wide twins.
-escape = escaping(
-    {
-        "*": "＊",
-        "[": "［",
-        "]": "］",
-        "<": "＜",
-        ">": "＞",
-        "`": "｀",
-        "#": "＃",
-        "@": "＠",
-        "|": "｜",
-        "~": "～",
-        "\\": "＼",
-    }  # fmt: skip
-)
+escape = escaping(wide("*[]<>`#@|~\\"))
 _TEXT: Final = 1_000
 
 

@@ -7,6 +7,7 @@ an emoji from its parts.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
@@ -23,9 +24,9 @@ MAX_URL: Final = 2_000
 _JOINER: Final = "\u200d"
 # So far back and no further: letters with more accents than this are somebody's joke.
 _MAX_BACK: Final = 32
-_HIDDEN: Final = frozenset("\u200b\u200e\u200f\u2028\u2029\ufeff\u061c") | {
-    chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
-}
+_HIDDEN: Final = re.compile("[\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _MAX_PARTS: Final = 30
 _CAPS: Final = (2_000, 600, 200)
 
@@ -63,15 +64,9 @@ def wide(marks: str) -> dict[str, str]:
 
 def clean(text: str) -> str:
     """One line without control characters, direction marks and halves of characters."""
-    return "".join(_cleaned(mark) for mark in text).strip()
-
-
-def _cleaned(mark: str) -> str:
-    if mark in _HIDDEN:
-        return ""
-    if "\ud800" <= mark <= "\udfff":
-        return "\ufffd"
-    return " " if unicodedata.category(mark) == "Cc" else mark
+    if not text.isprintable():
+        text = _HALF.sub("\ufffd", _CONTROL.sub(" ", _HIDDEN.sub("", text)))
+    return text.strip()
 
 
 def cut(
@@ -82,9 +77,12 @@ def cut(
     escape: Callable[[str], str] = as_is,
 ) -> str:
     """The text cleaned and escaped, of at most ``limit`` by ``size``; with an ellipsis where it is cut."""
-    text = clean(text)
+    # No size counts a character as less than one: what is far beyond the limit need not be looked at.
+    seen = text[: 2 * max(limit, 0) + _MAX_BACK]
+    shorter = len(seen) < len(text)
+    text = clean(seen)
     whole = escape(text)
-    if size(whole) <= limit:
+    if size(whole) <= limit and not shorter:
         return whole
     room = limit - size(ELLIPSIS)
     if room < 0:

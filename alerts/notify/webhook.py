@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -80,7 +81,12 @@ def verify(secret: Secret, timestamp: str, body: bytes, given: str, now_ms: int)
 
 
 def _body(message: Message) -> bytes:
-    return orjson.dumps(document(message))
+    found = document(message)
+    try:
+        return orjson.dumps(found)
+    except TypeError:
+        # Half a character somewhere in the records; the rest of them is worth sending.
+        return json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def document(message: Message) -> dict[str, Any]:
