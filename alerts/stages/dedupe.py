@@ -7,8 +7,10 @@ ask somebody else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from alerts.drafting import loss_per_minute, rises
 from alerts.message import MessageState
@@ -111,6 +113,6 @@ def _owing(
         timed = reason is MessageState.REMINDER and told is not None
         turn = told.at_ms if timed and told else 0
         owed = Owed(reason, now_ms, candidate.incident.revision, turn)
-    return replace(
+    return msgspec.structs.replace(
         candidate, state=reason, owed_ms=owed.since_ms, owed_revision=owed.revision, turn=owed.turn
     )

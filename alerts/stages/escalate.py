@@ -5,8 +5,9 @@ The time begins anew when what was acknowledged becomes worse, for then nobody h
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from alerts.model import State
 from alerts.stages.stage import Candidate, Decision
@@ -29,7 +30,7 @@ class Escalate:
         added: dict[tuple[str, str], Candidate] = {}
         for candidate in batch:
             for channel in self._second(candidate, state, now_ms):
-                asked = replace(candidate, channel=channel, escalated=True)
+                asked = msgspec.structs.replace(candidate, channel=channel, escalated=True)
                 added[asked.address] = asked
         first = tuple(one for one in batch if one.address not in added)
         return Decision((*first, *added.values()))

@@ -22,10 +22,13 @@ class Hold:
         """All of channels that work, and the most urgent one of a channel whose time has come."""
         busy = {address.channel for address in state.in_flight}
         tried: dict[str, Candidate] = {}
-        for candidate in sorted(batch, key=lambda one: one.order):
-            trouble = state.troubles.get(candidate.channel)
-            if trouble and trouble.again_ms <= now_ms and candidate.channel not in busy:
-                tried.setdefault(candidate.channel, candidate)
+        due = {
+            channel
+            for channel, trouble in state.troubles.items()
+            if trouble.again_ms <= now_ms and channel not in busy
+        }
+        for candidate in sorted((one for one in batch if one.channel in due), key=lambda one: one.order):
+            tried.setdefault(candidate.channel, candidate)
 
         def against(candidate: Candidate) -> Why | None:
             if candidate.address in state.in_flight:

@@ -5,8 +5,10 @@ Channels that were told of it, or were to be, are told how it goes on even if no
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from alerts.model import Kind, Severity
 from alerts.stages.stage import Candidate, Decision, Dropped, Why
@@ -115,7 +117,10 @@ class Routing:
                     break
         for channel in sorted(state.ledger.channels(incident.id) | state.owed.get(incident.id, {}).keys()):
             chosen.setdefault(channel, "")
-        return [replace(candidate, channel=channel, route=route) for channel, route in chosen.items()]
+        return [
+            msgspec.structs.replace(candidate, channel=channel, route=route)
+            for channel, route in chosen.items()
+        ]
 
 
 def _within(place: ScopeMatch, incident: Incident) -> bool:

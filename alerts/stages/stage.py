@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
+import msgspec
+
 from alerts.drafting import loss_per_minute, severity_rank
+from alerts.incident import Incident
 from alerts.ledger import Address
 from alerts.message import MessageState
 from alerts.model import Severity
@@ -15,7 +18,6 @@ from alerts.model import Severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from alerts.incident import Incident
     from alerts.stages.knowledge import Knowledge, MetaAlert
 
 T = TypeVar("T")
@@ -75,8 +77,7 @@ def key_of(*words: str) -> str:
     return hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """One incident, as it is now, that one channel may have to be told of.
 
     Attributes:

@@ -66,7 +66,7 @@ def test_after_an_hour_the_current_state_goes_out_once() -> None:
     tried += outage(post, 55)
     # Ever more rarely: not at each of 360 occasions.
     assert 30 < len(tried) < 90
-    told = []
+    told: list[Parcel] = []
     for _ in range(30):
         parcels = post.due(10_000)
         told += parcels
@@ -225,6 +225,30 @@ def test_who_acknowledges_is_left_alone_until_it_worsens() -> None:
     assert post.tell() == [("worse", "ops")]
     assert post.tell(14 * MINUTE) == []
     assert post.tell(MINUTE) == [("escalated", "pager")]
+
+
+def test_who_was_asked_is_asked_again_after_it_worsens() -> None:
+    """Acknowledging ends the first asking."""
+    post = Post(Route("all", ("ops",), escalate_to=("pager",), escalate_after_ms=15 * MINUTE))
+    first = incident(updated_at_ms=T0)
+    post.hear(first)
+    assert post.tell() == [("opened", "ops")]
+    assert post.tell(15 * MINUTE) == [("escalated", "pager")]
+    acknowledged = taken(first, post.now_ms)
+    post.hear(acknowledged)
+    assert sorted(post.tell()) == [("acknowledged", "ops"), ("acknowledged", "pager")]
+    post.hear(later(acknowledged, state=State.FIRING, updated_at_ms=post.now_ms))
+    assert sorted(post.tell()) == [("worse", "ops"), ("worse", "pager")]
+    assert post.tell(15 * MINUTE) == [("escalated", "pager")]
+
+
+def test_a_record_that_comes_late_owes_nothing() -> None:
+    """It was over before; nobody knew, and nobody is told."""
+    post = Post()
+    first = incident()
+    post.hear(over(first), first)
+    assert post.tell() == []
+    assert post.tell(10_000) == []
 
 
 def test_a_reminder_comes_in_time() -> None:

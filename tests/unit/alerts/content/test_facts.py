@@ -48,7 +48,8 @@ def test_gains_are_called_so() -> None:
     assert loss(gained, CHINESE) == "多出 JPY 500"
     values = {one.label: one.value for one in facts(gained, ENGLISH, UTC, 3)}
     assert values["Gained money"] == "JPY 500, JPY 5 per minute"
-    assert "Lost money" not in values
+    assert values["Gained conversions"] == "2, 50 per minute"
+    assert not {"Lost money", "Lost conversions"} & values.keys()
 
 
 def test_what_is_not_known_is_left_out() -> None:

@@ -40,6 +40,9 @@ def test_who_never_knew_is_not_told_of_the_end() -> None:
     post = Post(OPS)
     hushed = incident("hushed", silenced_by=("s",))
     post.hear(hushed, over(hushed))
+    late = incident("late")
+    # It opened while its channel could not be told, and was silenced before it could.
+    post.hear(late, later(late, silenced_by=("s",)), over(later(late)))
     assert post.tell() == []
     known = incident("known")
     post.hear(known)
