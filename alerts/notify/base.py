@@ -117,7 +117,6 @@ class Response:
         body: up to the cap.
         at_ms: when it came.
         cut: whether there was more than the cap.
-        edited: whether the request was to edit a message.
     """
 
     status: int
@@ -125,7 +124,6 @@ class Response:
     body: bytes = field(default=b"", repr=False)
     at_ms: int = 0
     cut: bool = False
-    edited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,7 @@ def _no_answer(error: Exception) -> Outcome:
         return retry(Why.PROXY)
     if isinstance(error, aiohttp.ClientConnectorError):
         return retry(Why.UNREACHABLE)
-    if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
+    if isinstance(error, ValueError):
         return refused(Why.BAD_REQUEST)
     return retry(Why.CONNECTION_LOST)
 
@@ -208,12 +208,9 @@ class HttpCarrier:
         answer = await self._sender.send(request)
         if isinstance(answer, Outcome):
             return answer
-        secrets = _secrets(request, message)
-        masked = scrub(answer.body.decode("utf-8", "surrogateescape"), secrets)
-        body = masked.encode("utf-8", "surrogateescape")
-        outcome = self._channel.judge(replace(answer, body=body, edited=handle is not None))
-        # Once more: what was escaped in JSON is readable only now.
-        answer_text = _one_line(scrub(outcome.answer, secrets))
+        outcome = self._channel.judge(answer)
+        # Masked before it is cut: half of a secret would not be known for one.
+        answer_text = _one_line(scrub(outcome.answer, _secrets(request, message)))
         kept = (outcome.handle or handle) if outcome.delivered else None
         return replace(outcome, handle=kept, answer=answer_text)
 

@@ -7,6 +7,7 @@ an emoji from its parts.
 
 from __future__ import annotations
 
+import bisect
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
@@ -28,7 +29,7 @@ _HIDDEN: Final = re.compile("[\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _MAX_PARTS: Final = 30
-_CAPS: Final = (2_000, 600, 200)
+_CAPS: Final = (1_000, 300)
 
 
 def characters(text: str) -> int:
@@ -147,20 +148,24 @@ def safe_links(message: Message, limit: int = MAX_URL) -> list[Link]:
 
 
 def fitted(message: Message, render: Callable[[Message], bytes], limit: int) -> bytes:
-    """The message as rendered, with as much of it as ``limit`` bytes hold."""
-    body = b""
-    for smaller in _shrinking(message):
-        body = render(smaller)
+    """The message as rendered, with as much of it as ``limit`` bytes hold.
+
+    Long texts are shortened first; then lines and fields go from the end, then words of the title, then
+    links.
+    """
+    for cap in _CAPS:
+        message = _capped(message, cap)
+        body = render(message)
         if len(body) <= limit:
             return body
-    return body
+    smaller = [*_shrinking(message)]
+    # Each is smaller than the one before: the first that fits is found without rendering all.
+    first = bisect.bisect_left(smaller, True, key=lambda one: len(render(one)) <= limit)
+    return render(smaller[min(first, len(smaller) - 1)])
 
 
 def _shrinking(message: Message) -> Iterator[Message]:
-    """The message, then less and less of it: the end first, the title and the buttons last."""
-    for cap in _CAPS:
-        message = _capped(message, cap)
-        yield message
+    """Less and less of the message."""
     while message.fields or message.lines:
         message = _without_last(message)
         yield message

@@ -29,7 +29,7 @@ def test_a_secret_shows_nothing() -> None:
         pickle.dumps(URL)
     with pytest.raises(TypeError):
         json.dumps(URL)
-    assert (URL == Secret(URL.reveal()), URL == Secret("x"), URL == "x") == (True, False, False)
+    assert (Secret(URL.reveal()) == URL, Secret("x") == URL, URL == "x") == (True, False, False)
     assert len({URL, Secret(URL.reveal())}) == 1
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from alerts.notify.base import Request, Response, Verdict, Why
+from alerts.notify.base import Outcome, Request, Response, Verdict, Why
 from alerts.notify.discord import Discord
 from alerts.notify.guard import Guard
 from alerts.notify.secrets import Secret
@@ -111,7 +111,7 @@ def certificate(tmp_path: Path) -> Path:
         pytest.skip("no openssl")
     key, found = tmp_path / "key.pem", tmp_path / "cert.pem"
     wanted = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=bot"]
-    files = ["-keyout", key, "-out", found, "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(found), "-addext", "subjectAltName=IP:127.0.0.1"]
     subprocess.run(["openssl", *wanted, *files], check=True, capture_output=True)
     return found
 
@@ -160,3 +160,25 @@ async def test_what_is_no_http_is_a_lost_connection() -> None:
     async with raw_bot(gibberish) as server:
         outcome = await sent(server.url)
     assert outcome.why is Why.CONNECTION_LOST
+
+
+@pytest.mark.parametrize("before", range(270, 301, 5))
+async def test_no_half_of_a_secret_is_shown(before: int) -> None:
+    """An answer is cut after it was masked: wherever the cut falls, nothing of the address is left."""
+    said = b"x" * before + b"hook-token-a81f6d33"
+    async with bot(lambda _: (400, said)) as server, HttpSender(PRIVATE, ManualClock()) as sender:
+        discord = Discord(Secret(f"{server.url}/hook-token-a81f6d33"))
+        outcome = await HttpCarrier(discord, sender).deliver(message())
+    assert "hook" not in outcome.answer
+    assert len(outcome.answer) <= 300
+
+
+async def test_what_cannot_be_a_header_is_refused() -> None:
+    """A line feed within would begin another header; nothing is sent, and nothing shown."""
+    async with bot(lambda _: (200, b"ok")) as server, HttpSender(PRIVATE, ManualClock()) as sender:
+        request = Request(Secret(server.url), b"{}", headers={"X-Word": Secret("a\r\nX-Evil: s3cret")})
+        outcome = await sender.send(request)
+        assert server.calls == []
+    assert isinstance(outcome, Outcome)
+    assert (outcome.verdict, outcome.why) == (Verdict.REFUSED, Why.BAD_REQUEST)
+    assert "s3cret" not in repr((request, outcome))
