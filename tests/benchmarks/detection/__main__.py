@@ -43,7 +43,9 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--scenarios", type=_names(SCENARIOS), default=tuple(SCENARIOS), help="comma separated, or none"
     )
-    parser.add_argument("--watchers", type=_names(WATCHERS), default=tuple(WATCHERS), help="comma separated")
+    parser.add_argument(
+        "--watchers", type=_names(WATCHERS, ";"), default=tuple(WATCHERS), help="separated by ;"
+    )
     parser.add_argument("--modes", type=_names(_MODES), default=_MODES, help="ideal, realistic or both")
     parser.add_argument("--replicates", type=int, default=1_000, help="in the light world (%(default)s)")
     parser.add_argument("--shop-replicates", type=int, default=20, help="in the full shop (%(default)s)")
@@ -59,9 +61,9 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def _names(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+def _names(known: Iterable[str], mark: str = ",") -> Callable[[str], tuple[str, ...]]:
     def names(text: str) -> tuple[str, ...]:
-        asked = () if text == "none" else tuple(text.split(","))
+        asked = () if text == "none" else tuple(text.split(mark))
         for name in asked:
             if name not in tuple(known):
                 raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(known)}")
