@@ -90,7 +90,7 @@ def key_series_settings(settings: Settings, sources: tuple[str, str]) -> KeySeri
     )
 
 
-class _DisklessApp(faust.App):
+class DisklessApp(faust.App):
     """Faust makes folders for tables where it is started; there are no tables, and perhaps no disk."""
 
     def _create_directories(self) -> None:
@@ -103,7 +103,7 @@ def faust_app(settings: Settings) -> faust.App:
     seconds = 1000.0
     # An empty id would be an id like any other: two workers would fence each other out.
     instance: dict[str, Any] = {"consumer_group_instance_id": kafka.instance_id} if kafka.instance_id else {}
-    app = _DisklessApp(
+    app = DisklessApp(
         kafka.group_id,
         broker=[f"aiokafka://{server}" for server in kafka.bootstrap_servers],
         broker_client_id=kafka.client_id,

@@ -11,7 +11,9 @@ fifths of so many events as JSON and ends.
 from __future__ import annotations
 
 import sys
+import tempfile
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -36,6 +38,8 @@ def build(servers: str, topic: str, events: int) -> faust.App:
     """The app; it ends the process when it has counted ``events``."""
     app = faust.App(
         "plain",
+        # Nothing is to be left where the benchmark was started.
+        datadir=Path(tempfile.gettempdir(), "plain-faust"),
         broker=f"kafka://{servers}",
         store="memory://",
         topic_partitions=4,

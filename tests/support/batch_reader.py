@@ -11,12 +11,12 @@ import contextlib
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-import faust
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.worker.batching import BatchConsumer, BatchSchema, BatchTransport
+from streams.worker.wiring import DisklessApp
 from tests.support.workers import until
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class BatchReader:
         # Put into the consumer at every assignment; what it told of breaks, as (reason, topic-partition, from, to).
         self.start_at: dict[TP, int] = {}
         self.breaks: list[tuple[str, TP, int, int]] = []
-        self.app = faust.App(
+        self.app = DisklessApp(
             group,
             broker=[f"aiokafka://{server}" for server in bootstrap_servers.split(",")],
             **cast(
