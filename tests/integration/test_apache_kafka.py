@@ -127,9 +127,11 @@ def test_a_broker_that_cannot_start_says_why(kafka_cluster: MakeKafkaCluster) ->
         kafka_cluster(properties={"num.io.threads": "none"})
 
 
+# A shell that starts the tests in the background has interrupts ignored, and so has what they start.
 _STARTER = """
-import os, sys
+import signal, sys
 from tests.support.apache_kafka import KafkaCluster
+signal.signal(signal.SIGINT, signal.default_int_handler)
 cluster = KafkaCluster().__enter__()
 print(cluster._nodes[0].process.pid, flush=True)
 sys.stdin.read()
