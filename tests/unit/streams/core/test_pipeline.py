@@ -500,3 +500,19 @@ def test_the_memory_of_a_silent_topic_ends() -> None:
         sizes.append(partition.counts.nbytes()["clicks"])
     assert max(sizes) == max(sizes[:12])
     assert np.unique(sizes).size > 1
+
+
+def test_a_visitor_with_a_hundred_thousand_events() -> None:
+    """All are counted, and as clicks they take no more room than the first of each SKU did."""
+    partition, sizes = CountedPartition(CountingSettings()), []
+    for batch in range(20):
+        numbers = range(batch * 5_000, (batch + 1) * 5_000)
+        clicks = [click("v", t=n * 10, sku=f"S{n % 500}") for n in numbers]
+        partition.read_on(CLICKSTREAM, stream(clicks))
+        partition.process()
+        partition.flush()
+        sizes.append(partition.counts.nbytes()["clicks"])
+    tables = partition.finish()
+    events = [cells[CLICK] for (_, dimension, _), cells in tables.cells.items() if dimension == "all"]
+    assert sum(events) == 100_000
+    assert sizes[-1] == sizes[1]
