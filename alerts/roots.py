@@ -131,7 +131,7 @@ class Roots:
         """Go on from a snapshot."""
         self._last, self._lead, self._members, self._spoken = {}, {}, {}, {}
         for identity, last, lead, members in state:
-            known = _identity(identity)
+            known = identity_from(identity)
             self._last[known] = finding_of(last)
             self._members[known] = {Series(*member) for member in members}
             if lead is not None:
@@ -143,7 +143,8 @@ def _excess(finding: Finding) -> float:
     return finding.evidence - finding.threshold
 
 
-def _identity(state: Sequence[Any]) -> Identity:
+def identity_from(state: Sequence[Any]) -> Identity:
+    """An identity from plain data."""
     family, scope, step, detail = state
     return Identity(family, tuple(Place(*place) for place in scope), Step(*step) if step else None, detail)
 

@@ -22,7 +22,7 @@ from alerts.diagnosis.leaves import Leaves
 from alerts.identity import identity_of
 from alerts.model import Kind, Step
 from alerts.packing import pack, unpack
-from alerts.roots import finding_of
+from alerts.roots import finding_of, identity_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -61,7 +61,7 @@ class Scans:
         self._look = look
         self._scans: dict[Step, Scan] = {}
         # Causes of late, and when each was one last.
-        self._causes: dict[Identity, tuple[Finding, int]] = {}
+        self._causes: dict[Identity, int] = {}
         # Only spares work: the leaves and the scope say it all.
         self._contributors: dict[tuple[Step, tuple[Place, ...]], tuple[int, tuple[Contributor, ...]]] = {}
 
@@ -95,7 +95,7 @@ class Scans:
 
     def note(self, causes: Iterable[Finding], at_ms: int) -> None:
         """Remember the causes of a closing."""
-        self._causes |= {identity_of(cause): (cause, at_ms) for cause in causes}
+        self._causes |= {identity_of(cause): at_ms for cause in causes}
 
     def contributors(self, finding: Finding, leaves: Leaves) -> tuple[Contributor, ...]:
         """Who lost most under a finding's scope."""
@@ -129,7 +129,7 @@ class Scans:
 
     def _forget_before(self, time_ms: int) -> None:
         self._scans = {step: scan for step, scan in self._scans.items() if scan.at_ms >= time_ms}
-        self._causes = {cause: known for cause, known in self._causes.items() if known[1] >= time_ms}
+        self._causes = {cause: at_ms for cause, at_ms in self._causes.items() if at_ms >= time_ms}
         self._contributors = {
             place: known for place, known in self._contributors.items() if known[0] >= time_ms
         }
@@ -141,14 +141,13 @@ class Scans:
                 [step, scan.at_ms, scan.of, _packed(scan.leaves), list(scan.proposals)]
                 for step, scan in self._scans.items()
             ],
-            "causes": [list(known) for known in self._causes.values()],
+            "causes": [[cause, at_ms] for cause, at_ms in self._causes.items()],
         }
 
     def restore(self, state: Mapping[str, Any], names: Sequence[Sequence[str]]) -> None:
         """Go on from a snapshot; ``names`` are those of the combinations."""
         self._contributors = {}
-        causes = [(finding_of(cause), at_ms) for cause, at_ms in state["causes"]]
-        self._causes = {identity_of(cause): (cause, at_ms) for cause, at_ms in causes}
+        self._causes = {identity_from(cause): at_ms for cause, at_ms in state["causes"]}
         self._scans = {
             Step(*step): Scan(
                 at_ms, finding_of(of), _unpacked(leaves, names), tuple(map(finding_of, proposals))
