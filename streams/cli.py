@@ -186,7 +186,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _worker(arguments: argparse.Namespace) -> int:
-    from streams.assembly import make_watcher  # noqa: PLC0415  # likewise
+    from streams.assembly import make_notifier, make_watcher  # noqa: PLC0415  # likewise
     from streams.logs import configure  # noqa: PLC0415  # the other verbs start faster without Faust
     from streams.worker.entry import run_worker  # noqa: PLC0415  # likewise
 
@@ -195,7 +195,9 @@ def _worker(arguments: argparse.Namespace) -> int:
         counting = settings.counting.model_copy(update={"standby": True})
         settings = settings.model_copy(update={"counting": counting})
     configure(settings)
-    return run_worker(settings, make_watcher, _config_file(arguments), os.environ)
+    file = _config_file(arguments)
+    notifier = make_notifier(os.environ, file.parent if file is not None else Path())
+    return run_worker(settings, make_watcher, file, os.environ, make_notifier=notifier)
 
 
 def _topics(arguments: argparse.Namespace) -> int:
