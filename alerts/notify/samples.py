@@ -133,7 +133,7 @@ def sample(
 def _parcel(kind: Sample, channel: str, now_ms: int) -> Parcel:
     key = key_of("notify-test", kind.value, channel, str(now_ms))
     if kind is Sample.META:
-        meta = MetaAlert("another-channel", now_ms - 6 * _MINUTE_MS, "timeout", 2, now_ms)
+        meta = MetaAlert("another_channel", now_ms - 6 * _MINUTE_MS, "timeout", 2, now_ms)
         return Parcel(key, channel, MessageState.META, meta=meta)
     incident = sample_incident(now_ms)
     told = [_candidate(_as(kind, incident, now_ms), channel, MessageState(kind.value))]
