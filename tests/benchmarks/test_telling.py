@@ -161,7 +161,12 @@ async def test_what_is_held(tmp_path: Path) -> None:  # as the others
             gc.collect()
             known = office.dispatch.known
             held.append(
-                (memory("self").resident >> 20, len(known.incidents), len(known.ledger), len(office.mailbox.told))
+                (
+                    memory("self").resident >> 20,
+                    len(known.incidents),
+                    len(known.ledger),
+                    len(office.mailbox.told),
+                )
             )
             server.calls.clear()
     columns = ("rss_mib", "incidents", "told", "records")
