@@ -192,7 +192,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _worker(arguments: argparse.Namespace) -> int:
-    from streams.assembly import make_watcher  # noqa: PLC0415  # likewise
+    from streams.assembly import make_notifier, make_watcher  # noqa: PLC0415  # likewise
     from streams.logs import configure  # noqa: PLC0415  # the other verbs start faster without Faust
     from streams.pages import pages_of  # noqa: PLC0415  # likewise
     from streams.worker.entry import run_worker  # noqa: PLC0415  # likewise
@@ -202,9 +202,10 @@ def _worker(arguments: argparse.Namespace) -> int:
         counting = settings.counting.model_copy(update={"standby": True})
         settings = settings.model_copy(update={"counting": counting})
     configure(settings)
-    config = _config_file(arguments)
-    pages = pages_of(settings, os.environ, config.parent if config else Path())
-    return run_worker(settings, make_watcher, config, os.environ, make_pages=pages)
+    file = _config_file(arguments)
+    base = file.parent if file is not None else Path()
+    notifier, pages = make_notifier(os.environ, base), pages_of(settings, os.environ, base)
+    return run_worker(settings, make_watcher, file, os.environ, make_notifier=notifier, make_pages=pages)
 
 
 def _topics(arguments: argparse.Namespace) -> int:

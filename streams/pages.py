@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alerts.link_pages import LinkPages
-from alerts.links import LinkSettings, Signer
-from alerts.notify.secrets import read_secret
-from streams.worker.desk import Desk
+from alerts.links import Signer
+from streams.assembly import link_settings_of
+from streams.worker.reception import Reception
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,19 +32,8 @@ def signer_of(settings: Settings, environ: Mapping[str, str], base: Path) -> Sig
     Raises:
         ConfigError: a secret is not there, or too short.
     """
-    links = settings.notify.links
-    named = (
-        ("secret", links.secret_env, links.secret_file),
-        ("old_secret", links.old_secret_env, links.old_secret_file),
-    )
-    found = [
-        read_secret(f"notify.links.{name}", env=env, file=file, environ=environ, base=base)
-        for name, env, file in named
-    ]
-    secrets = tuple(secret for secret in found if secret is not None)
-    if found[0] is None or links.public_url is None:
-        return None
-    return Signer(LinkSettings(links.public_url, secrets, links.valid_for_ms, links.mute_for_ms))
+    links = link_settings_of(settings, environ, base)
+    return Signer(links) if links is not None else None
 
 
 def pages_of(settings: Settings, environ: Mapping[str, str], base: Path) -> MakePages:
@@ -56,8 +45,8 @@ def pages_of(settings: Settings, environ: Mapping[str, str], base: Path) -> Make
     signer = signer_of(settings, environ, base)
 
     def make(worker: Worker) -> Sequence[Pages]:
-        if signer is None:
-            return ()
-        return (LinkPages(signer, Desk(settings), worker.clock, worker.registry),)
+        links = LinkPages(signer, Reception(settings), worker.clock, worker.registry)
+        worker.also_configure.append(lambda anew: links.believe(signer_of(anew, environ, base)))
+        return (links,)
 
     return make

@@ -90,7 +90,8 @@ notify:
     )
     assert (night["quiet"]["start_minute"], night["quiet_below"]) == (1380, "warning")
     assert (rest["quiet"], rest["quiet_below"]) == (None, "critical")
-    assert notify.channels[0].budget.burst == 3
+    budgets = [channel.budget for channel in notify.channels]
+    assert [budget and budget.burst for budget in budgets] == [3, None]
     assert merged(settings, settings) == settings
 
 
