@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
-from alerts.desk import Desk, Heard, Paper, Tools
+from alerts.dispatch import Dispatch, Heard, Paper, Tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ class IncidentNotifier(Generic[S]):
         self._metrics = tools.metrics
         self._changed = asyncio.Event()
         self._going = True
-        self._desk: Desk | None = None
+        self._dispatch: Dispatch | None = None
         self._reading: asyncio.Future[Post] | None = None
 
     def configure(self, settings: S) -> None:
@@ -81,21 +81,21 @@ class IncidentNotifier(Generic[S]):
     async def pause(self) -> None:
         """Hold still; what is leaving is waited for, for a while."""
         self._going = False
-        desk = self._desk
-        if desk is None:
+        dispatch = self._dispatch
+        if dispatch is None:
             return
-        desk.gate.close()
+        dispatch.gate.close()
         try:
             async with asyncio.timeout(_PAUSE_SECONDS):
-                await desk.gate.idle()
+                await dispatch.gate.idle()
         except TimeoutError:
             _LOG.warning("a message was not answered in time, it may be sent again")
 
     def resume(self) -> None:
         """Go on."""
         self._going = True
-        if self._desk is not None:
-            self._desk.gate.open()
+        if self._dispatch is not None:
+            self._dispatch.gate.open()
 
     def fail(self) -> None:
         """It ended with an error, which whoever runs it has told."""
@@ -117,65 +117,65 @@ class IncidentNotifier(Generic[S]):
         try:
             while self._plan.channels:
                 self._changed.clear()
-                async with Desk(self._plan, self._tools, known) as desk:
-                    await self._open(desk, mailbox, first=known is None)
-                    await self._turns(desk, mailbox)
-                    await self._finish(desk, mailbox)
-                    known = desk.known
+                async with Dispatch(self._plan, self._tools, known) as dispatch:
+                    await self._open(dispatch, mailbox, first=known is None)
+                    await self._turns(dispatch, mailbox)
+                    await self._finish(dispatch, mailbox)
+                    known = dispatch.known
         finally:
             reading, self._reading = self._reading, None
             if reading is not None:
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
-            self._desk = None
+            self._dispatch = None
             self._metrics.notify(notifying=False)
 
-    async def _open(self, desk: Desk, mailbox: Mailbox, *, first: bool) -> None:
+    async def _open(self, dispatch: Dispatch, mailbox: Mailbox, *, first: bool) -> None:
         if first:
-            desk.learn(await mailbox.deliveries())
-        await desk.begin(mailbox)
+            dispatch.learn(await mailbox.deliveries())
+        await dispatch.begin(mailbox)
         live = not first
         while not live:
             records, live = await mailbox.incidents()
-            await asyncio.to_thread(desk.hear, [Heard(*one) for one in records])
-        self._desk = desk
+            await asyncio.to_thread(dispatch.hear, [Heard(*one) for one in records])
+        self._dispatch = dispatch
         if not self._going:
-            desk.gate.close()
+            dispatch.gate.close()
         self._metrics.notify(notifying=True)
         _LOG.info("telling people", extra={"channels": [one.name for one in self._plan.channels]})
 
-    async def _turns(self, desk: Desk, mailbox: Mailbox) -> None:
+    async def _turns(self, dispatch: Dispatch, mailbox: Mailbox) -> None:
         """A turn whenever something came, and at least every moment, until there is another plan."""
         ended_ms = took_ms = 0
         while not self._changed.is_set():
-            heard = await self._some(desk, mailbox)
+            heard = await self._some(dispatch, mailbox)
             now_ms = self._clock.monotonic_ms()
-            times = _FOR_NEWS if desk.news.is_set() else _FOR_TIME
+            times = _FOR_NEWS if dispatch.news.is_set() else _FOR_TIME
             if heard or now_ms >= ended_ms + took_ms * times:
-                await desk.turn(heard, mailbox)
+                await dispatch.turn(heard, mailbox)
                 ended_ms = self._clock.monotonic_ms()
                 took_ms = ended_ms - now_ms
             else:
                 await asyncio.sleep(_moment(took_ms))
 
-    async def _some(self, desk: Desk, mailbox: Mailbox) -> list[Heard]:
-        """Wait for incidents or answers; the incidents. What is being read is read on for the next desk."""
+    async def _some(self, dispatch: Dispatch, mailbox: Mailbox) -> list[Heard]:
+        """Wait for incidents or answers; the incidents. What is being read is read on for the next dispatch."""
         if self._reading is None:
             self._reading = asyncio.ensure_future(mailbox.incidents())
-        await _first(self._reading, desk.news)
+        await _first(self._reading, dispatch.news)
         if not self._reading.done():
             return []
         (records, _), self._reading = self._reading.result(), None
         return [Heard(*one) for one in records]
 
-    async def _finish(self, desk: Desk, mailbox: Mailbox) -> None:
+    async def _finish(self, dispatch: Dispatch, mailbox: Mailbox) -> None:
         """Wait for what is leaving; each attempt ends in time."""
-        desk.gate.close()
-        idle = asyncio.ensure_future(desk.gate.idle())
+        dispatch.gate.close()
+        idle = asyncio.ensure_future(dispatch.gate.idle())
         try:
             while not idle.done():
-                await _first(idle, desk.news)
-                await desk.turn((), mailbox)
+                await _first(idle, dispatch.news)
+                await dispatch.turn((), mailbox)
         finally:
             idle.cancel()
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from alerts.addresses import links_of
 from alerts.content.writing import write
 from alerts.links import Signer
 from alerts.message import Language
+from alerts.notify.registry import ChannelKind
+from alerts.sparkline import sparkline
 
 if TYPE_CHECKING:
     from alerts.message import Message
     from alerts.notify_plan import NotifyPlan
     from alerts.stages.stage import Parcel
+
+# The others want an address that they can reach; see alerts/notify/NOTES.md.
+_SHOWS_PICTURES: Final = frozenset({ChannelKind.DISCORD, ChannelKind.TELEGRAM, ChannelKind.WEBHOOK})
 
 
 def message_of(parcel: Parcel, plan: NotifyPlan) -> Message:
@@ -21,4 +26,14 @@ def message_of(parcel: Parcel, plan: NotifyPlan) -> Message:
     if plan.links is not None and len(parcel.told) == 1:
         links |= Signer(plan.links).links(parcel.told[0].incident, parcel.channel)
     language = plan.languages.get(parcel.channel, Language.EN)
-    return write(parcel, language, plan.writing, links)
+    return write(parcel, language, plan.writing, links, _picture(parcel, plan))
+
+
+def _picture(parcel: Parcel, plan: NotifyPlan) -> bytes | None:
+    """Of one incident whose course is known; a course that cannot be drawn is no reason to say nothing."""
+    course = parcel.told[0].incident.course if len(parcel.told) == 1 else None
+    shown = any(one.name == parcel.channel and one.kind in _SHOWS_PICTURES for one in plan.channels)
+    try:
+        return sparkline(course) if course is not None and shown else None
+    except ValueError:
+        return None

@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from alerts.content.writing import WritingSettings
-from alerts.desk import Tools
 from alerts.detectors.budget import BudgetSettings
 from alerts.detectors.components import SequentialSettings
+from alerts.dispatch import Tools
 from alerts.engine import Engine
 from alerts.expectation.settings import ExpectationSettings
 from alerts.lifecycle import LifecycleSettings
-from alerts.links import LinkSettings
 from alerts.message import Language
 from alerts.model import Kind
 from alerts.notifier import IncidentNotifier
 from alerts.notify.registry import plan_of as channel_plan_of
-from alerts.notify.secrets import read_secret
 from alerts.notify_metrics import NotifyMetrics
 from alerts.notify_plan import Addresses, NotifyPlan, channel_rule, pipeline_of, route_from
 from alerts.rounds import OutboxSettings
@@ -34,6 +32,7 @@ from streams.core.shard_progress import ClosingSettings
 from streams.core.windows import Windows, WindowSettings
 from streams.durations import DAY
 from streams.measures import WindowMeasures
+from streams.pages import link_settings_of
 from streams.promotions import Targets
 from streams.worker.watch_fold import sales_of
 
@@ -115,28 +114,6 @@ def notify_plan_of(settings: Settings, environ: Mapping[str, str], base: Path) -
         ),
         links=link_settings_of(settings, environ, base),
     )
-
-
-def link_settings_of(settings: Settings, environ: Mapping[str, str], base: Path) -> LinkSettings | None:
-    """What acknowledge and mute links are signed with; None if they are not wanted.
-
-    Raises:
-        ConfigError: the secret is not there, or too short.
-    """
-    links = settings.notify.links
-    named = (
-        ("secret", links.secret_env, links.secret_file),
-        ("old_secret", links.old_secret_env, links.old_secret_file),
-    )
-    found = [
-        read_secret(f"notify.links.{name}", env=env, file=file, environ=environ, base=base)
-        for name, env, file in named
-    ]
-    # The first signs: without it there are no links, whatever was signed before.
-    if found[0] is None:
-        return None
-    secrets = tuple(secret for secret in found if secret is not None)
-    return LinkSettings(links.public_url or "", secrets, links.valid_for_ms, links.mute_for_ms)
 
 
 def engine_settings(settings: Settings) -> EngineSettings:

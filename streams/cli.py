@@ -202,10 +202,16 @@ def _worker(arguments: argparse.Namespace) -> int:
         counting = settings.counting.model_copy(update={"standby": True})
         settings = settings.model_copy(update={"counting": counting})
     configure(settings)
-    file = _config_file(arguments)
-    base = file.parent if file is not None else Path()
-    notifier, pages = make_notifier(os.environ, base), pages_of(settings, os.environ, base)
-    return run_worker(settings, make_watcher, file, os.environ, make_notifier=notifier, make_pages=pages)
+    config = _config_file(arguments)
+    base = config.parent if config else Path()
+    return run_worker(
+        settings,
+        make_watcher,
+        config,
+        os.environ,
+        make_pages=pages_of(settings, os.environ, base),
+        make_notifier=make_notifier(os.environ, base),
+    )
 
 
 def _topics(arguments: argparse.Namespace) -> int:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alerts.link_pages import LinkPages
-from alerts.links import Signer
-from streams.assembly import link_settings_of
+from alerts.links import LinkSettings, Signer
+from alerts.notify.secrets import read_secret
 from streams.worker.reception import Reception
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from streams.worker.app import MakePages, Worker
 
 
-def signer_of(settings: Settings, environ: Mapping[str, str], base: Path) -> Signer | None:
-    """Who signs acknowledge and mute links; None where no secret is named.
+def link_settings_of(settings: Settings, environ: Mapping[str, str], base: Path) -> LinkSettings | None:
+    """What acknowledge and mute links are signed with; None where no secret is named.
 
     Args:
         settings: the whole tree.
@@ -32,8 +32,29 @@ def signer_of(settings: Settings, environ: Mapping[str, str], base: Path) -> Sig
     Raises:
         ConfigError: a secret is not there, or too short.
     """
+    links = settings.notify.links
+    named = (
+        ("secret", links.secret_env, links.secret_file),
+        ("old_secret", links.old_secret_env, links.old_secret_file),
+    )
+    found = [
+        read_secret(f"notify.links.{name}", env=env, file=file, environ=environ, base=base)
+        for name, env, file in named
+    ]
+    secrets = tuple(secret for secret in found if secret is not None)
+    if found[0] is None or links.public_url is None:
+        return None
+    return LinkSettings(links.public_url, secrets, links.valid_for_ms, links.mute_for_ms)
+
+
+def signer_of(settings: Settings, environ: Mapping[str, str], base: Path) -> Signer | None:
+    """Who signs acknowledge and mute links; None where no secret is named.
+
+    Raises:
+        ConfigError: as :func:`link_settings_of`.
+    """
     links = link_settings_of(settings, environ, base)
-    return Signer(links) if links is not None else None
+    return None if links is None else Signer(links)
 
 
 def pages_of(settings: Settings, environ: Mapping[str, str], base: Path) -> MakePages:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from prometheus_client import CollectorRegistry, generate_latest
 
 from alerts.content.writing import WritingSettings
-from alerts.desk import Desk, Heard, Tools
+from alerts.dispatch import Dispatch, Heard, Tools
 from alerts.incident import encode_incident
 from alerts.notify.guard import Guard
 from alerts.notify.registry import ChannelKind, ChannelPlan
@@ -26,7 +26,7 @@ from tests.support.findings import T0
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from alerts.desk import Letter
+    from alerts.dispatch import Letter
 
 
 class MemoryMailbox:
@@ -111,7 +111,7 @@ def plan_of(
 
 
 class Office:
-    """A desk, its mailbox and its clock."""
+    """A dispatch, its mailbox and its clock."""
 
     def __init__(self, plan: NotifyPlan) -> None:
         self.plan = plan
@@ -119,7 +119,7 @@ class Office:
         self.mailbox = MemoryMailbox()
         self.registry = CollectorRegistry()
         self.tools = Tools(self.clock, lambda: 0.5, NotifyMetrics(self.registry), self._sleep)
-        self._desk: Desk | None = None
+        self._dispatch: Dispatch | None = None
         self._stack = contextlib.AsyncExitStack()
 
     async def _sleep(self, seconds: float) -> None:
@@ -128,10 +128,10 @@ class Office:
         self.clock.advance(max(round(seconds * 1000), 1))
 
     @property
-    def desk(self) -> Desk:
+    def dispatch(self) -> Dispatch:
         """The one that is open."""
-        assert self._desk is not None
-        return self._desk
+        assert self._dispatch is not None
+        return self._dispatch
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -141,11 +141,11 @@ class Office:
         await self._stack.aclose()
 
     async def open(self) -> None:
-        """A desk that knows what the topics say."""
-        self._desk = await self._stack.enter_async_context(Desk(self.plan, self.tools))
-        self.desk.learn(await self.mailbox.deliveries())
-        await self.desk.begin(self.mailbox)
-        self.desk.hear(Heard(*one) for one in self.mailbox.incidents_written)
+        """A dispatch that knows what the topics say."""
+        self._dispatch = await self._stack.enter_async_context(Dispatch(self.plan, self.tools))
+        self.dispatch.learn(await self.mailbox.deliveries())
+        await self.dispatch.begin(self.mailbox)
+        self.dispatch.hear(Heard(*one) for one in self.mailbox.incidents_written)
 
     async def restart(self) -> None:
         """The process dies; another one reads the topics."""
@@ -156,11 +156,11 @@ class Office:
     async def turn(self, *incidents: Any, after_ms: int = 0) -> None:
         """A turn with what is new; all that it sends is answered, and the answers are written down."""
         self.clock.advance(after_ms)
-        await self.desk.turn(self.mailbox.put(*incidents, at_ms=self.clock.now_ms()), self.mailbox)
-        while any(self.desk.waiting.values()) or self.desk.gate.busy or self.desk.news.is_set():
+        await self.dispatch.turn(self.mailbox.put(*incidents, at_ms=self.clock.now_ms()), self.mailbox)
+        while any(self.dispatch.waiting.values()) or self.dispatch.gate.busy or self.dispatch.news.is_set():
             async with asyncio.timeout(20):
-                await self.desk.news.wait()
-            await self.desk.turn((), self.mailbox)
+                await self.dispatch.news.wait()
+            await self.dispatch.turn((), self.mailbox)
 
     def metrics(self) -> str:
         """The page."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 from prometheus_client import CollectorRegistry
 
-from alerts.desk import Tools
+from alerts.dispatch import Tools
 from alerts.notifier import IncidentNotifier
 from alerts.notify_metrics import NotifyMetrics
 from streams.clock import SystemClock

@@ -1,6 +1,6 @@
-"""The desk: what is due goes out through the lanes of its channels, and what became of it is written down.
+"""Dispatch: what is due goes out through the lanes of its channels, and what became of it is written down.
 
-One plan, one desk; it is opened on what is known and closed when the plan changes. A turn takes in what was heard
+One plan, one dispatch; it is opened on what is known and closed when the plan changes. A turn takes in what was heard
 and what became of what was sent, writes that down, and only then hands out what is due: what cannot be
 written down is not sent either, so a crash repeats at most what was under way.
 """
@@ -79,7 +79,7 @@ class Letter(NamedTuple):
 
 
 class Tools(NamedTuple):
-    """What a desk works with; tests bring their own."""
+    """What dispatching works with; tests bring their own."""
 
     clock: Clock
     chance: Callable[[], float]
@@ -88,13 +88,13 @@ class Tools(NamedTuple):
     open_carrier: OpenCarrier = open_carrier
 
 
-class Desk:
+class Dispatch:
     """See the module; a context manager.
 
     Args:
         plan: what it goes by.
         tools: what it works with.
-        known: what another desk knew; None for nothing.
+        known: what another dispatch knew; None for nothing.
     """
 
     def __init__(self, plan: NotifyPlan, tools: Tools, known: Knowledge | None = None) -> None:
@@ -102,7 +102,7 @@ class Desk:
         self._tools = tools
         if known is not None:
             known.keep_channels(frozenset(one.name for one in plan.channels))
-            # What the other desk had handed out and not sent is due again.
+            # What the one before had handed out and not sent is due again.
             known.in_flight.clear()
         self._outbox = Outbox(Pipeline(plan.pipeline), plan.outbox, known)
         self._lanes: dict[str, Lane] = {}
@@ -149,7 +149,7 @@ class Desk:
 
     @property
     def known(self) -> Knowledge:
-        """What the next desk goes on from."""
+        """What the next dispatch goes on from."""
         return self._outbox.known
 
     @property

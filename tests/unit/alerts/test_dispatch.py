@@ -1,4 +1,4 @@
-"""The desk: real senders against real HTTP on loopback, on a clock that stands still."""
+"""The dispatch: real senders against real HTTP on loopback, on a clock that stands still."""
 
 from __future__ import annotations
 
@@ -135,16 +135,20 @@ async def test_what_is_given_up_is_buried_whole() -> None:
             assert 'funnelwatch_notifications_total{channel="ops",outcome="given_up"} 1.0' in page
 
 
+def busy(_: Call) -> tuple[int, bytes, dict[str, str]]:
+    """In five minutes."""
+    return 429, b"", {"Retry-After": "300"}
+
+
 async def test_retry_after_is_kept_to_the_second() -> None:
     """However short our own back-off would be."""
-    async with bot(lambda _: (429, b"", {"Retry-After": "300"})) as server:
-        async with Office(plan_of(channel("ops", server.url))) as office:
-            await office.turn(incident())
-            for _ in range(29):
-                await office.turn(after_ms=10 * SECOND)
-            assert len(server.calls) == 1
-            await office.turn(after_ms=11 * SECOND)
-            assert len(server.calls) == 2
+    async with bot(busy) as server, Office(plan_of(channel("ops", server.url))) as office:
+        await office.turn(incident())
+        for _ in range(29):
+            await office.turn(after_ms=10 * SECOND)
+        assert len(server.calls) == 1
+        await office.turn(after_ms=11 * SECOND)
+        assert len(server.calls) == 2
 
 
 async def test_if_nobody_acknowledges_others_are_asked() -> None:
