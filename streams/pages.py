@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from alerts.link_pages import LinkPages
 from alerts.links import LinkSettings, Signer
 from alerts.notify.secrets import read_secret
-from streams.worker.desk import Desk
+from streams.worker.reception import Reception
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,8 +66,8 @@ def pages_of(settings: Settings, environ: Mapping[str, str], base: Path) -> Make
     signer = signer_of(settings, environ, base)
 
     def make(worker: Worker) -> Sequence[Pages]:
-        if signer is None:
-            return ()
-        return (LinkPages(signer, Desk(settings), worker.clock, worker.registry),)
+        links = LinkPages(signer, Reception(settings), worker.clock, worker.registry)
+        worker.also_configure.append(lambda anew: links.believe(signer_of(anew, environ, base)))
+        return (links,)
 
     return make

@@ -155,6 +155,8 @@ class Worker:
         self._limit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         add_agents(self)
         add_timers(self)
+        # Told of settings that are taken up, after all that may refuse them.
+        self.also_configure: list[Callable[[Settings], None]] = []
         self.http = self._http(() if make_pages is None else make_pages(self))
 
     def _http(self, pages: Sequence[Pages]) -> HttpServer:
@@ -224,6 +226,8 @@ class Worker:
         self.calendar = settings.calendar()
         if self.watching is not None:
             self.watching.configure(settings)
+        for configure in self.also_configure:
+            configure(settings)
 
     @property
     def consumer(self) -> BatchConsumer:

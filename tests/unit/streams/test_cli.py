@@ -49,7 +49,7 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
 def test_the_command_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     """``--help`` alone names every verb, and there are no others than those tested here."""
     assert exit_code("--help") == 0
-    listed = re.findall(r"^    (\w+)(?: |$)", capsys.readouterr().out, re.MULTILINE)
+    listed = re.findall(r"^    ([\w-]+)(?: |$)", capsys.readouterr().out, re.MULTILINE)
     assert sorted(listed) == sorted(VERBS)
 
 
