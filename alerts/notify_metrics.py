@@ -67,7 +67,7 @@ NOTIFY_FAILURES: Final = MetricSpec(
 )
 FAMILIES: Final = (NOTIFICATIONS, ATTEMPTS, PENDING, OLDEST, DELAY, NOTIFYING, NOTIFY_FAILURES)
 NO_CHANNEL: Final = "(none)"
-_REMEMBERED: Final = 20_000
+_REMEMBERED: Final = 5_000
 # Of time, not of a record.
 _BY_THE_CLOCK: Final = frozenset({MessageState.REMINDER, MessageState.ESCALATED})
 

@@ -134,7 +134,9 @@ async def _run(
     notifier = make_notifier({}, Path())
     worker = Worker(settings, make_watcher=make_watcher, make_notifier=notifier)
     progress = ShopProgress(_PAST_MS, rate)
-    table = LiveTable(Screen(worker, progress, lambda: chat.lines).frame, console=console)
+    # Elsewhere each message was printed when it came.
+    said = (lambda: chat.lines) if console.is_terminal else tuple
+    table = LiveTable(Screen(worker, progress, said).frame, console=console)
     working = asyncio.create_task(worker.run(), name="worker")
     await _say_where(worker, working, console)
     tasks = [

@@ -50,7 +50,7 @@ async def test_it_rings_while_it_is_sent_again_and_ends_when_it_is_over() -> Non
                 now_ms = SystemClock().now_ms()
                 office.clock.move_to(now_ms - HOLD_MS + ENDS_IN_MS)
                 at_ms = office.clock.now_ms()
-                times = {"since_ms": at_ms, "opened_at_ms": at_ms, "updated_at_ms": at_ms}
+                times: dict[str, Any] = {"since_ms": at_ms, "opened_at_ms": at_ms, "updated_at_ms": at_ms}
                 one, other = incident("one", **times), incident("other", **times)
                 await office.turn(one, other)
                 first = {alert["labels"]["incident"]: alert["endsAt"] for alert in await active(server)}
