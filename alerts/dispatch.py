@@ -136,7 +136,7 @@ class Dispatch:
         tools = self._tools
         return Lane(
             carrier,
-            lambda parcel: message_of(parcel, self._plan),
+            lambda parcel: message_of(parcel, self._plan, tools.metrics.template_failed),
             self.gate,
             tools.clock,
             self._came,

@@ -65,7 +65,16 @@ NOTIFY_FAILURES: Final = MetricSpec(
     "counter",
     "Times that telling people ended with an error and began again.",
 )
-FAMILIES: Final = (NOTIFICATIONS, ATTEMPTS, PENDING, OLDEST, DELAY, NOTIFYING, NOTIFY_FAILURES)
+TEMPLATE_FAILURES: Final = MetricSpec(
+    "funnelwatch_template_failures_total",
+    "counter",
+    "Messages in built-in words because a template made nothing of them.",
+    ("state",),
+)
+FAMILIES: Final = (
+    *(NOTIFICATIONS, ATTEMPTS, PENDING, OLDEST, DELAY, NOTIFYING, NOTIFY_FAILURES),
+    TEMPLATE_FAILURES,
+)
 NO_CHANNEL: Final = "(none)"
 _REMEMBERED: Final = 5_000
 # Of time, not of a record.
@@ -83,7 +92,7 @@ class NotifyMetrics:
             return Gauge(spec.name, spec.help, spec.labels, registry=registry)
 
         self._notifications, self._attempts = counter(NOTIFICATIONS), counter(ATTEMPTS)
-        self._failures = counter(NOTIFY_FAILURES)
+        self._failures, self._templates = counter(NOTIFY_FAILURES), counter(TEMPLATE_FAILURES)
         self._pending, self._oldest = gauge(PENDING), gauge(OLDEST)
         self._notifying = gauge(NOTIFYING)
         self._delay = Histogram(
@@ -103,6 +112,10 @@ class NotifyMetrics:
     def fail(self) -> None:
         """It ended with an error, and begins again."""
         self._failures.inc()
+
+    def template_failed(self, state: str) -> None:
+        """A template made nothing of a message that tells this."""
+        self._templates.labels(state).inc()
 
     def written(self, incident: Incident, written_ms: int) -> None:
         """When a record of an incident was written."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from alerts.content.templates import Templates
 from alerts.control import ScopeMatch
 from alerts.model import Kind, Severity
 from alerts.notify.registry import ChannelKind, channel_of
@@ -51,6 +52,7 @@ class NotifyPlan:
         writing: how it is worded.
         languages: by channel.
         links: what acknowledge and mute links are signed with; None for no such links.
+        templates: words in place of the built-in ones.
     """
 
     channels: tuple[ChannelPlan, ...]
@@ -60,6 +62,7 @@ class NotifyPlan:
     languages: Mapping[str, Language] = field(default_factory=dict)
     addresses: Addresses = field(default_factory=Addresses)
     links: LinkSettings | None = None
+    templates: Templates = field(default_factory=Templates)
 
 
 def route_from(plain: Mapping[str, Any], zone: ZoneInfo) -> Route:

@@ -11,6 +11,7 @@ from secrets import SystemRandom
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from alerts.content.templates import Templates
 from alerts.content.writing import WritingSettings
 from alerts.detectors.budget import BudgetSettings
 from alerts.detectors.components import SequentialSettings
@@ -27,6 +28,7 @@ from alerts.notify_plan import Addresses, NotifyPlan, channel_rule, pipeline_of,
 from alerts.rounds import OutboxSettings
 from alerts.rules import rule_from
 from alerts.settings import EngineSettings
+from alerts.template_files import read_templates
 from alerts.watcher import IncidentWatcher, Plan
 from streams.core.shard_progress import ClosingSettings
 from streams.core.windows import Windows, WindowSettings
@@ -113,6 +115,7 @@ def notify_plan_of(settings: Settings, environ: Mapping[str, str], base: Path) -
             notify.links.public_url or "", notify.links.grafana_url or "", notify.links.runbook_url or ""
         ),
         links=link_settings_of(settings, environ, base),
+        templates=read_templates(base / notify.templates.folder) if notify.templates.folder else Templates(),
     )
 
 

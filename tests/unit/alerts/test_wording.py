@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import msgspec
+import pytest
 
+from alerts.content.templates import Templates
 from alerts.incident import CoursePart
 from alerts.links import LinkSettings
 from alerts.message import Language, LinkKind, MessageState
@@ -53,3 +55,21 @@ def test_the_course_is_drawn_where_it_is_shown() -> None:
     assert (message_of(parcel("hook", known), PLAN).sparkline or b"").startswith(b"\x89PNG")
     assert message_of(parcel("chat", known), PLAN).sparkline is None
     assert message_of(parcel("hook", incident()), PLAN).sparkline is None
+
+
+def test_in_ones_own_words() -> None:
+    """Where there are some for what is told."""
+    plan = replace(
+        PLAN, templates=Templates({"opened.txt": "Look at $where", "opened.zh.txt": "请看 $where"})
+    )
+    titles = [message_of(parcel(name, incident()), plan).title for name in ("hook", "chat")]
+    assert titles == ["Look at slot home.top.1", "请看 资源位 home.top.1"]
+
+
+def test_a_template_that_makes_nothing_is_not_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    """The built-in words are said, and it is counted and logged."""
+    plan, failed = replace(PLAN, templates=Templates({"opened.txt": "$acknowledged"})), list[str]()
+    found = message_of(parcel("hook", incident()), plan, failed.append)
+    assert found == message_of(parcel("hook", incident()), PLAN)
+    assert failed == ["opened"]
+    assert [record.message for record in caplog.records] == ["template failed, built-in words are said"]

@@ -56,4 +56,3 @@ def test_with_a_picture() -> None:
     assert picture is not None
     assert pixels_of(picture).min() < 100
     assert made(Sample.DIGEST).sparkline is None
-    assert sample(Sample.WORSE, "ops", Language.EN, WORDS, NOW_MS, picture=False).sparkline is None

@@ -151,3 +151,20 @@ def test_a_test_does_not_get_a_channel_blocked() -> None:
     assert wait_ms(rates, [0], 400) == 600
     assert wait_ms(rates, [0, 1_000, 2_000], 10_000) == 50_000
     assert wait_ms(rates, [0, 1_000, 2_000], 70_000) == 0
+
+
+def test_in_ones_own_words_and_with_the_links_there_would_be(tmp_path: Path) -> None:
+    """Templates and addresses are tried as well; the live page's address is no secret."""
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "opened.txt").write_text("Up and running: $where")
+    made = settings(tmp_path, 1, "slack")
+    notify = made.notify.model_copy(
+        update={"templates": made.notify.templates.model_copy(update={"folder": "words"})}
+    )
+    rehearsal = Rehearsal(
+        made.model_copy(update={"notify": notify}), environ(1), tmp_path, ManualClock(NOW_MS)
+    )
+    (plan,) = rehearsal.plans(())
+    body = rehearsal.body(plan, Sample.OPENED)
+    assert "[TEST] Up and running: slot home.top.1" in body
+    assert "https://watch.example/?incident=notify-test-" in body
