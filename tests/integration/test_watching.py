@@ -64,6 +64,11 @@ async def deployment(kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Pat
     return made
 
 
+def patient(deployment: Deployment) -> Deployment:
+    """Events of minutes ago and a clock of today: a worker on a busy machine must not look like silence."""
+    return replace(deployment, overrides={**deployment.overrides, "WATCH__PATIENCE": "40s"})
+
+
 class Shop:
     """A shop that is open now; its payments break before the end."""
 
@@ -146,6 +151,7 @@ async def test_a_broken_payment_is_one_incident(deployment: Deployment) -> None:
 
 async def test_a_watcher_that_was_killed_goes_on(deployment: Deployment) -> None:
     """Killed while an incident is open, between snapshots: the next one knows it, and opens it no more."""
+    deployment = patient(deployment)
     shop = Shop()
     with workers(deployment, "a") as (first,):
         await shop.is_healthy(deployment)
@@ -169,8 +175,7 @@ async def has_snapshot(worker: WorkerProcess) -> bool:
 
 async def test_one_watches_and_another_takes_over(deployment: Deployment) -> None:
     """Of two workers one watches; when it leaves, the other does, and what breaks meanwhile is told once."""
-    # Events of minutes ago and a clock of today: a rebalance on a busy machine must not look like silence.
-    deployment = replace(deployment, overrides={**deployment.overrides, "WATCH__PATIENCE": "40s"})
+    deployment = patient(deployment)
     shop = Shop()
     with workers(deployment, "a", "b") as both:
         await shop.is_healthy(deployment)
