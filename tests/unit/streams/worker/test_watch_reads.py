@@ -23,10 +23,10 @@ SHOP = {("slot", "a", 0): 900, ("slot", "a", VISITORS + 1): 300, ("slot", "a", V
 def reads(windows: Windows | None) -> WatchReads:
     """Of these windows; None for a worker that does not watch."""
 
-    async def ask(look: Callable[[Windows], T]) -> T | None:
-        return None if windows is None else look(windows)
+    async def look(ask: Callable[[Windows], T]) -> T | None:
+        return None if windows is None else ask(windows)
 
-    return WatchReads(ask, Listener())
+    return WatchReads(look, Listener())
 
 
 def windows() -> Windows:
