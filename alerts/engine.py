@@ -112,6 +112,10 @@ class Engine:
                 found[dimension, step] = {key: ratio for key, is_known, ratio in each if is_known}
         return found
 
+    def recall(self, told: Iterable[Incident], latest_ms: int) -> None:
+        """Learn what was told since the snapshot; see :meth:`alerts.lifecycle.Lifecycle.recall`."""
+        self._lifecycle.recall(told, latest_ms)
+
     def control(self, record: Control) -> tuple[Change, ...]:
         """What somebody said: took it on, silenced it, has no more of it."""
         if isinstance(record, Stock):

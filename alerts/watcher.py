@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from alerts.control import decode_control
 from alerts.diagnosis.scorecard import scorecard
 from alerts.engine import Engine
-from alerts.incident import encode_incident
+from alerts.incident import decode_incident, encode_incident
 from alerts.metrics import IncidentMetrics
 from alerts.settings import EngineSettings
 from streams.errors import CodecError
@@ -86,6 +86,16 @@ class IncidentWatcher(Generic[S, W]):
         if state is not None:
             self._engine.restore(state)
             self.incidents = self._engine.incidents
+
+    def recall(self, told: Iterable[bytes], latest_ms: int) -> None:
+        """Learn what a predecessor told since the snapshot, newest last; what cannot be read is passed over."""
+        known = []
+        for record in told:
+            try:
+                known.append(decode_incident(record))
+            except CodecError as error:
+                _LOG.warning("what was told cannot be read", extra={"error": str(error)})
+        self._engine.recall(known, latest_ms)
 
     def observe(self, closed: ClosedBucket, windows: W) -> list[tuple[bytes, bytes]]:
         """Take in the next closed bucket, which the windows have already; records to be written because of it."""
