@@ -21,6 +21,7 @@ from alerts.diagnosis.diagnosing import RuledOut
 from alerts.diagnosis.fold import FoldSettings, Opened, fold
 from alerts.diagnosis.money import severity
 from alerts.expectation.readiness import Code
+from alerts.heartbeats import Heartbeats
 from alerts.identity import ABOUT_DATA, CLICKSTREAM, ORDERS, Identity
 from alerts.judges.journeys import journey_lags
 from alerts.judges.order_value import OrderValueJudge
@@ -82,6 +83,7 @@ class Engine:
         self._traffic = TrafficJudge(self.table, budget, learning)
         self._order_value = OrderValueJudge(budget, learning)
         self._witness = Witness()
+        self._heartbeats = Heartbeats()
         self._places = Places(self.table, self.steps)
         self._roots = Roots()
         self._rulings = Rulings(settings.rules, settings.nodes, settings.order_nodes, self.table)
@@ -112,6 +114,10 @@ class Engine:
                 found[dimension, step] = {key: ratio for key, is_known, ratio in each if is_known}
         return found
 
+    def recall(self, told: Iterable[Incident], latest_ms: int) -> None:
+        """Learn what was told since the snapshot; see :meth:`alerts.lifecycle.Lifecycle.recall`."""
+        self._lifecycle.recall(told, latest_ms)
+
     def control(self, record: Control) -> tuple[Change, ...]:
         """What somebody said: took it on, silenced it, has no more of it."""
         if isinstance(record, Stock):
@@ -122,17 +128,15 @@ class Engine:
     def observe(
         self,
         closed: ClosedBucket,
-        heartbeats: Mapping[str, int] | None = None,
         measures: Measured | None = None,
     ) -> tuple[Change, ...]:
         """Take in the next closed bucket; what is to be told because of it.
 
         Args:
             closed: the bucket; one that is not after the last changes nothing.
-            heartbeats: by topic, time of the newest heartbeat that came through.
             measures: the windows, this bucket among them; without them no rule is judged, no target asked for.
         """
-        testimony = self._witness.observe(closed, heartbeats)
+        testimony = self._witness.observe(closed, self._heartbeats.take(closed))
         believed = self._believed(testimony.data)
         counts = self.table.take(closed)
         expected = self._expect(closed, counts)
@@ -382,6 +386,7 @@ class Engine:
             "version": VERSION,
             "parts": {name: part.snapshot() for name, part in self._parts()},
             "witness": self._witness.snapshot(),
+            "heartbeats": self._heartbeats.snapshot(),
             "lifecycle": self._lifecycle.snapshot(),
             "sold_out": self._sold_out.snapshot(),
         }
@@ -397,6 +402,7 @@ class Engine:
         for name, part in self._parts():
             part.restore(state["parts"][name])
         self._witness = Witness.restore(state["witness"])
+        self._heartbeats = Heartbeats(state.get("heartbeats"))
         self._lifecycle = Lifecycle.restore(state["lifecycle"], self._settings.lifecycle)
         self._sold_out = SoldOut.restore(state["sold_out"])
 

@@ -217,10 +217,13 @@ class Counting:
         timestamps = np.array(batch.timestamps, dtype=np.int64)
         known = assigned.readings[which].known(batch)
         rejected = assigned.counts.ingest(which, decoded, timestamps, known)
-        assigned.taken_at_ms[which] = self._clock.monotonic_ms()
-        for item in rejected:
+        letters = [item for item in rejected if item.outcome is not Outcome.HEARTBEAT]
+        if accepted or letters:
+            # Heartbeats do not break a silence: what waits for its end would never be counted.
+            assigned.taken_at_ms[which] = self._clock.monotonic_ms()
+        for item in letters:
             self._outbox.put(self._dead_letter(assigned.number, which, batch, item))
-        self._count_rejected(assigned, which, rejected, accepted)
+        self._count_rejected(assigned, which, letters, accepted)
 
     def _dead_letter(self, number: int, which: int, batch: RecordBatch, item: Rejected) -> Outgoing:
         record = batch.record(item.index)
