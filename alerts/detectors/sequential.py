@@ -136,7 +136,7 @@ class SequentialTest:
         both = expected if isinstance(expected, tuple) else (expected, expected)
         counts = [self._some(each, where) for each in (observed, entries, *both)]
         totals = self._totals.reshape(len(counts), -1)
-        before = [total[where] for total in totals]
+        before = [total.take(where) for total in totals]
         for total, old, count in zip(totals, before, counts, strict=True):
             total[where] = old + count
         weight = 1.0 / np.maximum(self._some(dispersion, where), 1.0)
@@ -147,14 +147,14 @@ class SequentialTest:
 
     def _some(self, values: NDArray[Any] | float, where: NDArray[np.intp]) -> NDArray[Any]:
         """Of values that are broadcast to (rows, steps), those at these places, shape (k,)."""
-        return np.broadcast_to(values, (self.rows, self._steps)).reshape(-1)[where]
+        return np.broadcast_to(values, (self.rows, self._steps)).reshape(-1).take(where)
 
     def _move(
         self, at: int, component: Component, where: NDArray[np.intp], more: F64, before: Sequence[F64]
     ) -> None:
         """What left zero notes its base: few do in a bucket, so that is cheaper than whenever it is at zero."""
         heights = self._heights[at].reshape(-1)
-        old = heights[where]
+        old = heights.take(where)
         new = np.maximum(old + component.sign * more, 0.0)
         heights[where] = new
         left = np.flatnonzero((old == 0) & (new > 0))
@@ -176,11 +176,11 @@ class SequentialTest:
         places = self._places(self._some(uncertainty, where))
         best = np.zeros((len(Way), where.size))
         for at, component in enumerate(self.components):
-            heights = self._heights[at].reshape(-1)[where]
+            heights = self._heights[at].reshape(-1).take(where)
             standing = np.flatnonzero(heights)
             rates, offsets = self._laws[at]
-            margins = places[standing]
-            nats = rates[margins] * heights[standing] + offsets[margins]
+            margins = places.take(standing)
+            nats = rates.take(margins) * heights.take(standing) + offsets.take(margins)
             mine = best[component.way]
             mine[standing] = np.maximum(mine[standing], nats)
         found = np.zeros((len(Way), size))

@@ -148,8 +148,8 @@ def compared(arrived: F64, risk: F64, of: Stretched) -> Compared:
     seen = arrived.sum()
     best = np.asarray(seen / np.maximum(rates.sum(axis=1), _TINY), dtype=np.float64)
     weight = of.known / max(of.known + float(seen), _TINY)
-    same = np.clip(best, *_SAME_RATE)
-    return Compared(_likelihood(arrived, rates, best), _likelihood(arrived, rates, same), weight)
+    either = np.stack([best, np.clip(best, *_SAME_RATE)])
+    return Compared(*_likelihood(arrived, rates, either), weight)
 
 
 def plausible(found: Compared) -> Plausible:
@@ -171,11 +171,11 @@ def evidence(found: Compared) -> tuple[float, float]:
 
 
 def _likelihood(arrived: F64, rates: F64, rate: F64) -> F64:
-    """Log likelihood by factor, shape (factors,), but for what is the same for all.
+    """Log likelihood by factor at rates of shape (..., factors), but for what is the same for all.
 
     Of counts whose variance is their mean and what conversion's wandering adds to it.
     """
-    means = np.maximum(rates * rate[:, None], _TINY)
+    means = np.maximum(rates * rate[..., None], _TINY)
     # Where nobody was at risk nothing was seen.
     weights = (rates[UNCHANGED] > 0) / (1.0 + _WANDERING**2 * np.maximum(arrived, rates[UNCHANGED]))
-    return np.asarray(((arrived * np.log(means) - means) * weights).sum(axis=1), dtype=np.float64)
+    return np.asarray(((arrived * np.log(means) - means) * weights).sum(axis=-1), dtype=np.float64)

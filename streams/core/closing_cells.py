@@ -8,7 +8,7 @@ as ``(other)``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate, chain, islice, pairwise, repeat
+from itertools import accumulate, chain, islice, pairwise
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -68,12 +68,15 @@ class Names(Sequence[str]):
 
 
 class KeyNumbers(dict[str, int]):
-    """Number of each key of one dimension."""
+    """Number of each key of one dimension, below 0 of one that has none."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         super().__init__({name: number for number, name in enumerate(names)})
         self._names = [*self]
         self.names = Names(self._names)
+
+    def __missing__(self, key: str) -> int:
+        return -1
 
     def learn(self, keys: Iterable[str], max_keys: int) -> None:
         """Number keys that have no number yet, each named once."""
@@ -91,7 +94,7 @@ class KeyNumbers(dict[str, int]):
 
         Of those beyond the bound, the number of ``(other)``. Most are known, and so are looked up once.
         """
-        numbers = np.fromiter(map(self.get, keys, repeat(-1)), np.int64, len(keys))
+        numbers = np.fromiter(map(self.__getitem__, keys), np.int64, len(keys))
         unknown = np.flatnonzero(numbers < 0).tolist()
         self.learn({keys[at] for at in unknown} | {key for key in others if key not in self}, max_keys)
         other = self.get(OTHER, 0)
