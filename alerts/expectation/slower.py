@@ -149,7 +149,8 @@ def compared(arrived: F64, risk: F64, of: Stretched) -> Compared:
     best = np.asarray(seen / np.maximum(rates.sum(axis=1), _TINY), dtype=np.float64)
     weight = of.known / max(of.known + float(seen), _TINY)
     either = np.stack([best, np.clip(best, *_SAME_RATE)])
-    return Compared(*_likelihood(arrived, rates, either), weight)
+    free, same = _likelihood(arrived, rates, either)
+    return Compared(free, same, weight)
 
 
 def plausible(found: Compared) -> Plausible:

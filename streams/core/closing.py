@@ -203,9 +203,7 @@ class Closing:
             shard.forget(end_ms)
         self._next_ms = end_ms
         starts = [start for start in rollups if start < start_ms]
-        counted = self._numbering.cells(
-            [rollups.get(start_ms, ()), *(rollups[start] for start in starts)]
-        )
+        counted = self._numbering.cells([rollups.get(start_ms, ()), *(rollups[start] for start in starts)])
         return ClosedBucket(
             start_ms,
             self._closed_at_ms,

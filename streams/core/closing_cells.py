@@ -114,7 +114,9 @@ class Counted:
 
     __slots__ = ("_cells", "_dimensions", "_edges", "_groups")
 
-    def __init__(self, groups: int, dimensions: Sequence[str], cells: Cells, edges: NDArray[np.int64]) -> None:
+    def __init__(
+        self, groups: int, dimensions: Sequence[str], cells: Cells, edges: NDArray[np.int64]
+    ) -> None:
         self._groups = groups
         self._dimensions = dimensions
         self._cells = cells
@@ -187,17 +189,17 @@ class Late(Sequence[tuple[int, "Mapping[str, Cells]"]]):
         starts: of the others.
     """
 
-    __slots__ = ("_counted", "_found", "_starts")
+    __slots__ = ("_found", "counted", "starts")
 
     def __init__(self, counted: Counted, starts: Sequence[int]) -> None:
-        self._counted = counted
-        self._starts = starts
+        self.counted = counted
+        self.starts = starts
         self._found: list[tuple[int, Mapping[str, Cells]]] | None = None
 
     @property
     def _all(self) -> list[tuple[int, Mapping[str, Cells]]]:
         if self._found is None:
-            each = ((start, self._counted.group(number)) for number, start in enumerate(self._starts, 1))
+            each = ((start, self.counted.group(number)) for number, start in enumerate(self.starts, 1))
             self._found = [(start, cells) for start, cells in each if cells]
         return self._found
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from streams.closed import Cells
 from streams.core.closing_cells import KeyNumbers, Late, Names, Numbering
 from streams.funnel import OTHER
 from tests.support.rollups import rollup
+
+if TYPE_CHECKING:
+    from streams.closed import Cells
 
 SOME = {("sku", "b"): {0: 1, 1: 2}, ("sku", "a"): {0: 3}, ("slot", "top"): {0: 4}}
 
