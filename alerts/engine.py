@@ -10,7 +10,6 @@ incidents of them. Learning stops where something is wrong.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,10 @@ from alerts.control import Stock
 from alerts.diagnosis.diagnosing import RuledOut
 from alerts.diagnosis.fold import FoldSettings, Opened, fold
 from alerts.diagnosis.money import severity
-from alerts.expectation.readiness import Code
+from alerts.expected_ratios import expected_ratios
+from alerts.frozen import frozen
 from alerts.heartbeats import Heartbeats
-from alerts.identity import ABOUT_DATA, CLICKSTREAM, ORDERS, Identity
+from alerts.identity import ABOUT_DATA, CLICKSTREAM, ORDERS
 from alerts.judges.journeys import journey_lags
 from alerts.judges.order_value import OrderValueJudge
 from alerts.judges.payments import PaymentJudge
@@ -99,20 +99,7 @@ class Engine:
 
     def expected_ratios(self, window_ms: int) -> dict[tuple[str, int], dict[str, float]]:
         """Expected conversion in the window up to now, by (dimension, step) and key; at most an hour, no SKUs."""
-        recent, found = self._places.recent, defaultdict[tuple[str, int], dict[str, float]](dict)
-        if self.expected is None or not recent.rows.size:
-            return found
-        sums = recent.since(recent.newest_ms - window_ms)
-        known = (sums.entered > 0) & (self.expected.readiness == Code.MONITORED)[recent.rows]
-        ratios = sums.expected / np.where(known, sums.entered, 1.0)
-        levels = self.table.levels[recent.rows]
-        for level, dimension in enumerate(self.table.dimensions):
-            mine = np.flatnonzero(levels == level)
-            keys = [self.table.place(row).key for row in recent.rows[mine].tolist()]
-            for step in range(known.shape[1] if keys else 0):
-                each = zip(keys, known[mine, step].tolist(), ratios[mine, step].tolist(), strict=True)
-                found[dimension, step] = {key: ratio for key, is_known, ratio in each if is_known}
-        return found
+        return expected_ratios(self.table, self._places.recent, self.expected, window_ms)
 
     def recall(self, told: Iterable[Incident], latest_ms: int) -> None:
         """Learn what was told since the snapshot; see :meth:`alerts.lifecycle.Lifecycle.recall`."""
@@ -356,28 +343,12 @@ class Engine:
 
     # ------------------------------------------------------------------ learning
     def _learn(self, closed: ClosedBucket, counts: StepCounts, expected: Expected, believed: Bools) -> None:
-        frozen = np.zeros(counts.entered.shape, dtype=np.bool_)
-        frozen[:, ~believed] = True
-        for identity in self._lifecycle.identities:
-            self._freeze(frozen, identity)
+        still = frozen(self.table, self.steps, believed, self._lifecycle.identities)
         judged = self._steps.last
         if judged is not None:
-            frozen |= judged.alarming
-        self._steps.learn(frozen)
-        self._places.add(closed, counts, expected.mean, frozen, self._order_value.currency)
-
-    def _freeze(self, frozen: Bools, identity: Identity) -> None:
-        # A line that somebody drew says nothing of what is usual.
-        if identity.family == Kind.RULE or identity.step is None or identity.step not in self.steps:
-            return
-        step = self.steps.index(identity.step)
-        if identity.scope == EVERYWHERE:
-            frozen[:, step] = True
-            return
-        for place in identity.scope:
-            row = self.table.row(place)
-            if row is not None:
-                frozen[row, step] = True
+            still |= judged.alarming
+        self._steps.learn(still)
+        self._places.add(closed, counts, expected.mean, still, self._order_value.currency)
 
     # ------------------------------------------------------------------ state
     def snapshot(self) -> dict[str, Any]:
