@@ -17,26 +17,30 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alerts.diagnosis.explaining import Explaining, Suspect, where
 from alerts.judges.spoken import Series
-from alerts.model import Kind
+from alerts.model import EVERYWHERE, Kind, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from alerts.judges.spoken import Spoken
-    from alerts.model import Finding, Step
+    from alerts.model import Finding
 
     # By dimension and key, what the mix since a moment makes of the key's conversion at a step: a factor.
     Look = Callable[[Step, int], Mapping[tuple[str, str], float]]
 
-# A look is good for so long.
+# A look is good until a finding is a quarter older than it was, and for a minute at least.
 _OLD_MS: Final = 60_000
+_GROWN: Final = 4
+# Change points are taken together: so many minutes, or tens of them, ago, and at most an hour.
+_MINUTE_MS: Final = 60_000
+_COARSE_MS: Final = 600_000
+_MOST_MS: Final = 3_600_000
 # Entries of before a change point still arrive after it; how many do differs by step, so the mix is looked
 # at without them and with them, and the one that leaves less is believed.
 _LEADS_MS: Final = (0, 600_000)
 # A mix that does less explains nothing: shares of a few entries are chance.
 _LEAST: Final = 0.05
 _ABOUT: Final = frozenset({Kind.CONVERSION_DROP, Kind.CONVERSION_SURGE, Kind.NODE_BREAK})
-_MINUTE_MS: Final = 60_000
 
 
 class Mixed:
@@ -51,6 +55,8 @@ class Mixed:
     def __init__(self, nodes: Sequence[str], tolerance: float, look: Look) -> None:
         self._explaining = Explaining(nodes, {}, tolerance=tolerance)
         self._look = look
+        # Of all steps but this one the same is known: clicks, and orders.
+        self._last = Step(nodes[-2], nodes[-1])
         # Of series that were looked at: when, and the factors that the mix may make.
         self._looks: dict[Series, tuple[int, list[float]]] = {}
 
@@ -67,27 +73,26 @@ class Mixed:
             for each in spoken
             if each.series not in known and each.finding.kind in _ABOUT and _of_one_key(each.finding)
         ]
-        speak = {series for _, series in asked}
+        began = {series: finding.since_ms for finding, series in asked}
         self._looks = {
             series: look
             for series, look in self._looks.items()
-            if series in speak and at_ms - look[0] < _OLD_MS
+            if series in began and at_ms - look[0] < max(_OLD_MS, (look[0] - began[series]) // _GROWN)
         }
         self._look_at([each for each in asked if each.series not in self._looks], at_ms)
         return frozenset(series for finding, series in asked if self._is_mix(finding, self._looks[series][1]))
 
     def _look_at(self, asked: Iterable[Spoken], at_ms: int) -> None:
-        """Findings that began in the same minute share a look."""
-        looks: dict[tuple[Step, int], Mapping[tuple[str, str], float]] = {}
+        """Findings that began at about the same time share a look."""
+        looks: dict[tuple[bool, int], Mapping[tuple[str, str], float]] = {}
         for finding, series in asked:
-            if finding.step is None:
-                continue
             place, factors = finding.scope[0], []
+            paying, age = finding.step == self._last, at_ms - finding.since_ms
             for lead in _LEADS_MS:
-                asked_for = finding.step, finding.since_ms // _MINUTE_MS * _MINUTE_MS - lead
-                if asked_for not in looks:
-                    looks[asked_for] = self._look(*asked_for)
-                factors.append(looks[asked_for].get((place.dimension, place.key), 1.0))
+                ago = _rounded(age + lead)
+                if (paying, ago) not in looks:
+                    looks[paying, ago] = self._look(finding.step or self._last, at_ms - ago)
+                factors.append(looks[paying, ago].get((place.dimension, place.key), 1.0))
             self._looks[series] = at_ms, factors
 
     def _is_mix(self, finding: Finding, factors: Iterable[float]) -> bool:
@@ -106,5 +111,16 @@ class Mixed:
         self._looks = {Series(*series): (at_ms, list(factors)) for series, at_ms, factors in state}
 
 
+def _rounded(ago_ms: int) -> int:
+    """Up to the next minute, or ten of them."""
+    grain = _MINUTE_MS if ago_ms <= _COARSE_MS else _COARSE_MS
+    return min(-(-ago_ms // grain) * grain, _MOST_MS)
+
+
 def _of_one_key(finding: Finding) -> bool:
-    return finding.step is not None and len(finding.scope) == 1 and not finding.detail
+    return (
+        len(finding.scope) == 1
+        and finding.step is not None
+        and finding.scope != EVERYWHERE
+        and not finding.detail
+    )

@@ -94,7 +94,7 @@ def test_others_are_said(finding: Finding) -> None:
     assert not Looked(0.5).withholds(finding)
 
 
-def test_a_look_is_good_for_a_minute() -> None:
+def test_a_look_is_good_for_a_quarter_of_a_findings_age() -> None:
     """A finding that stands is not looked at in each bucket, nor after a restart."""
     looked = Looked(0.5)
     looked.withholds()
@@ -102,5 +102,5 @@ def test_a_look_is_good_for_a_minute() -> None:
     heir.mixed.restore(looked.mixed.snapshot())
     assert heir.withholds(at_ms=NOW + 50_000)
     assert heir.looks == 0
-    assert heir.withholds(at_ms=NOW + MINUTE)
+    assert heir.withholds(at_ms=NOW + 2 * MINUTE)
     assert heir.looks == 2
