@@ -144,6 +144,36 @@ class Combinations:
             entered[there],
         )
 
+    def mixed(self, entry: int, arrival: int, since_ms: int) -> dict[tuple[str, str], float]:
+        """By dimension and key: what its entries since a moment usually bring, over what as many of it usually do.
+
+        Combinations convert as they usually do on both sides, so only what a key was shown together with
+        makes a difference: 1 where that is as usual. At most the last hour is known.
+
+        Args:
+            entry: column of entries.
+            arrival: column of arrivals.
+            since_ms: the moment.
+        """
+        at = int(self._place[entry])
+        rates, now, usual = (
+            self._rates(at, int(self._place[arrival])),
+            self._sum(at, since_ms),
+            self._usual[at],
+        )
+        found: dict[tuple[str, str], float] = {}
+        for number, (dimension, names) in enumerate(zip(DIMENSIONS, self._names, strict=True)):
+            brings = [
+                _mean_by(self._codes[:, number], weights, rates, len(names)) for weights in (now, usual)
+            ]
+            known = np.flatnonzero((brings[0] > 0) & (brings[1] > 0))
+            ratios = brings[0][known] / brings[1][known]
+            found |= {
+                (dimension, names[key]): ratio
+                for key, ratio in zip(known.tolist(), ratios.tolist(), strict=True)
+            }
+        return found
+
     def _sum(self, place: int, since_ms: int) -> F64:
         parts = [
             (keys[places == place], counts[places == place])
@@ -190,3 +220,9 @@ class Combinations:
         self._size = self._coded_size = len(self._roomy_codes)
         self._names = tuple(list(names) for names in state["names"])
         self._numbers = tuple({key: n for n, key in enumerate(names)} for names in self._names)
+
+
+def _mean_by(keys: I64, weights: F64, values: F64, size: int) -> F64:
+    """Weighted mean of values by key, shape (size,); 0 where nothing weighs."""
+    weight = np.bincount(keys, weights, minlength=size)
+    return np.asarray(np.bincount(keys, weights * values, minlength=size) / np.where(weight > 0, weight, 1.0))

@@ -29,6 +29,7 @@ from alerts.judges.payments import PaymentJudge
 from alerts.judges.steps import StepJudge
 from alerts.judges.traffic import TrafficJudge
 from alerts.lifecycle import Lifecycle
+from alerts.mixed import Mixed
 from alerts.model import EVERYWHERE, Kind, Recovered, Rooted, Severity, Step
 from alerts.places import Places
 from alerts.promotion_targets import PromotionTargets, Worth
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     F64 = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-VERSION = 2
+VERSION = 3
 
 
 class Engine:
@@ -85,6 +86,7 @@ class Engine:
         self._witness = Witness()
         self._heartbeats = Heartbeats()
         self._places = Places(self.table, self.steps)
+        self._mixed = Mixed(settings.nodes, tolerance, self._places.mixed)
         self._roots = Roots()
         self._rulings = Rulings(settings.rules, settings.nodes, settings.order_nodes, self.table)
         self._targets = PromotionTargets(settings.nodes)
@@ -247,6 +249,8 @@ class Engine:
         self, spoken: Sequence[Spoken], slower: Sequence[Finding], closed: ClosedBucket
     ) -> list[Rooted]:
         """One for each cause among the findings of one closing."""
+        withheld = self._mixed.withheld(spoken, self._roots.series, closed.end_ms)
+        spoken = [each for each in spoken if each.series not in withheld]
         if not spoken and not slower:
             return []
         value, currency = self.worth
@@ -385,6 +389,7 @@ class Engine:
             ("traffic", self._traffic),
             ("order_value", self._order_value),
             ("places", self._places),
+            ("mixed", self._mixed),
             ("roots", self._roots),
             ("rulings", self._rulings),
             ("targets", self._targets),

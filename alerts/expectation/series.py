@@ -60,7 +60,8 @@ class Expected(NamedTuple):
         drop: the same as a drop is judged: while the delay law is in doubt, the lowest count that a
             plausible law expects; in an hour of the day that was not seen yet, less by what hours differ.
         surge: likewise the highest.
-        uncertainty: standard error of all three, relative: of the level and the season.
+        uncertainty: standard error of all three, relative: of the level and the season, and what wanders
+            for longer than dispersion bears.
         dispersion: variance of counts over 15 minutes, divided by their mean; 1 to 10.
         readiness: of ``readiness.Code``.
         missing: expected conversions that a series still has to see before it is judged.
@@ -236,7 +237,10 @@ class Expectation:
     def _learn_season(self, was: _Open, reached: F64, frozen: Bools) -> None:
         total = self.total
         if total is not None:
-            self._season.learn(was.start_ms, reached[total], was.units[total], BUCKET_MS, frozen[total])
+            wandering = self._dispersion.wandering[TOTAL]
+            self._season.learn(
+                was.start_ms, reached[total], was.units[total], BUCKET_MS, frozen[total], wandering
+            )
 
     def _learn_laws(self, was: _Open, frozen: Bools) -> None:
         total = self.total
@@ -302,7 +306,7 @@ class Expectation:
     def _expected(self, means: F64, level: Level, start_ms: int, forecast: Forecast) -> Expected:
         dispersion = self._dispersion.now()
         hour = self._season.variance(start_ms)
-        variance = level.error**2 * dispersion + hour
+        variance = level.error**2 * dispersion + hour + self._dispersion.slow()
         conceded = np.maximum(_SURE * np.sqrt(hour) - _BORNE, 0.0)
         needed = np.broadcast_to(self._needed(self._level_of), level.seen.shape)
         self._monitored = readiness.monitored(level.seen, needed, self._monitored)
