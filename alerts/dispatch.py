@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self, TypeVar
 
-import msgspec
-
-from alerts.incident import decode_incident, record_of
+from alerts.dead_letters import Letter, letter_of
+from alerts.incident import decode_incident
 from alerts.lane import Gate, Lane, Sent
 from alerts.ledger import decode_delivery, encode_delivery, record_key
 from alerts.notify.base import Verdict
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from alerts.ledger import Address, Delivery
+    from alerts.message import Message
     from alerts.notify.base import Carrier
     from alerts.notify.registry import ChannelPlan
     from alerts.notify_metrics import NotifyMetrics
@@ -43,7 +45,11 @@ if TYPE_CHECKING:
     OpenCarrier = Callable[[ChannelPlan, Clock], AbstractAsyncContextManager[Carrier]]
     Record = tuple[bytes, bytes | None]
 
+T = TypeVar("T")
+
 _LOG: Final = logging.getLogger(__name__)
+# One decides, one words.
+_THREADS: Final = 2
 _ANSWERS: Final = {
     Verdict.DELIVERED: Answer.DELIVERED,
     Verdict.RETRY: Answer.RETRY,
@@ -68,14 +74,6 @@ class Paper(Protocol):
     async def bury(self, letters: Sequence[Letter]) -> None:
         """Into the topic of dead letters; returns when they are there."""
         ...
-
-
-class Letter(NamedTuple):
-    """A dead letter: key, value, and headers by name."""
-
-    key: bytes
-    value: bytes
-    headers: tuple[tuple[str, bytes], ...]
 
 
 class Tools(NamedTuple):
@@ -108,6 +106,8 @@ class Dispatch:
         self._lanes: dict[str, Lane] = {}
         self._sent: list[Sent] = []
         self._open = contextlib.AsyncExitStack()
+        # Of its own: in the loop's, slow name servers of other channels could take up all there are.
+        self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="tell")
         self.gate = Gate()
         self.news = asyncio.Event()
 
@@ -131,17 +131,25 @@ class Dispatch:
     ) -> None:
         """Stop the lanes and close the channels; whoever wants to know what became of things waits before."""
         await self._open.aclose()
+        self._threads.shutdown(wait=False)
 
     def _lane(self, carrier: Carrier) -> Lane:
         tools = self._tools
         return Lane(
             carrier,
-            lambda parcel: message_of(parcel, self._plan, tools.metrics.template_failed),
+            self._word,
             self.gate,
             tools.clock,
             self._came,
             tools.sleep,
         )
+
+    async def _word(self, parcel: Parcel) -> Message:
+        failed = self._tools.metrics.template_failed
+        return await self._in_thread(partial(message_of, parcel, self._plan, failed))
+
+    async def _in_thread(self, do: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, do)
 
     def _came(self, sent: Sent) -> None:
         self._sent.append(sent)
@@ -172,6 +180,10 @@ class Dispatch:
         """Channels that are new begin now; before any incident is heard."""
         await self._write(paper, self._outbox.begin(self._tools.clock.now_ms()), ())
 
+    async def catch_up(self, heard: Sequence[Heard]) -> None:
+        """Take in what happened before, in a thread; nothing is handed out."""
+        await self._in_thread(partial(self.hear, heard))
+
     def hear(self, heard: Iterable[Heard]) -> None:
         """Take in incidents; one that cannot be read is told and left."""
         for value, written_ms in heard:
@@ -188,10 +200,10 @@ class Dispatch:
         """See the module. Deciding is done in a thread: nothing else of the process waits for it."""
         sent, self._sent = self._sent, []
         self.news.clear()
-        decided = await asyncio.to_thread(self._decide, heard, sent)
+        decided = await self._in_thread(partial(self._decide, heard, sent))
         if decided.dead:
             # Before it is written down that they were given up: a crash in between buries them twice.
-            await paper.bury([_letter(one) for one in decided.dead])
+            await paper.bury([letter_of(one) for one in decided.dead])
         await self._write(paper, decided.records, decided.gone)
         self._note(sent, decided)
         self.gate.leave(len(sent))
@@ -258,30 +270,6 @@ def _report(sent: Sent) -> Report:
         receipt=outcome.handle or "",
         retry_after_ms=outcome.retry_after_ms or 0,
         error="" if outcome.delivered else outcome.why.value,
-    )
-
-
-def _letter(dead: DeadLetter) -> Letter:
-    """What nobody was told, whole: it can be told by hand."""
-    one = dead.candidate
-    headers = {
-        "outcome": dead.why.value,
-        "reason": dead.error or dead.why.value,
-        "channel": one.channel,
-        "topic": "notifications",
-        "timestamp": str(dead.at_ms),
-    }
-    value = {
-        "channel": one.channel,
-        "state": None if one.state is None else one.state.value,
-        "key": one.key,
-        "owed_since_ms": one.owed_ms,
-        "incident": record_of(one.incident),
-    }
-    return Letter(
-        one.incident.id.encode(),
-        msgspec.json.encode(value),
-        tuple((name, text.encode("utf-8", "replace")) for name, text in headers.items()),
     )
 
 

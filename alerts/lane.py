@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from alerts.stages.stage import Parcel
     from streams.clock import Clock
 
-    Word = Callable[[Parcel], Message]
+    Word = Callable[[Parcel], Awaitable[Message]]
     Sleep = Callable[[float], Awaitable[None]]
 
 _LOG: Final = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class Lane:
 
     Args:
         carrier: takes messages to people.
-        word: makes messages; called in a thread.
+        word: makes messages.
         gate: of all lanes.
         clock: tells when something was sent.
         tell: is told what became of each parcel.
@@ -151,7 +151,7 @@ class Lane:
 
     async def _outcome(self, parcel: Parcel) -> Outcome:
         try:
-            message = await asyncio.to_thread(self._word, parcel)
+            message = await self._word(parcel)
             handle = parcel.receipt if parcel.state in _EDITING else ""
             return await self._carrier.deliver(message, handle or None)
         except Exception as error:  # noqa: BLE001  # the edge: one bad message must not stop the others

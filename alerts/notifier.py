@@ -141,7 +141,7 @@ class IncidentNotifier(Generic[S]):
         live = not first
         while not live:
             records, live = await mailbox.incidents()
-            await asyncio.to_thread(dispatch.hear, [Heard(*one) for one in records])
+            await dispatch.catch_up([Heard(*one) for one in records])
         self._dispatch = dispatch
         if not self._going:
             dispatch.gate.close()

@@ -26,7 +26,7 @@ from tests.support.findings import T0
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from alerts.dispatch import Letter
+    from alerts.dead_letters import Letter
 
 
 class MemoryMailbox:

@@ -59,7 +59,7 @@ class Road:
         self._plan = plan_of()
         self.lane = Lane(carrier, self._word, self.gate, self.clock, self.sent.append, self._sleep)
 
-    def _word(self, one: Parcel) -> Message:
+    async def _word(self, one: Parcel) -> Message:
         if one.key == "unspeakable":
             raise ValueError("s3cret")
         return message_of(one, self._plan)
