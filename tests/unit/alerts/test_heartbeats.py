@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from alerts.heartbeats import Heartbeats
+from alerts.witness import Witness
 from streams.closed import ClosedBucket
+from tests.support.record_feed import closed_bucket
 
 T0 = 1_762_819_200_000
 
