@@ -18,10 +18,7 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from streams.clock import Clock, SystemClock
-from streams.core.ordering import Patience
-from streams.core.vocabulary import Vocabulary
 from streams.errors import TopicError
-from streams.formats.columns import create_columns, key_objection
 from streams.logs import configure as configure_logs
 from streams.metrics.exposition import Exposition
 from streams.metrics.http import HttpServer, Readiness
@@ -31,7 +28,6 @@ from streams.metrics.pipeline import PipelineMetrics
 from streams.metrics.reloads import PromotionCollector, ReloadMetrics
 from streams.worker.agents import add_agents, add_timers
 from streams.worker.batching import BatchConsumer
-from streams.worker.counting import Counting, CountingTopics
 from streams.worker.kafka import Producer, patiently
 from streams.worker.merging import Merging
 from streams.worker.publishing import Outbox
@@ -40,7 +36,7 @@ from streams.worker.republishing import Republishing
 from streams.worker.supervision import Supervision
 from streams.worker.totals_log import TotalsLog
 from streams.worker.watching import Watching
-from streams.worker.wiring import counting_settings, faust_app, input_format, key_series_settings
+from streams.worker.wiring import counting, faust_app, key_series_settings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -89,7 +85,7 @@ class Worker:
         self.series = KeySeries(key_series_settings(settings, self.sources))
         self.producer = Producer(settings.kafka)
         self.outbox = Outbox(self.producer)
-        self.counting = self._counting()
+        self.counting = counting(settings, self.clock, self.outbox, self.metrics)
         self.merging = Merging(
             source_topics=self.sources, series=self.series, clock=self.clock, metrics=self.metrics
         )
@@ -143,33 +139,6 @@ class Worker:
         self._limit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         add_agents(self)
         add_timers(self)
-
-    def _counting(self) -> Counting:
-        settings = self.settings
-        funnel = settings.funnel_model()
-        vocabulary = Vocabulary(
-            funnel,
-            key_objection,
-            max_keys=settings.counting.max_tracked_keys,
-            shards=settings.topics.rollup_shards,
-        )
-        forms = (
-            input_format(settings, settings.formats.clickstream),
-            input_format(settings, settings.formats.orders),
-        )
-        return Counting(
-            topics=CountingTopics(
-                self.sources, settings.topics.rollups, settings.topics.deadletter, settings.topics.rekey
-            ),
-            decoders=[create_columns(form, vocabulary) for form in forms],
-            vocabulary=vocabulary,
-            settings=counting_settings(settings),
-            clock=self.clock,
-            outbox=self.outbox,
-            metrics=self.metrics,
-            patience=Patience(settings.counting.idle_timeout_ms, settings.counting.silence_timeout_ms),
-            stop_after=settings.deadletter.stop_after,
-        )
 
     def configure(self, settings: Settings) -> None:
         """Take up what can be changed while the worker runs: log level, promotions, how is watched."""
