@@ -93,6 +93,8 @@ class Engine:
         self._lifecycle = Lifecycle(settings.lifecycle)
         self._sold_out = SoldOut()
         self.expected: Expected | None = None
+        # Upstream counts of the last bucket, shape (rows, steps); empty before the first.
+        self.entered: F64 = np.zeros((0, len(self.steps)))
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
@@ -146,7 +148,7 @@ class Engine:
             testimony.data,
         )
         self._learn(closed, counts, expected, believed)
-        self.expected = expected
+        self.expected, self.entered = expected, counts.entered
         return changes
 
     # ------------------------------------------------------------------ judging

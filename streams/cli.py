@@ -62,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_replay(verbs)
     _add_backtest(verbs)
     _add_demo(verbs)
+    _add_heartbeat(verbs)
     check = _verb(verbs, "check", "say what is wrong with a configuration file", _check)
     check.add_argument("file", type=Path, nargs="?", help="the file; also as --config")
     _config_argument(check)
@@ -99,6 +100,13 @@ def _add_topics(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     topics = _verb(verbs, "topics", "create or verify the topics in Kafka", _topics)
     topics.add_argument("action", choices=("create", "verify"))
     _config_argument(topics)
+
+
+def _add_heartbeat(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    what = "show that both source topics are alive: a record into every partition each ten seconds"
+    heartbeat = _verb(verbs, "heartbeat", what, _heartbeat)
+    heartbeat.add_argument("--once", action="store_true", help="one record into every partition, and stop")
+    _config_argument(heartbeat)
 
 
 def _add_simulate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -212,6 +220,15 @@ def _topics(arguments: argparse.Namespace) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if any(not problem.warning for problem in problems) else 0
+
+
+def _heartbeat(arguments: argparse.Namespace) -> int:
+    from streams.logs import configure  # noqa: PLC0415  # see _worker
+    from streams.worker.heartbeat import run_heartbeat  # noqa: PLC0415  # likewise
+
+    settings = _settings(arguments)
+    configure(settings)
+    return asyncio.run(run_heartbeat(settings, once=arguments.once))
 
 
 def _simulate(arguments: argparse.Namespace) -> int:

@@ -335,7 +335,7 @@ def test_counts_of_a_moved_shard_survive_missed_scrapes() -> None:
     assert Settings().metrics.vanish_hold_ms / 1000 >= 4 * max(own_s, SCRAPE_S)
 
 
-@pytest.mark.parametrize("name", ["worker", "simulate"])
+@pytest.mark.parametrize("name", ["worker", "heartbeat", "simulate"])
 def test_topics_come_first(name: str) -> None:
     """Who reads or writes topics starts when they have been made."""
     assert "topics" in _services()[name]["depends_on"]
