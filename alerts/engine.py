@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alerts.control import Stock
+from alerts.course import drawn
 from alerts.diagnosis.diagnosing import RuledOut
 from alerts.diagnosis.fold import FoldSettings, Opened, fold
 from alerts.diagnosis.money import severity
@@ -114,7 +115,7 @@ class Engine:
         if isinstance(record, Stock):
             self._sold_out.hear(record)
             return ()
-        return self._lifecycle.control(record)
+        return drawn(self._lifecycle.control(record), self._places.recent, self.table, self.steps)
 
     def observe(
         self,
@@ -149,7 +150,7 @@ class Engine:
         )
         self._learn(closed, counts, expected, believed)
         self.expected, self.entered = expected, counts.entered
-        return changes
+        return drawn(changes, self._places.recent, self.table, self.steps)
 
     # ------------------------------------------------------------------ judging
     def _believed(self, data: DataState) -> Bools:
@@ -355,6 +356,7 @@ class Engine:
             still |= judged.alarming
         self._steps.learn(still)
         self._places.add(closed, counts, expected.mean, still, self._order_value.currency)
+        self._places.recent.note_scatter(expected.dispersion, expected.uncertainty)
 
     # ------------------------------------------------------------------ state
     def snapshot(self) -> dict[str, Any]:

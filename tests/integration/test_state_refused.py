@@ -51,7 +51,9 @@ def taken(worker: WorkerProcess) -> float:
 def a_follower(deployment: Deployment) -> int:
     """A broker, from 0, that does not lead the log."""
     topic = deployment.settings().topics.state
-    described = AdminClient({"bootstrap.servers": deployment.bootstrap_servers}).list_topics(topic, timeout=10)
+    described = AdminClient({"bootstrap.servers": deployment.bootstrap_servers}).list_topics(
+        topic, timeout=10
+    )
     leader = described.topics[topic].partitions[0].leader
     return next(broker for broker in range(3) if broker + 1 != leader)
 
