@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import msgspec
-import pytest
 
 from alerts.content.templates import Templates
 from alerts.incident import CoursePart
@@ -18,6 +18,9 @@ from alerts.stages.stage import Candidate, Parcel
 from alerts.wording import message_of
 from tests.support.deliveries import incident
 from tests.support.telling import channel, plan_of
+
+if TYPE_CHECKING:
+    import pytest
 
 PLAN = replace(
     plan_of(channel("hook", "http://h"), channel("chat", "http://c", ChannelKind.SLACK)),
