@@ -189,9 +189,10 @@ class Dispatch:
         sent, self._sent = self._sent, []
         self.news.clear()
         decided = await asyncio.to_thread(self._decide, heard, sent)
-        await self._write(paper, decided.records, decided.gone)
         if decided.dead:
+            # Before it is written down that they were given up: a crash in between buries them twice.
             await paper.bury([_letter(one) for one in decided.dead])
+        await self._write(paper, decided.records, decided.gone)
         self._note(sent, decided)
         self.gate.leave(len(sent))
         for parcel in decided.parcels:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 # A rebalance waits so long for what is leaving; what takes longer may be told twice.
 _PAUSE_SECONDS: Final = 5.0
+# More at once than this are a crowd: it is heard out, until nothing comes for a moment, before anything is told.
+_CROWD: Final = 10
+_CROWD_MS: Final = 1_000
+_LULL_SECONDS: Final = 0.1
 # After a turn that took long, the next one that only time or an answer calls for waits so many times as long.
 _FOR_TIME: Final = 10
 _FOR_NEWS: Final = 1
@@ -159,10 +163,23 @@ class IncidentNotifier(Generic[S]):
                 await asyncio.sleep(_moment(took_ms))
 
     async def _some(self, dispatch: Dispatch, mailbox: Mailbox) -> list[Heard]:
-        """Wait for incidents or answers; the incidents. What is being read is read on for the next dispatch."""
+        """Wait for incidents or answers; the incidents, a crowd of them whole: the worst may come last."""
+        heard = await self._next(mailbox, dispatch.news)
+        until_ms = self._clock.monotonic_ms() + _CROWD_MS
+        while len(heard) > _CROWD and self._clock.monotonic_ms() < until_ms:
+            more = await self._next(mailbox, None, _LULL_SECONDS)
+            if not more:
+                break
+            heard += more
+        return heard
+
+    async def _next(
+        self, mailbox: Mailbox, news: asyncio.Event | None, seconds: float | None = None
+    ) -> list[Heard]:
+        """What is read next; nothing if there is news, or time is up. Then it is read on by whoever asks next."""
         if self._reading is None:
             self._reading = asyncio.ensure_future(mailbox.incidents())
-        await _first(self._reading, dispatch.news)
+        await _first(self._reading, news, seconds)
         if not self._reading.done():
             return []
         (records, _), self._reading = self._reading.result(), None
@@ -184,10 +201,15 @@ def _moment(took_ms: int) -> float:
     return min(max(took_ms / 1000, 0.01), 0.5)
 
 
-async def _first(future: asyncio.Future[Any], event: asyncio.Event) -> None:
-    """Wait for either."""
+async def _first(
+    future: asyncio.Future[Any], event: asyncio.Event | None, seconds: float | None = None
+) -> None:
+    """Wait for either, for so long."""
+    if event is None:
+        await asyncio.wait({future}, timeout=seconds)
+        return
     waiting: asyncio.Future[Any] = asyncio.ensure_future(event.wait())
     try:
-        await asyncio.wait({future, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({future, waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()

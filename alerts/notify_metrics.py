@@ -76,7 +76,7 @@ FAMILIES: Final = (
     TEMPLATE_FAILURES,
 )
 NO_CHANNEL: Final = "(none)"
-_REMEMBERED: Final = 20_000
+_REMEMBERED: Final = 5_000
 # Of time, not of a record.
 _BY_THE_CLOCK: Final = frozenset({MessageState.REMINDER, MessageState.ESCALATED})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -93,12 +94,23 @@ def channel_rule(plan: ChannelPlan, budget: Mapping[str, int] | None) -> Channel
     """What the deciders have to know of a channel: its budget, and what kind of thing it is.
 
     Raises:
-        ConfigError: something that the channel needs is missing.
+        ConfigError: something that the channel needs is missing, or its file of authorities cannot be read.
     """
+    _check_authorities(plan)
     usual = _FOR_A_MACHINE if plan.kind is ChannelKind.ALERTMANAGER else Budget()
     # Apprise's addresses are of any vendor; what it takes is known when it is opened.
     resend_ms = None if plan.kind is ChannelKind.APPRISE else channel_of(plan).traits.resend_ms
     return ChannelRule(Budget(**budget) if budget else usual, plan.kind not in _ONE_BY_ONE, resend_ms)
+
+
+def _check_authorities(plan: ChannelPlan) -> None:
+    """Now, for when the channel is opened the settings have been taken up already."""
+    if plan.guard.ca_file is not None:
+        try:
+            ssl.create_default_context(cafile=plan.guard.ca_file)
+        except OSError:
+            field = f"notify.channels.{plan.name}.ca_file"
+            raise ConfigError(field, "must be a file with certificates") from None
 
 
 def pipeline_of(

@@ -186,9 +186,21 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.file is not None and arguments.config is not None:
         raise ConfigError("--config", "must not stand beside another file")
     arguments.config = arguments.config or arguments.file
-    _settings(arguments)
+    settings = _settings(arguments)
+    if settings.notify.channels:
+        _check_secrets(settings, arguments.config)
     print("configuration is fine")
     return 0
+
+
+def _check_secrets(settings: Settings, file: Path | None) -> None:
+    """Warn of secrets that are not here: they may be where the worker runs."""
+    from streams.assembly import notify_plan_of  # noqa: PLC0415  # heavy, and not everyone's
+
+    try:
+        notify_plan_of(settings, os.environ, file.parent if file is not None else Path())
+    except ConfigError as error:
+        print(f"warning: {explain(error)}", file=sys.stderr)
 
 
 def _worker(arguments: argparse.Namespace) -> int:

@@ -16,13 +16,13 @@ from rich.console import Console
 
 from streams.assembly import closing_settings, engine, windows_of
 from streams.backtest.arrivals import from_files, from_partitions
+from streams.backtest.beside import beside, worthwhile
 from streams.backtest.counting import Recount
-from streams.backtest.recording import messages_of, recorded, shards_of
+from streams.backtest.recording import closed, closed_of, messages_of, recorded, shards_of
 from streams.backtest.report import as_json, compared_as_json, compared_table, table_of
 from streams.backtest.story import compare, tell
 from streams.codec import decode_message
 from streams.config import load_settings
-from streams.core.closing import Closing
 from streams.core.ordering import Patience
 from streams.errors import ConfigError
 from streams.worker.kafka import kafka_options
@@ -117,16 +117,31 @@ def _run(
 ) -> Run:
     started = perf_counter()
     judges, windows = engine(settings), windows_of(settings)
-    with _messages(arguments, settings, source) as (shards, messages):
-        if record is None:
-            run = tell(_closed(messages, shards, settings), judges, windows)
-        else:
-            with record.open("wb") as file:
-                run = tell(_closed(recorded(messages, shards, file), shards, settings), judges, windows)
+    with _buckets(arguments, settings, source, record) as buckets:
+        run = tell(buckets, judges, windows)
     seconds = max(perf_counter() - started, 1e-9)
     factor = run.span_ms / 1_000 / seconds
     print(f"{run.buckets} buckets in {seconds:.1f} s: {factor:,.0f} times real time", file=sys.stderr)
     return run
+
+
+@contextmanager
+def _buckets(
+    arguments: argparse.Namespace, settings: Settings, source: _Kafka | None, record: Path | None
+) -> Iterator[Iterator[ClosedBucket]]:
+    """What is judged; closed beside if a long recording is all there is to do."""
+    closing = closing_settings(settings)
+    rollups = arguments.rollups
+    if rollups is not None and record is None and worthwhile(rollups.stat().st_size):
+        with beside(closed_of, rollups, closing) as buckets:
+            yield buckets
+        return
+    with _messages(arguments, settings, source) as (shards, messages):
+        if record is None:
+            yield closed(messages, shards, closing)
+            return
+        with record.open("wb") as file:
+            yield closed(recorded(messages, shards, file), shards, closing)
 
 
 @contextmanager
@@ -175,10 +190,3 @@ def _recount(arguments: argparse.Namespace, settings: Settings, source: _Kafka |
         else from_partitions(source.events)
     )
     return recount.rollups(arrivals)
-
-
-def _closed(messages: Iterable[Message], shards: int, settings: Settings) -> Iterator[ClosedBucket]:
-    closing = Closing(shards, settings=closing_settings(settings))
-    for message in messages:
-        closing.take(message.shard, message)
-        yield from closing.closed()

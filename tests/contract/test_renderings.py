@@ -49,7 +49,7 @@ def body(channel: str, one: Message) -> Any:
         parsed = email.message_from_bytes(
             f"Content-Type: {kind}\r\n\r\n".encode() + call.body, policy=email.policy.HTTP
         )
-        return {str(part.get_filename() or ""): part.get_content() for part in parsed.iter_parts()}  # type: ignore[attr-defined]  # it is a message of parts
+        return {str(part.get_filename() or ""): part.get_content() for part in parsed.iter_parts()}
     return json.loads(call.body)
 
 

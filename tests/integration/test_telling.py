@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +16,7 @@ from streams.clock import SystemClock
 from streams.worker.entry import create_topics, verify_topics
 from tests.support.bots import Bot, bot
 from tests.support.deliveries import incident, over
+from tests.support.processes import Process, free_ports
 from tests.support.producing import Message, produce
 from tests.support.workers import Deployment, WorkerProcess, problem_lines, read_topic, until
 
@@ -176,3 +178,30 @@ async def test_what_cannot_be_told_is_buried_and_the_worker_goes_on(deployment: 
         (letter,) = [record for records in dead.values() for record in records]
         assert dict(letter.headers)["reason"] == b"bad_request"
         assert msgspec.json.decode(letter.value or b"")["incident"]["id"] == "bad"
+
+
+async def test_channels_are_taken_up_while_it_runs(deployment: Deployment) -> None:
+    """A channel that is written into the file is told what is open; one whose secret is not there changes nothing."""
+    config = deployment.folder / "funnelwatch.yaml"
+    config.write_text("{}")
+    (port,) = free_ports(1)
+    environment = deployment.environment() | {"FUNNELWATCH__HTTP__PORT": str(port)}
+    command = [sys.executable, "-m", "streams.cli", "worker", "--config", str(config)]
+    log = deployment.folder / "worker.log"
+    async with bot(fine) as server:
+        telling = Telling(deployment, server)
+        with Process("worker", command, log=log, env=environment) as worker:
+            await telling.happens(now("first"))
+            await until(lambda: '"watching"' in log.read_text(), seconds=PATIENCE_S, what="it watches")
+            entry = f"{{name: ops, kind: webhook, url: '{server.url}/', allow_private: true}}"
+            config.write_text(f"notify: {{channels: [{entry}]}}\n")
+            await telling.hears(("first", "opened"))
+            config.write_text("notify: {channels: [{name: ops, kind: slack, url_env: NOT_THERE}]}\n")
+            await until(
+                lambda: "needs the environment variable NOT_THERE" in log.read_text(),
+                seconds=PATIENCE_S,
+                what="it is refused",
+            )
+            await telling.happens(now("second"))
+            await telling.hears(("first", "opened"), ("second", "opened"))
+            await asyncio.to_thread(worker.terminate)

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from alerts.dispatch import Tools
+from alerts.model import Severity
 from alerts.notifier import IncidentNotifier
 from alerts.notify_metrics import NotifyMetrics
 from streams.clock import SystemClock
@@ -134,3 +135,15 @@ async def test_a_pause_waits_for_what_is_leaving_and_then_nothing_leaves() -> No
         assert told(server) == ["i"]
         running.notifier.resume()
         await until(lambda: told(server) == ["i", "j"])
+
+
+async def test_a_crowd_is_heard_out_before_anything_is_told() -> None:
+    """The worst of it comes last, in a record of its own, and is told first."""
+    async with bot(fine) as server, Running(plan_of(channel("ops", server.url))) as running:
+        running.mailbox.put(incident("before"))
+        await until(lambda: told(server) == ["before"])
+        running.mailbox.put(*(incident(f"i{number}") for number in range(30)))
+        await until(lambda: not running.mailbox.came.is_set())
+        running.mailbox.put(incident("worst", severity=Severity.CRITICAL))
+        await until(lambda: len(server.calls) > 1)
+        assert told(server)[1] == "worst"
