@@ -1,0 +1,82 @@
+"""Charts that several boards have: now and then, and a value within its band."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from grafana.mixin.panels import Link, Panel, Query, by_name, timeseries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from grafana.mixin.panels import Json
+
+NOW, THEN, EARLIER = "now", "$compare ago", "$previous, same time after its start"
+
+
+def _dashed(name: str, color: str) -> Json:
+    style = {"fill": "dash", "dash": [6, 6]}
+    return by_name(name, custom__lineStyle=style, color={"mode": "fixed", "fixedColor": color})
+
+
+def compared(
+    title: str,
+    description: str,
+    unit: str,
+    link: Link,
+    at: Callable[[str], str],
+    **more: Any,  # noqa: ANN401  # fields of Panel
+) -> Panel:
+    """Now, so long ago, and the earlier promotion at the same time after its start.
+
+    Args:
+        title: of the panel.
+        description: of the panel; what the lines are is said behind it.
+        unit: of all lines.
+        link: the drill-down.
+        at: the query at an offset; none for now.
+        more: further fields of the panel.
+    """
+    return timeseries(
+        title,
+        f"{description} Dashed: so long ago, and the earlier promotion at the same time after its start.",
+        unit,
+        link,
+        Query(at(""), NOW),
+        Query(at("$compare"), THEN),
+        Query(at("${aligned}s"), EARLIER),
+        overrides=(
+            by_name(NOW, custom__lineWidth=2, color={"mode": "fixed", "fixedColor": "blue"}),
+            _dashed(THEN, "orange"),
+            _dashed(EARLIER, "purple"),
+        ),
+        **more,
+    )
+
+
+def banded(
+    title: str,
+    description: str,
+    unit: str,
+    link: Link,
+    queries: tuple[str, str, str, str],
+    **more: Any,  # noqa: ANN401  # fields of Panel
+) -> Panel:
+    """A value, its lower and upper bound as a band, and what was expected, in this order."""
+    low, high = "95 % from", "95 % to"
+    names = ("now", low, high, "expected")
+    band = {"mode": "fixed", "fixedColor": "light-blue"}
+    return timeseries(
+        title,
+        description,
+        unit,
+        link,
+        *(Query(query, name) for query, name in zip(queries, names, strict=True)),
+        overrides=(
+            by_name("now", custom__lineWidth=2, color={"mode": "fixed", "fixedColor": "blue"}),
+            by_name(low, custom__lineWidth=0, color=band),
+            by_name(high, custom__lineWidth=0, custom__fillBelowTo=low, custom__fillOpacity=20, color=band),
+            _dashed("expected", "green"),
+        ),
+        **more,
+    )
