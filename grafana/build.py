@@ -33,7 +33,9 @@ def generated(config: Config = DEFAULT, runbook: str | None = None) -> dict[str,
     """Every generated file: its path below ``grafana/`` and its text."""
     found = boards(RUNBOOK.read_text("utf-8") if runbook is None else runbook)
     documents = {f"{_DASHBOARDS}/{board.name}.json": board.json() for board in found}
-    files = {name: json.dumps(board, indent=2, ensure_ascii=False) + "\n" for name, board in documents.items()}
+    files = {
+        name: json.dumps(board, indent=2, ensure_ascii=False) + "\n" for name, board in documents.items()
+    }
     headings = _headings(documents[f"{_DASHBOARDS}/runbook.json"])
     files[f"{_RULES}/recording.yml"] = _yaml(recording_groups())
     files[f"{_RULES}/alerts.yml"] = _yaml(alert_groups(config, headings))

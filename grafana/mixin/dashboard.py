@@ -81,7 +81,7 @@ class Board:
             "timezone": "browser",
             "weekStart": "",
             "templating": {"list": [datasource(), *(one.json() for one in self.variables)]},
-            "annotations": {"list": annotations() if self.variables else []},
+            "annotations": {"list": _marks() if self.variables else []},
             "links": [_others()],
             "panels": [*_placed(self.rows)],
         }
@@ -134,11 +134,13 @@ PROMOTIONS: Final = aggregate("max", of(catalog.PROMOTION_ACTIVE), "promotion", 
 INCIDENTS: Final = aggregate("max", of(INCIDENT_ACTIVE), *INCIDENT_LABELS)
 
 
-def annotations() -> list[Json]:
+def _marks() -> list[Json]:
     """Promotions and incidents as regions in every chart, asked of Prometheus."""
     return [
         _annotation("Promotions", PROMOTIONS, "{{promotion}}: {{phase}}", "promotion,phase", "purple"),
-        _annotation("Incidents", INCIDENTS, "{{kind}} {{dimension}} {{key}}", ",".join(INCIDENT_LABELS), "red"),
+        _annotation(
+            "Incidents", INCIDENTS, "{{kind}} {{dimension}} {{key}}", ",".join(INCIDENT_LABELS), "red"
+        ),
     ]
 
 

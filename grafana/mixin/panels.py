@@ -17,6 +17,7 @@ DATASOURCE: Final[Json] = {"type": "prometheus", "uid": "${datasource}"}
 PLUGIN_VERSION: Final = "11.0.0"
 # Everything that is chosen above stays chosen on the board that one goes to.
 KEEP: Final = "${__url_time_range}&${__all_variables}"
+_NO_LEGEND: Final[Json] = {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": False}
 _TOOLTIP: Final[Json] = {"mode": "multi", "sort": "desc"}
 
 
@@ -58,7 +59,12 @@ class Link:
     url: str
 
     def json(self) -> Json:
-        """As a panel's link."""
+        """As a panel's link, with every field that the schema wants."""
+        flags = dict.fromkeys(("asDropdown", "includeVars", "keepTime"), False)
+        return self.data() | flags | {"type": "link", "icon": "", "tooltip": "", "tags": []}
+
+    def data(self) -> Json:
+        """As a link of a field's value."""
         return {"title": self.title, "url": self.url, "targetBlank": False}
 
 
@@ -122,24 +128,19 @@ class Panel:
         return replace(self, width=width, height=height)
 
 
-def thresholds(*steps: tuple[float | None, str], dashed: bool = False) -> Json:
-    """Colours from a value on; the first value is None. ``dashed`` draws them as lines."""
-    found: Json = {
-        "thresholds": {
-            "mode": "absolute",
-            "steps": [{"value": value, "color": color} for value, color in steps],
-        }
-    }
-    return found | ({"custom": {"thresholdsStyle": {"mode": "dashed"}}} if dashed else {})
+def thresholds(*steps: tuple[float | None, str]) -> Json:
+    """Colours from a value on; the first value is None."""
+    found = [{"value": value, "color": color} for value, color in steps]
+    return {"thresholds": {"mode": "absolute", "steps": found}}
 
 
-def by_name(name: str, **properties: Any) -> Json:  # noqa: ANN401  # whatever the property is
+def by_name(name: str, **properties: Any) -> Json:
     """An override of one field; ``__`` in a property's name is a dot."""
     found = [{"id": key.replace("__", "."), "value": value} for key, value in properties.items()]
     return {"matcher": {"id": "byName", "options": name}, "properties": found}
 
 
-def stat(title: str, description: str, unit: str, link: Link, *queries: Query, **more: Any) -> Panel:  # noqa: ANN401  # fields of Panel
+def stat(title: str, description: str, unit: str, link: Link, *queries: Query, **more: Any) -> Panel:
     """One large number, or a few, with its course behind it."""
     options = {
         "colorMode": "value",
@@ -147,6 +148,7 @@ def stat(title: str, description: str, unit: str, link: Link, *queries: Query, *
         "justifyMode": "auto",
         "orientation": "auto",
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        "percentChangeColorMode": "standard",
         "showPercentChange": False,
         "textMode": "auto",
         "wideLayout": True,
@@ -156,14 +158,21 @@ def stat(title: str, description: str, unit: str, link: Link, *queries: Query, *
     return Panel("stat", title, description, unit, link, queries, options=options, defaults=defaults, **sizes)
 
 
-def timeseries(title: str, description: str, unit: str, link: Link, *queries: Query, **more: Any) -> Panel:  # noqa: ANN401  # fields of Panel
+def timeseries(title: str, description: str, unit: str, link: Link, *queries: Query, **more: Any) -> Panel:
     """Lines over time."""
     options = {
-        "legend": {"calcs": ["lastNotNull"], "displayMode": "list", "placement": "bottom", "showLegend": True},
+        "legend": {
+            "calcs": ["lastNotNull"],
+            "displayMode": "list",
+            "placement": "bottom",
+            "showLegend": True,
+        },
         "tooltip": _TOOLTIP,
     }
     own = more.pop("defaults", {})
-    custom = {"lineWidth": 1, "fillOpacity": 0, "showPoints": "never", "spanNulls": False} | own.get("custom", {})
+    custom = {"lineWidth": 1, "fillOpacity": 0, "showPoints": "never", "spanNulls": False} | own.get(
+        "custom", {}
+    )
     return Panel(
         "timeseries",
         title,
@@ -177,10 +186,12 @@ def timeseries(title: str, description: str, unit: str, link: Link, *queries: Qu
     )
 
 
-def bargauge(title: str, description: str, unit: str, link: Link, *queries: Query, **more: Any) -> Panel:  # noqa: ANN401  # fields of Panel
+def bargauge(title: str, description: str, unit: str, link: Link, *queries: Query, **more: Any) -> Panel:
     """A bar per series, in the order of the answer."""
     options = {
         "displayMode": "gradient",
+        "legend": _NO_LEGEND,
+        "maxVizHeight": 300,
         "minVizHeight": 16,
         "minVizWidth": 8,
         "namePlacement": "auto",
@@ -196,24 +207,25 @@ def bargauge(title: str, description: str, unit: str, link: Link, *queries: Quer
     )
 
 
-def table(title: str, description: str, unit: str, link: Link, *queries: Query, **more: Any) -> Panel:  # noqa: ANN401  # fields of Panel
+def table(title: str, description: str, unit: str, link: Link, *queries: Query, **more: Any) -> Panel:
     """Rows of instant answers; see :mod:`grafana.mixin.tables` for how they are joined."""
     sort = more.pop("sort", None)
     options = {
         "cellHeight": "sm",
+        "frameIndex": 0,
         "showHeader": True,
-        "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""},
+        "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": []},
         "sortBy": [{"displayName": sort, "desc": True}] if sort else [],
     }
     defaults = {"custom": {"align": "auto", "inspect": False}} | more.pop("defaults", {})
     return Panel("table", title, description, unit, link, queries, options=options, defaults=defaults, **more)
 
 
-def state_timeline(title: str, description: str, link: Link, *queries: Query, **more: Any) -> Panel:  # noqa: ANN401  # fields of Panel
+def state_timeline(title: str, description: str, link: Link, *queries: Query, **more: Any) -> Panel:
     """Since when something is on: a coloured bar while the value is 1."""
     options = {
         "alignValue": "left",
-        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
+        "legend": _NO_LEGEND,
         "mergeValues": True,
         "rowHeight": 0.8,
         "showValue": "never",
@@ -224,11 +236,23 @@ def state_timeline(title: str, description: str, link: Link, *queries: Query, **
         "color": {"mode": "thresholds"},
     }
     return Panel(
-        "state-timeline", title, description, "none", link, queries, options=options, defaults=defaults, **more
+        "state-timeline",
+        title,
+        description,
+        "none",
+        link,
+        queries,
+        options=options,
+        defaults=defaults,
+        **more,
     )
 
 
-def text(title: str, content: str, description: str, link: Link, **more: Any) -> Panel:  # noqa: ANN401  # fields of Panel
+def text(title: str, content: str, description: str, link: Link, **more: Any) -> Panel:
     """Markdown."""
-    options = {"mode": "markdown", "content": content, "code": {"language": "plaintext", "showLineNumbers": False}}
+    options = {
+        "mode": "markdown",
+        "content": content,
+        "code": {"language": "plaintext", "showLineNumbers": False, "showMiniMap": False},
+    }
     return Panel("text", title, description, "none", link, options=options, **more)

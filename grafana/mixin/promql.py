@@ -6,7 +6,7 @@ are built, not as an empty panel on a sales night.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from alerts.metrics import FAMILIES
 from streams.metrics.catalog import CATALOG
@@ -25,13 +25,13 @@ class UnknownMetric(ValueError):  # noqa: N818  # says what is wrong
     """A metric that is not in the catalogue, or a label that the metric does not have."""
 
 
-class Like(NamedTuple):
+class Like(str):
     """A label's value as a regular expression; of a variable that may have several values, too."""
 
-    pattern: str
+    __slots__ = ()
 
 
-def of(spec: MetricSpec, *, suffix: str = "", span: str = "", back: str = "", **labels: str | Like) -> str:
+def of(spec: MetricSpec, *, suffix: str = "", span: str = "", back: str = "", **labels: str) -> str:
     """The selector of a metric on a dashboard: of the job that the variable ``job`` names.
 
     Args:
@@ -47,9 +47,7 @@ def of(spec: MetricSpec, *, suffix: str = "", span: str = "", back: str = "", **
     return selector(spec, suffix=suffix, span=span, back=back, job="$job", **labels)
 
 
-def selector(
-    spec: MetricSpec, *, suffix: str = "", span: str = "", back: str = "", **labels: str | Like
-) -> str:
+def selector(spec: MetricSpec, *, suffix: str = "", span: str = "", back: str = "", **labels: str) -> str:
     """The selector of a metric, of any job unless one is named; otherwise as :func:`of`."""
     _check(spec, suffix, labels)
     found = ",".join(f'{name}{_matcher(value)}"' for name, value in labels.items())
@@ -61,11 +59,11 @@ def selector(
     )
 
 
-def _matcher(value: str | Like) -> str:
-    return f'=~"{value.pattern}' if isinstance(value, Like) else f'="{value}'
+def _matcher(value: str) -> str:
+    return f'=~"{value}' if isinstance(value, Like) else f'="{value}'
 
 
-def _check(spec: MetricSpec, suffix: str, labels: dict[str, str | Like]) -> None:
+def _check(spec: MetricSpec, suffix: str, labels: dict[str, str]) -> None:
     if spec.name not in _LISTED:
         raise UnknownMetric(f"{spec.name} is not in the catalogue")
     if bool(suffix) != (spec.kind == "histogram") or suffix not in ("", *_HISTOGRAM_SUFFIXES):
@@ -75,12 +73,12 @@ def _check(spec: MetricSpec, suffix: str, labels: dict[str, str | Like]) -> None
         raise UnknownMetric(f"{spec.name} has no label {', '.join(sorted(unknown))}")
 
 
-def rate(spec: MetricSpec, span: str = "$__rate_interval", back: str = "", **labels: str | Like) -> str:
+def rate(spec: MetricSpec, span: str = "$__rate_interval", back: str = "", **labels: str) -> str:
     """Growth of a counter per second; arguments as :func:`of`."""
     return f"rate({of(spec, span=span, back=back, **labels)})"
 
 
-def increase(spec: MetricSpec, span: str, back: str = "", **labels: str | Like) -> str:
+def increase(spec: MetricSpec, span: str, back: str = "", **labels: str) -> str:
     """Growth of a counter in a span; arguments as :func:`of`."""
     return f"increase({of(spec, span=span, back=back, **labels)})"
 

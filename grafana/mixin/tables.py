@@ -45,7 +45,9 @@ class Column:
             return by_name(self.title, custom__cellOptions=_SPARKLINE, color=color, unit=self.unit)
         found: dict[str, Any] = {"unit": self.unit}
         if self.gauge:
-            found |= {"custom__cellOptions": {"type": "gauge", "mode": "gradient", "valueDisplayMode": "text"}}
+            found |= {
+                "custom__cellOptions": {"type": "gauge", "mode": "gradient", "valueDisplayMode": "text"}
+            }
             found |= {"min": 0, "color": {"mode": "continuous-BlPu"}}
         return by_name(self.title, **found)
 
@@ -60,7 +62,7 @@ def columns(
     sort: str,
     key_link: Link | None = None,
     heading: str = "",
-    **more: Any,  # noqa: ANN401  # fields of Panel
+    **more: Any,
 ) -> Panel:
     """A table with a row per value of the label ``row``; the largest of ``sort`` on top.
 
@@ -77,7 +79,7 @@ def columns(
     """
     letters = [chr(65 + at) for at in range(len(found))]
     heading = heading or row
-    links = {} if key_link is None else {"links": [key_link.json()]}
+    links = {} if key_link is None else {"links": [key_link.data()]}
     return table(
         title,
         description,
@@ -107,16 +109,14 @@ def _joined(row: str, heading: str, found: tuple[Column, ...], letters: list[str
     return (*steps, {"id": "organize", "options": organized})
 
 
-def scatter(title: str, description: str, link: Link, row: str, x: Column, y: Column, **more: Any) -> Panel:  # noqa: ANN401  # fields of Panel
-    """A point per value of ``row``; dashed lines where y is 1, and x is the axis' middle on a log scale."""
+def scatter(title: str, description: str, link: Link, row: str, x: Column, y: Column, **more: Any) -> Panel:
+    """A point per value of ``row``, on log scales; green where y is above 1."""
     series = {
         "frame": {"matcher": {"id": "byIndex", "options": 0}},
         "x": {"matcher": {"id": "byName", "options": x.title}},
         "y": {"matcher": {"id": "byName", "options": y.title}},
     }
-    lines = thresholds((None, "orange"), (1, "green"), dashed=True)
     custom = {
-        **lines["custom"],
         "show": "points",
         "pointSize": {"fixed": 8},
         "pointShape": "circle",
@@ -136,7 +136,8 @@ def scatter(title: str, description: str, link: Link, row: str, x: Column, y: Co
             "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": False},
             "tooltip": {"mode": "single", "sort": "none"},
         },
-        defaults={**lines, "custom": custom, "color": {"mode": "thresholds"}},
+        defaults=thresholds((None, "orange"), (1, "green"))
+        | {"custom": custom, "color": {"mode": "thresholds"}},
         overrides=(
             by_name(x.title, unit=x.unit, custom__axisLabel=x.title),
             by_name(y.title, unit=y.unit, custom__axisLabel=y.title),

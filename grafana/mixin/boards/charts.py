@@ -25,7 +25,7 @@ def compared(
     unit: str,
     link: Link,
     at: Callable[[str], str],
-    **more: Any,  # noqa: ANN401  # fields of Panel
+    **more: Any,
 ) -> Panel:
     """Now, so long ago, and the earlier promotion at the same time after its start.
 
@@ -59,8 +59,8 @@ def banded(
     description: str,
     unit: str,
     link: Link,
-    queries: tuple[str, str, str, str],
-    **more: Any,  # noqa: ANN401  # fields of Panel
+    queries: tuple[str, ...],
+    **more: Any,
 ) -> Panel:
     """A value, its lower and upper bound as a band, and what was expected, in this order."""
     low, high = "95 % from", "95 % to"

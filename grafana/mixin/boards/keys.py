@@ -39,8 +39,12 @@ def boards() -> tuple[Board, ...]:
 
 
 def _board(of: _Dimension) -> Board:
-    key = Variable("key", of.title, label_values(catalog.NODE_VISITORS, "key", dimension=of.name), several=True)
-    step = Variable("step", "Step to", label_values(catalog.WINDOW_RATIO, "to_node", dimension=of.name), sort=0)
+    key = Variable(
+        "key", of.title, label_values(catalog.NODE_VISITORS, "key", dimension=of.name), several=True
+    )
+    step = Variable(
+        "step", "Step to", label_values(catalog.WINDOW_RATIO, "to_node", dimension=of.name), sort=0
+    )
     return Board(
         of.board,
         f"Funnelwatch: {of.title.lower()}",
@@ -84,17 +88,16 @@ def _table(of: _Dimension) -> Panel:
 
 
 def _movers(of: _Dimension) -> tuple[Panel, ...]:
-    then = "than $compare ago."
     wanted = (
-        ("Gained money", "more money a minute", keys.gained, keys.money),
-        ("Lost money", "less money a minute", keys.fell, keys.money),
-        ("Lost conversion", "less conversion", keys.fell, keys.conversion),
-        ("Lost traffic", "fewer clicks a minute", keys.fell, keys.clicks),
+        ("Gained money", "money a minute gained most", keys.gained, keys.money),
+        ("Lost money", "money a minute fell most", keys.fell, keys.money),
+        ("Lost conversion", "conversion fell most", keys.fell, keys.conversion),
+        ("Lost traffic", "clicks a minute fell most", keys.fell, keys.clicks),
     )
     return tuple(
         bargauge(
             title,
-            f"The ten with most {words} {then}" if "more" in words else f"The ten that have {words} {then} By how much.",
+            f"The ten keys whose {words} since $compare ago, and by how much.",
             "percentunit" if measure is keys.conversion else "short",
             of.onward,
             Query(pick(measure(of.name), measure(of.name, _COMPARE)), "{{key}}", instant=True),

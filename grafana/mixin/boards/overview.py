@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alerts.model import Severity
+from grafana.mixin import variables as chosen
 from grafana.mixin.boards.charts import banded, compared
 from grafana.mixin.boards.links import INCIDENTS, PIPELINE, PROMOTION, SKUS, SLOTS
 from grafana.mixin.dashboard import Board, Row
@@ -10,17 +11,6 @@ from grafana.mixin.panels import Panel, Query, bargauge, stat, state_timeline, t
 from grafana.mixin.promql import Like
 from grafana.mixin.queries import funnel, incidents, pipeline, promotion
 from grafana.mixin.tables import Column, columns
-from grafana.mixin.variables import (
-    ALIGNED,
-    COMPARE,
-    CURRENCY,
-    JOB,
-    MINOR,
-    PREVIOUS,
-    PROMOTION as CHOSEN,
-    TO_NODE,
-    WINDOW,
-)
 from streams.metrics import catalog
 
 _STEP_DESCRIPTION = (
@@ -35,7 +25,17 @@ def board() -> Board:
         "overview",
         "Funnelwatch: war room",
         "Everything of a sale night at a glance: money, funnel, conversion against what is expected, incidents.",
-        (JOB, WINDOW, COMPARE, CURRENCY, MINOR, TO_NODE, CHOSEN, PREVIOUS, ALIGNED),
+        (
+            chosen.JOB,
+            chosen.WINDOW,
+            chosen.COMPARE,
+            chosen.CURRENCY,
+            chosen.MINOR,
+            chosen.TO_NODE,
+            chosen.PROMOTION,
+            chosen.PREVIOUS,
+            chosen.ALIGNED,
+        ),
         (
             Row("Now", _now()),
             Row("Funnel", (_funnel(), _steps())),
@@ -51,7 +51,13 @@ def _now() -> tuple[Panel, ...]:
     old = thresholds((None, "green"), (15, "orange"), (30, "red"))
     return (
         stat("Money a minute", "Paid in five minutes, by the minute.", "short", SKUS, Query(funnel.money())),
-        stat("Orders a minute", "Paid orders in five minutes, by the minute.", "short", SLOTS, Query(funnel.orders())),
+        stat(
+            "Orders a minute",
+            "Paid orders in five minutes, by the minute.",
+            "short",
+            SLOTS,
+            Query(funnel.orders()),
+        ),
         stat(
             "Conversion",
             "Visitors who paid by visitors who clicked, in the chosen window. It falls for a while when traffic "
@@ -60,9 +66,24 @@ def _now() -> tuple[Panel, ...]:
             SLOTS,
             Query(funnel.conversion()),
         ),
-        stat("Click-through", "Clicks by exposure, in five minutes.", "percentunit", SLOTS, Query(funnel.click_through())),
-        stat("Order value", "Money by paid order, in five minutes.", "short", SKUS, Query(funnel.order_value())),
-        stat("Open incidents", "Incidents that are firing or acknowledged.", "none", INCIDENTS, Query(incidents.count()), defaults=high),
+        stat(
+            "Click-through",
+            "Clicks by exposure, in five minutes.",
+            "percentunit",
+            SLOTS,
+            Query(funnel.click_through()),
+        ),
+        stat(
+            "Order value", "Money by paid order, in five minutes.", "short", SKUS, Query(funnel.order_value())
+        ),
+        stat(
+            "Open incidents",
+            "Incidents that are firing or acknowledged.",
+            "none",
+            INCIDENTS,
+            Query(incidents.count()),
+            defaults=high,
+        ),
         stat(
             "Critical incidents",
             "Of those, the critical ones.",
@@ -130,20 +151,22 @@ def _earlier() -> tuple[Panel, ...]:
             SLOTS,
             lambda back: funnel.conversion(back=back),
         ),
-        compared("Visitors who click, a minute", "Visitors counted at clicks.", "short", SLOTS, funnel.clicks),
+        compared(
+            "Visitors who click, a minute", "Visitors counted at clicks.", "short", SLOTS, funnel.clicks
+        ),
         compared("Order value", "Money by paid order.", "short", SKUS, funnel.order_value),
     )
 
 
 def _step() -> Panel:
-    chosen = Like("$to_node")
+    to_node = Like("$to_node")
     return banded(
         "Step to $to_node",
         _STEP_DESCRIPTION,
         "percentunit",
         SLOTS,
         tuple(
-            funnel.step(spec, to_node=chosen)
+            funnel.step(spec, to_node=to_node)
             for spec in (
                 catalog.WINDOW_RATIO,
                 catalog.WINDOW_LOWER,

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
+from grafana.mixin import variables as chosen
 from grafana.mixin.boards.charts import compared
 from grafana.mixin.boards.links import BANNERS, OVERVIEW, SKUS, SLOTS
 from grafana.mixin.dashboard import Board, Row
 from grafana.mixin.panels import Link, Panel, Query, bargauge, by_name, stat, state_timeline, timeseries
 from grafana.mixin.queries import funnel, promotion
 from grafana.mixin.tables import Column, columns
-from grafana.mixin.variables import (
-    ALIGNED,
-    COMPARE,
-    CURRENCY,
-    JOB,
-    MINOR,
-    PREVIOUS,
-    PROMOTION as CHOSEN,
-    WINDOW,
-)
 from streams.metrics import catalog
 
 _EARLIER = "$previous"
@@ -29,7 +20,16 @@ def board() -> Board:
         "promotion",
         "Funnelwatch: promotion",
         "One promotion from its start to now, beside the earlier one at the same time after its start.",
-        (JOB, CHOSEN, PREVIOUS, ALIGNED, WINDOW, COMPARE, CURRENCY, MINOR),
+        (
+            chosen.JOB,
+            chosen.PROMOTION,
+            chosen.PREVIOUS,
+            chosen.ALIGNED,
+            chosen.WINDOW,
+            chosen.COMPARE,
+            chosen.CURRENCY,
+            chosen.MINOR,
+        ),
         (
             Row("The clock", _clock()),
             Row("So far", _so_far()),
@@ -42,8 +42,22 @@ def board() -> Board:
 
 def _clock() -> tuple[Panel, ...]:
     return (
-        stat("Since its start", "Negative before it.", "dtdurations", OVERVIEW, Query(promotion.since_start(), instant=True), width=4),
-        stat("Until its end", "0 after it.", "dtdurations", OVERVIEW, Query(promotion.until_end(), instant=True), width=4),
+        stat(
+            "Since its start",
+            "Negative before it.",
+            "dtdurations",
+            OVERVIEW,
+            Query(promotion.since_start(), instant=True),
+            width=4,
+        ),
+        stat(
+            "Until its end",
+            "0 after it.",
+            "dtdurations",
+            OVERVIEW,
+            Query(promotion.until_end(), instant=True),
+            width=4,
+        ),
         state_timeline(
             "Phases",
             "Which promotion is on, and in which phase.",
@@ -75,7 +89,15 @@ def _so_far() -> tuple[Panel, ...]:
         width=14,
     )
     return (
-        stat("Paid so far", "Visitors who paid, from its start.", "short", SLOTS, Query(promotion.paid(), instant=True), width=5, height=8),
+        stat(
+            "Paid so far",
+            "Visitors who paid, from its start.",
+            "short",
+            SLOTS,
+            Query(promotion.paid(), instant=True),
+            width=5,
+            height=8,
+        ),
         stat(
             "The earlier one by now",
             "Visitors who had paid at the same time after its start.",
@@ -122,7 +144,9 @@ def _against() -> tuple[Panel, ...]:
     return (
         compared("Money a minute", "Paid in five minutes, by the minute.", "short", OVERVIEW, funnel.money),
         compared("Orders a minute", "Paid orders in five minutes.", "short", OVERVIEW, funnel.orders),
-        compared("Visitors who click, a minute", "Visitors counted at clicks.", "short", OVERVIEW, funnel.clicks),
+        compared(
+            "Visitors who click, a minute", "Visitors counted at clicks.", "short", OVERVIEW, funnel.clicks
+        ),
         compared(
             "Conversion",
             "Visitors who paid by visitors who clicked, in the chosen window.",

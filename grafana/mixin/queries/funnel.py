@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from grafana.mixin import rules
-from grafana.mixin.promql import Like, aggregate, of
+from grafana.mixin.promql import aggregate, of
 from streams.funnel import ALL
 from streams.metrics import catalog
 
@@ -38,16 +38,18 @@ def conversion(window: str = "$window", back: str = "") -> str:
     return f"{entered(PAID, window, back)} / ({entered(CLICK, window, back)} > 0)"
 
 
-def step(spec: catalog.MetricSpec, *, to_node: str | Like = "", window: str = "$window", back: str = "") -> str:
+def step(spec: catalog.MetricSpec, *, to_node: str = "", window: str = "$window", back: str = "") -> str:
     """A step of the whole shop in the window: its ratio, a bound of it, or what was expected."""
-    to: dict[str, str | Like] = {"to_node": to_node} if to_node else {}
+    to: dict[str, str] = {"to_node": to_node} if to_node else {}
     found = of(spec, back=back, dimension=ALL, key=ALL, window=window, **to)
     return aggregate("max", found, *STEP)
 
 
 def against_expected(window: str = "$window") -> str:
     """Each step's ratio over what was to be expected; 1 is as expected."""
-    return f"{step(catalog.WINDOW_RATIO, window=window)} / ({step(catalog.WINDOW_EXPECTED, window=window)} > 0)"
+    return (
+        f"{step(catalog.WINDOW_RATIO, window=window)} / ({step(catalog.WINDOW_EXPECTED, window=window)} > 0)"
+    )
 
 
 def entered_step(window: str = "$window") -> str:
