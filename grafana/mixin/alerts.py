@@ -1,6 +1,6 @@
 """Alerts on Funnelwatch itself; what is wrong with the shop Funnelwatch tells on its own.
 
-Each has a test in ``tests/unit/grafana/rules`` and a heading in ``alerts/RUNBOOK.md``. Severities:
+Each has a test in ``grafana/prometheus/tests`` and a heading in ``alerts/RUNBOOK.md``. Severities:
 ``critical`` means that numbers or messages are missing now, ``warning`` that they will be, ``none`` is
 the watchdog, which always fires: its silence means that alerting is broken.
 """

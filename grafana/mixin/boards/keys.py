@@ -40,7 +40,7 @@ def boards() -> tuple[Board, ...]:
 
 def _board(of: _Dimension) -> Board:
     key = Variable(
-        "key", of.title, label_values(catalog.NODE_VISITORS, "key", dimension=of.name), several=True
+        of.name, of.title, label_values(catalog.NODE_VISITORS, "key", dimension=of.name), several=True
     )
     step = Variable(
         "step", "Step to", label_values(catalog.WINDOW_RATIO, "to_node", dimension=of.name), sort=0

@@ -16,7 +16,9 @@ PIPELINE: Final = to_board("Pipeline health", "funnelwatch-pipeline")
 RUNBOOK: Final = to_board("Runbook", "funnelwatch-runbook")
 # A click on a row shows that key alone, on the same board.
 ONE_KEY: Final = {
-    "slots": Link("This slot alone", "/d/funnelwatch-slots?${__url_time_range}&var-key=${__value.raw}"),
-    "banners": Link("This banner alone", "/d/funnelwatch-banners?${__url_time_range}&var-key=${__value.raw}"),
-    "skus": Link("This SKU alone", "/d/funnelwatch-skus?${__url_time_range}&var-key=${__value.raw}"),
+    "slots": Link("This slot alone", "/d/funnelwatch-slots?${__url_time_range}&var-slot=${__value.raw}"),
+    "banners": Link(
+        "This banner alone", "/d/funnelwatch-banners?${__url_time_range}&var-banner=${__value.raw}"
+    ),
+    "skus": Link("This SKU alone", "/d/funnelwatch-skus?${__url_time_range}&var-sku=${__value.raw}"),
 }

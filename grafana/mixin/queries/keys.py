@@ -1,6 +1,7 @@
 """Keys of one dimension beside each other: traffic, conversion, money, movers, the scorecard.
 
-``$key`` chooses keys; ``(other)`` is what is not exported by name.
+A variable of the dimension's name chooses keys, so that going from slots to banners takes no slot along;
+``(other)`` is what is not exported by name.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from grafana.mixin.promql import Like, aggregate, of
 from grafana.mixin.queries.funnel import CLICK, PAID
 from streams.metrics import catalog
 
-KEYS: Final = Like("$key")
 _MINUTE: Final = 60
 _TOP: Final = 10
 _EXPOSURE: Final = "exposure"
@@ -23,7 +23,7 @@ _LINES: Final = 15
 def _sum(recording: rules.Recording, dimension: str, back: str = "", **labels: str) -> str:
     """By key, for the chosen keys."""
     found = "".join(f',{name}="{value}"' for name, value in labels.items())
-    chosen = f'{recording.name}{{job="$job",dimension="{dimension}",key=~"$key"{found}}}'
+    chosen = f'{recording.name}{{job="$job",dimension="{dimension}",key=~"${dimension}"{found}}}'
     return f"sum by (key) ({chosen}{f' offset {back}' if back else ''})"
 
 
@@ -91,7 +91,7 @@ def _relative(dimension: str) -> str:
 
 def step(spec: catalog.MetricSpec, dimension: str) -> str:
     """A step of each chosen key in the window: its ratio, a bound of it, or what was expected."""
-    found = of(spec, dimension=dimension, key=KEYS, window="$window", to_node="$step")
+    found = of(spec, dimension=dimension, key=Like(f"${dimension}"), window="$window", to_node="$step")
     return aggregate("max", found, "key")
 
 
