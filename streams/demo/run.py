@@ -140,11 +140,16 @@ async def _say_where(worker: Worker, working: asyncio.Task[None], console: Conso
 
 async def _traffic(worker: Worker, rate: float, seed: int, progress: ShopProgress) -> None:
     """The shop's last quarter of an hour in quick motion, so that there are orders to see; then live."""
-    clock = SystemClock()
     shop = ShopSettings(seed=seed, visitors=_SHOP_VISITORS, skus=500, banners=60)
-    now = clock.now_ms()
-    records = progress.watch(simulate(TrafficSettings(start_ms=now - _PAST_MS, rate=rate, shop=shop)))
-    past, live = _split(records, now)
+    now_ms = SystemClock().now_ms()
+    traffic = TrafficSettings(start_ms=now_ms - _PAST_MS, rate=rate, shop=shop)
+    await pour(worker, progress.watch(simulate(traffic)), now_ms)
+
+
+async def pour(worker: Worker, records: Iterator[SimulatedRecord], now_ms: int) -> None:
+    """Write what arrives before ``now_ms`` in quick motion, the rest live; no faster than the worker reads."""
+    clock = SystemClock()
+    past, live = _split(records, now_ms)
     async with KafkaSink(",".join(worker.settings.kafka.bootstrap_servers)) as sink:
         with contextlib.suppress(asyncio.CancelledError):
             quick = in_real_time(past, clock, speed=_QUICK_MOTION)

@@ -28,7 +28,8 @@ BUILT_IN: Final = {
     "__all",
     "__value",
 }
-VARIABLE: Final = re.compile(r"\$(?:\{(\w+)(?:[.:][^}]*)?\}|(\w+))")
+# A dollar before a digit is a group of label_replace.
+VARIABLE: Final = re.compile(r"\$(?:\{([a-z_]\w*)(?:[.:][^}]*)?\}|([a-z_]\w*))")
 
 PANELS: Final = [pytest.param(board, panel, id=f"{board}-{panel['id']}") for board, panel in panels()]
 BOARDS: Final = sorted(dashboards())
