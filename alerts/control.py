@@ -38,6 +38,7 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True, tag="silence"):
 
     Attributes:
         steps: as ``from>to``.
+        promotions: names of those that run where and when the incident is.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True, tag="silence"):
     steps: tuple[str, ...] = ()
     severities: tuple[Severity, ...] = ()
     incident_ids: tuple[str, ...] = ()
+    promotions: tuple[str, ...] = ()
 
 
 class Unsilence(msgspec.Struct, frozen=True, tag="unsilence"):
@@ -76,6 +78,17 @@ _decoder: Final = msgspec.json.Decoder(Ack | Silence | Unsilence | Stock)
 def encode_control(record: Control) -> bytes:
     """Bytes of a record."""
     return _encoder.encode(record)
+
+
+def control_key(record: Control) -> bytes:
+    """Its key in the topic, which is compacted: the newest word about the same thing stands."""
+    if isinstance(record, Ack):
+        name = f"ack/{record.incident_id}"
+    elif isinstance(record, Stock):
+        name = f"stock/{record.sku}"
+    else:
+        name = f"silence/{record.id}"
+    return name.encode("utf-8", "surrogatepass")
 
 
 def decode_control(data: bytes | None) -> Control:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from alerts.notify_metrics import NOTIFICATIONS, NOTIFY_FAILURES, NOTIFYING, TEMPLATE_FAILURES
 from grafana.mixin import rules
-from grafana.mixin.promql import selector
+from grafana.mixin.promql import Like, selector
 from streams.metrics import catalog
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 Severity = Literal["critical", "warning", "none"]
 PIPELINE: Final = "funnelwatch-pipeline"
+INCIDENTS: Final = "funnelwatch-incidents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ def alerts(config: Config) -> dict[str, tuple[Alert, ...]]:
         "funnelwatch.reading": _reading(config),
         "funnelwatch.records": _records(config),
         "funnelwatch.watching": _watching(config),
+        "funnelwatch.telling": _telling(),
         "funnelwatch.settings": _settings(),
     }
 
@@ -273,6 +276,63 @@ def _watching(config: Config) -> tuple[Alert, ...]:
             "warning",
             "The watcher writes no snapshots",
             "The last one is {{ $value | humanizeDuration }} old; after a crash all since then is judged again.",
+        ),
+    )
+
+
+def _telling() -> tuple[Alert, ...]:
+    """Boards of incidents show it."""
+    retried, taken = (_grew(NOTIFICATIONS, "channel", outcome=outcome) for outcome in ("retry", "delivered"))
+    lost = selector(NOTIFICATIONS, outcome=Like("refused|given_up"))
+    telling = selector(NOTIFYING)
+    return (
+        Alert(
+            "FunnelwatchNotificationsFailing",
+            f"{retried} unless {taken}",
+            "2m",
+            "critical",
+            "Channel {{ $labels.channel }} takes no messages",
+            "{{ $value | humanize }} attempts in ten minutes, none of them delivered.",
+            keep="5m",
+            board=INCIDENTS,
+        ),
+        Alert(
+            "FunnelwatchNotificationsLost",
+            # A counter is born with its first message, of which increase knows nothing.
+            f"{_grew(NOTIFICATIONS, 'channel', outcome=Like('refused|given_up'))}"
+            f" or sum by (job, channel) ({lost} unless {lost} offset 10m) > 0",
+            "",
+            "critical",
+            "Messages to {{ $labels.channel }} were refused or given up",
+            "{{ $value | humanize }} messages in ten minutes that nobody has got.",
+            board=INCIDENTS,
+        ),
+        Alert(
+            "FunnelwatchNobodyTells",
+            f"sum by (job) ({telling}) == 0 and sum by (job) (max_over_time({telling}[1d])) > 0",
+            "3m",
+            "critical",
+            "No worker tells people of incidents",
+            "One did within the last day; incidents are found and nobody is told.",
+            board=INCIDENTS,
+        ),
+        Alert(
+            "FunnelwatchTellingFailing",
+            _grew(NOTIFY_FAILURES),
+            "",
+            "warning",
+            "Telling people failed and began again",
+            "{{ $value | humanize }} failures in ten minutes.",
+        ),
+        Alert(
+            "FunnelwatchTemplateFailing",
+            _grew(TEMPLATE_FAILURES, "state")
+            + f" or sum by (job, state) ({selector(TEMPLATE_FAILURES)}"
+            + f" unless {selector(TEMPLATE_FAILURES)} offset 10m) > 0",
+            "",
+            "warning",
+            "A message template fails",
+            "{{ $value | humanize }} messages of state {{ $labels.state }} were sent in built-in words.",
         ),
     )
 

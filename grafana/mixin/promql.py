@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from alerts.metrics import FAMILIES
+from alerts import link_pages, metrics, notify_metrics
 from streams.metrics.catalog import CATALOG
 
 if TYPE_CHECKING:
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 # What Prometheus adds to every series.
 TARGET_LABELS: Final = frozenset({"job", "instance"})
-SPECS: Final[tuple[MetricSpec, ...]] = (*CATALOG, *FAMILIES)
+SPECS: Final[tuple[MetricSpec, ...]] = (
+    *CATALOG,
+    *metrics.FAMILIES,
+    *notify_metrics.FAMILIES,
+    *link_pages.FAMILIES,
+)
 _LISTED: Final = {spec.name for spec in SPECS}
 _HISTOGRAM_SUFFIXES: Final = ("_bucket", "_sum", "_count")
 

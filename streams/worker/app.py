@@ -31,6 +31,7 @@ from streams.metrics.reloads import PromotionCollector, ReloadMetrics
 from streams.worker.agents import add_agents, add_timers
 from streams.worker.batching import BatchConsumer
 from streams.worker.counting import Counting, CountingTopics
+from streams.worker.delivering import Delivering
 from streams.worker.kafka import Producer, patiently
 from streams.worker.merging import Merging
 from streams.worker.publishing import Outbox
@@ -42,12 +43,16 @@ from streams.worker.watching import Watching
 from streams.worker.wiring import counting_settings, faust_app, input_format, key_series_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from streams.config import Settings
     from streams.errors import DeadLetterLimit, Stalled
+    from streams.metrics.http import Pages
     from streams.worker.batching import Position
+    from streams.worker.delivering import MakeNotifier
     from streams.worker.watching import MakeWatcher
+
+    MakePages = Callable[["Worker"], Sequence[Pages]]
 
 T = TypeVar("T")
 
@@ -78,10 +83,17 @@ class Worker:
         settings: the whole tree.
         clock: wall clock.
         make_watcher: makes who judges what was counted; None watches nothing.
+        make_pages: makes what its HTTP server shows beside metrics and health, once all else is made.
+        make_notifier: makes who tells people of what went wrong; None tells nobody. Raises ConfigError.
     """
 
     def __init__(
-        self, settings: Settings, clock: Clock | None = None, make_watcher: MakeWatcher | None = None
+        self,
+        settings: Settings,
+        clock: Clock | None = None,
+        make_watcher: MakeWatcher | None = None,
+        make_pages: MakePages | None = None,
+        make_notifier: MakeNotifier | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -121,14 +133,12 @@ class Worker:
             if make_watcher is not None and settings.watch.enabled
             else None
         )
-        more = self.watching.capture if self.watching is not None else None
-        self.http = HttpServer(
-            settings.http.host,
-            settings.http.port,
-            page=Exposition(self.registry, self._scrape, more),
-            heartbeat_age=self.heartbeat.age,
-            readiness=self.readiness,
+        self.delivering = (
+            Delivering(settings, make_notifier, self.clock, self.registry)
+            if make_notifier is not None
+            else None
         )
+        self._elected = [one for one in (self.watching, self.delivering) if one is not None]
         self.supervision = Supervision(
             settings.counting.stall_timeout_ms / 1000, self.heartbeat.age, self.metrics
         )
@@ -145,6 +155,20 @@ class Worker:
         self._limit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         add_agents(self)
         add_timers(self)
+        # Told of settings that are taken up, after all that may refuse them.
+        self.also_configure: list[Callable[[Settings], None]] = []
+        self.http = self._http(() if make_pages is None else make_pages(self))
+
+    def _http(self, pages: Sequence[Pages]) -> HttpServer:
+        more = self.watching.capture if self.watching is not None else None
+        return HttpServer(
+            self.settings.http.host,
+            self.settings.http.port,
+            page=Exposition(self.registry, self._scrape, more),
+            heartbeat_age=self.heartbeat.age,
+            readiness=self.readiness,
+            pages=pages,
+        )
 
     def _counting(self) -> Counting:
         settings = self.settings
@@ -191,11 +215,19 @@ class Worker:
         return self.series.holding or self._scraped_at is None or self._scraped_at <= since
 
     def configure(self, settings: Settings) -> None:
-        """Take up what can be changed while the worker runs: log level, promotions, how is watched."""
+        """Take up what can be changed while the worker runs: log level, promotions, who watches and is told.
+
+        Raises:
+            ConfigError: a channel lacks something; nothing is changed then.
+        """
+        if self.delivering is not None:
+            self.delivering.configure(settings)
         configure_logs(settings)
         self.calendar = settings.calendar()
         if self.watching is not None:
             self.watching.configure(settings)
+        for configure in self.also_configure:
+            configure(settings)
 
     @property
     def consumer(self) -> BatchConsumer:
@@ -222,8 +254,8 @@ class Worker:
         numbers = {tp.partition for tp in revoked if tp.topic in self.sources}
         if self.republishing is not None:
             await self.republishing.revoked()
-        if self.watching is not None and self._control in revoked:
-            await self.watching.revoked()
+        if self._control in revoked:
+            await asyncio.gather(*(one.revoked() for one in self._elected))
         async with self.merging_turn, self._flushing:
             await self.recovery.give(sorted(numbers))
             await self._give_totals({tp.partition for tp in revoked if tp.topic == self._rollups})
@@ -254,8 +286,8 @@ class Worker:
         self._start_where_state_ends()
         if self.republishing is not None:
             await self.republishing.assigned(tps)
-        if self.watching is not None:
-            await self.watching.assigned(mine=self._control in tps)
+        for one in self._elected:
+            await one.assigned(mine=self._control in tps)
         self._throttled.clear()
         self.supervision.recovering = False
         self.heartbeat.waiting_for = ""
@@ -387,8 +419,8 @@ class Worker:
         finally:
             try:
                 await self.app.stop()
-                if self.watching is not None:
-                    await self.watching.stop()
+                for one in self._elected:
+                    await one.stop()
                 await self.totals.take(())
                 await self.recovery.stop()
                 if self.republishing is not None:

@@ -1,4 +1,4 @@
-"""A running demo whose payments break: broker, worker and watcher in one process, two promotions on.
+"""A running demo whose payments break: broker, worker, watcher and a chat in one process, two promotions on.
 
 ``python -m tests.support.staged_shop`` prints where its metrics are and runs until it is killed. The
 shop's last ``PAST_MS`` come in quick motion, their end with the scenario; then it goes on live.
@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from streams.assembly import make_watcher
+from streams.assembly import make_notifier, make_watcher
 from streams.clock import SystemClock
 from streams.config import load_settings
 from streams.demo.broker import EmbeddedBroker
+from streams.demo.chat import Chat
 from streams.demo.run import pour
 from streams.demo.scenarios import Placed, Times, scenario_named
 from streams.demo.shop import ShopSettings
@@ -36,8 +38,9 @@ SCENARIO: Final = "S1"
 RATE: Final = 100.0
 
 
-def settings_of(servers: str, now_ms: int) -> Settings:
-    """Of a deployment that learns quickly; the promotion is the newer of two that run."""
+def settings_of(servers: str, chat: str, now_ms: int) -> Settings:
+    """Of a deployment that learns quickly and tells a chat; the promotion is the newer of two that run."""
+    channels = [{"name": "chat", "kind": "webhook", "url": chat, "allow_private": True}]
     promotions = [
         {"name": name, "start": _text(start_ms), "end": _text(now_ms + 60 * MINUTE_MS)}
         for name, start_ms in (
@@ -53,6 +56,7 @@ def settings_of(servers: str, now_ms: int) -> Settings:
         "LOGGING__LEVEL": "ERROR",
         "WATCH__MIN_HISTORY": "5m",
         "WATCH__SNAPSHOT_INTERVAL": "10s",
+        "NOTIFY__CHANNELS": json.dumps(channels),
         "PROMOTIONS": json.dumps(promotions),
     }
     return load_settings(None, {f"FUNNELWATCH__{key}": value for key, value in environment.items()})
@@ -65,15 +69,20 @@ def _text(ms: int) -> str:
 async def run() -> None:
     """All of it, until it is killed."""
     now_ms = SystemClock().now_ms()
-    with EmbeddedBroker() as broker:
-        settings = settings_of(broker.bootstrap_servers, now_ms)
-        configure(settings)
-        broker.create_topics(*(spec.name for spec in wanted_topics(settings)))
-        worker = Worker(settings, make_watcher=make_watcher)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(worker.run())
-            tasks.create_task(_say_where(worker))
-            tasks.create_task(_traffic(worker, now_ms))
+    async with Chat() as chat:
+        with EmbeddedBroker() as broker:
+            await _run(broker, chat, now_ms)
+
+
+async def _run(broker: EmbeddedBroker, chat: Chat, now_ms: int) -> None:
+    settings = settings_of(broker.bootstrap_servers, chat.url, now_ms)
+    configure(settings)
+    broker.create_topics(*(spec.name for spec in wanted_topics(settings)))
+    worker = Worker(settings, make_watcher=make_watcher, make_notifier=make_notifier({}, Path()))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(worker.run())
+        tasks.create_task(_say_where(worker))
+        tasks.create_task(_traffic(worker, now_ms))
 
 
 async def _say_where(worker: Worker) -> None:

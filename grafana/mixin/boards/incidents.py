@@ -6,7 +6,7 @@ from alerts.model import Severity
 from grafana.mixin.boards.links import OVERVIEW, PIPELINE, RUNBOOK, SLOTS
 from grafana.mixin.dashboard import Board, Row
 from grafana.mixin.panels import Panel, Query, bargauge, stat, state_timeline, table, thresholds, timeseries
-from grafana.mixin.queries import funnel, incidents
+from grafana.mixin.queries import funnel, incidents, telling
 from grafana.mixin.variables import JOB, WINDOW
 
 _HEADINGS = {
@@ -29,6 +29,7 @@ def board() -> Board:
         (
             Row("Now", (*_counts(), _open())),
             Row("Over time", (_timeline(), _against(), _changes(), _kinds())),
+            Row("Telling people", _telling()),
         ),
         since="now-6h",
     )
@@ -111,4 +112,66 @@ def _kinds() -> Panel:
         Query(f"sort_desc({incidents.opened_since()})", "{{kind}}", instant=True),
         width=24,
         height=10,
+    )
+
+
+def _telling() -> tuple[Panel, ...]:
+    return (
+        bargauge(
+            "What became of messages",
+            "In the time shown: delivered, tried again, refused, given up; and why incidents were not told.",
+            "short",
+            RUNBOOK,
+            Query(telling.outcomes(), "{{outcome}}", instant=True),
+            width=8,
+        ),
+        timeseries(
+            "Attempts",
+            "In the time shown, by channel and by how they ended.",
+            "short",
+            RUNBOOK,
+            Query(telling.attempts(), "{{channel}} {{reason}}"),
+            width=8,
+        ),
+        timeseries(
+            "Delivered",
+            "Messages that channels took, in the time shown.",
+            "short",
+            RUNBOOK,
+            Query(telling.delivered(), "{{channel}}"),
+            width=8,
+        ),
+        timeseries(
+            "Still to be told",
+            "Incidents that a channel is owed; what waits for quiet hours or a budget is among them.",
+            "short",
+            RUNBOOK,
+            Query(telling.pending(), "{{channel}}"),
+            width=6,
+        ),
+        timeseries(
+            "Owed longest",
+            "For how long a channel has been owed something.",
+            "s",
+            RUNBOOK,
+            Query(telling.oldest(), "{{channel}}"),
+            width=6,
+        ),
+        timeseries(
+            "Time to tell",
+            "From an incident's record to a channel's acceptance, in the time shown.",
+            "s",
+            PIPELINE,
+            Query(telling.delay(0.5), "p50"),
+            Query(telling.delay(0.99), "p99"),
+            width=6,
+        ),
+        timeseries(
+            "Links in messages",
+            "Uses of acknowledge and mute links in the time shown, by what became of them.",
+            "short",
+            RUNBOOK,
+            Query(telling.links(), "{{outcome}}"),
+            width=6,
+        ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from alerts.notify_metrics import NOTIFY_FAILURES, NOTIFYING, TEMPLATE_FAILURES
 from grafana.mixin.boards.links import INCIDENTS, OVERVIEW, RUNBOOK
 from grafana.mixin.dashboard import Board, Row
 from grafana.mixin.panels import Json, Panel, Query, stat, table, thresholds, timeseries
@@ -29,6 +30,7 @@ def board() -> Board:
             Row("Records", _records()),
             Row("Work and state", _state()),
             Row("Watching", _watching()),
+            Row("Telling people", _telling()),
             Row("Workers", _workers()),
         ),
     )
@@ -248,6 +250,31 @@ def _watching() -> tuple[Panel, ...]:
             "bytes",
             Query(pipeline.largest(catalog.WATCH_SNAPSHOT_BYTES), "size"),
             Query(pipeline.in_range(catalog.WATCH_FAILURES), "failures"),
+        ),
+    )
+
+
+def _telling() -> tuple[Panel, ...]:
+    return (
+        timeseries(
+            "Telling",
+            "1 on the worker that tells people.",
+            "none",
+            INCIDENTS,
+            Query(pipeline.largest(NOTIFYING, "instance"), "{{instance}}"),
+            width=8,
+        ),
+        _lines(
+            "Failures",
+            "Times that telling people ended with an error and began again, in the time shown.",
+            "short",
+            Query(pipeline.in_range(NOTIFY_FAILURES), "failures"),
+        ),
+        _lines(
+            "Templates that failed",
+            "Messages sent in built-in words because a template made nothing of them, in the time shown.",
+            "short",
+            Query(pipeline.in_range(TEMPLATE_FAILURES, "state"), "{{state}}"),
         ),
     )
 

@@ -6,11 +6,11 @@ from typing import Final
 
 import pytest
 
-from alerts.metrics import FAMILIES
+from alerts import link_pages, metrics, notify_metrics
 from streams.metrics.catalog import CATALOG, MetricSpec
 from tests.support.boards import asked, metrics_in, rules
 
-SPECS: Final = (*CATALOG, *FAMILIES)
+SPECS: Final = (*CATALOG, *metrics.FAMILIES, *notify_metrics.FAMILIES, *link_pages.FAMILIES)
 RECORDED: Final = {rule["record"] for rule in rules() if "record" in rule}
 USED: Final = set().union(*(metrics_in(expression.expr) for expression in asked()))
 # Metrics that no board and no rule shows, each with its reason.
