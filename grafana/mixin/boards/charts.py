@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from grafana.mixin.panels import Link, Panel, Query, by_name, timeseries
+from grafana.mixin.panels import Link, Panel, Query, by_name, by_query, timeseries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 NOW, THEN, EARLIER = "now", "$compare ago", "$previous, same time after its start"
 
 
-def _dashed(name: str, color: str) -> Json:
+def dashed(letter: str, color: str) -> Json:
+    """What a query answers as a dashed line."""
     style = {"fill": "dash", "dash": [6, 6]}
-    return by_name(name, custom__lineStyle=style, color={"mode": "fixed", "fixedColor": color})
+    return by_query(letter, custom__lineStyle=style, color={"mode": "fixed", "fixedColor": color})
 
 
 def compared(
@@ -47,8 +48,8 @@ def compared(
         Query(at("${aligned}s"), EARLIER),
         overrides=(
             by_name(NOW, custom__lineWidth=2, color={"mode": "fixed", "fixedColor": "blue"}),
-            _dashed(THEN, "orange"),
-            _dashed(EARLIER, "purple"),
+            dashed("B", "orange"),
+            dashed("C", "purple"),
         ),
         **more,
     )
@@ -76,7 +77,7 @@ def banded(
             by_name("now", custom__lineWidth=2, color={"mode": "fixed", "fixedColor": "blue"}),
             by_name(low, custom__lineWidth=0, color=band),
             by_name(high, custom__lineWidth=0, custom__fillBelowTo=low, custom__fillOpacity=20, color=band),
-            _dashed("expected", "green"),
+            dashed("D", "green"),
         ),
         **more,
     )

@@ -95,7 +95,7 @@ def _against() -> Panel:
 def _changes() -> Panel:
     return timeseries(
         "Changes",
-        "Incidents opened, reopened and resolved.",
+        "Incidents opened, reopened and resolved around each moment.",
         "short",
         PIPELINE,
         Query(incidents.changes(), "{{reason}}"),
@@ -159,7 +159,7 @@ def _telling() -> tuple[Panel, ...]:
         ),
         timeseries(
             "Time to tell",
-            "From an incident's record to a channel's acceptance, in the time shown.",
+            "From an incident's record to a channel's acceptance, of all since the worker began.",
             "s",
             PIPELINE,
             Query(telling.delay(0.5), "p50"),

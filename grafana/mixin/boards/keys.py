@@ -66,7 +66,7 @@ def _table(of: _Dimension) -> Panel:
         Column("Clicks/min", keys.clicks(of.name)),
         Column("Click-through", keys.click_through(of.name), "percentunit"),
         Column("Conversion", keys.conversion(of.name), "percentunit", gauge=True),
-        Column("$compare ago", keys.conversion(of.name, _COMPARE), "percentunit"),
+        Column("Conversion then", keys.conversion(of.name, _COMPARE), "percentunit"),
         Column("Orders/min", keys.orders(of.name)),
         Column("Refunds/min", keys.orders(of.name, status="refunded")),
         Column("Money/min", keys.money(of.name), gauge=True),
@@ -75,7 +75,7 @@ def _table(of: _Dimension) -> Panel:
     )
     return columns(
         of.title,
-        "Rates of five minutes, by the minute. Conversion: visitors who paid by visitors who clicked.",
+        "Rates of five minutes, by the minute. Conversion: visitors who paid by visitors who clicked; then: $compare ago.",
         of.onward,
         "key",
         found,

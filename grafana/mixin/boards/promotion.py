@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grafana.mixin import variables as chosen
-from grafana.mixin.boards.charts import compared
+from grafana.mixin.boards.charts import compared, dashed
 from grafana.mixin.boards.links import BANNERS, OVERVIEW, SKUS, SLOTS
 from grafana.mixin.dashboard import Board, Row
 from grafana.mixin.panels import Link, Panel, Query, bargauge, by_name, stat, state_timeline, timeseries
@@ -80,11 +80,7 @@ def _so_far() -> tuple[Panel, ...]:
         Query(promotion.paid_then(), _EARLIER),
         overrides=(
             by_name("now", custom__lineWidth=2, color={"mode": "fixed", "fixedColor": "blue"}),
-            by_name(
-                _EARLIER,
-                custom__lineStyle={"fill": "dash", "dash": [6, 6]},
-                color={"mode": "fixed", "fixedColor": "purple"},
-            ),
+            dashed("B", "purple"),
         ),
         width=14,
     )
@@ -126,7 +122,7 @@ def _steps() -> Panel:
         Column("Rate", promotion.to_date(rate), "percentunit", gauge=True),
         Column("95 % from", promotion.to_date(low), "percentunit"),
         Column("to", promotion.to_date(high), "percentunit"),
-        Column("$previous", promotion.to_date(rate, "$previous", "${aligned}s"), "percentunit"),
+        Column("Earlier one", promotion.to_date(rate, "$previous", "${aligned}s"), "percentunit"),
     )
     return columns(
         "Steps so far",

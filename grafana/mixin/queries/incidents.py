@@ -29,4 +29,4 @@ def opened_since(span: str = "$__range") -> str:
 
 def changes() -> str:
     """Changes by what changed."""
-    return aggregate("sum", f"increase({of(INCIDENTS, span='$__interval')})", "reason")
+    return aggregate("sum", f"increase({of(INCIDENTS, span='$__rate_interval')})", "reason")

@@ -144,11 +144,19 @@ def test_overrides_name_fields_that_exist(board: str, panel: dict[str, Any]) -> 
     for step in panel.get("transformations", []):
         renamed |= step["options"].get("renameByName", {})
     fields |= set(renamed.values())
-    named = {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]}
+    named, letters = set[str](), {target["refId"] for target in panel.get("targets", [])}
+    for override in panel["fieldConfig"]["overrides"]:
+        matcher = override["matcher"]
+        if matcher["id"] == "byFrameRefID":
+            assert matcher["options"] in letters, board
+        else:
+            named.add(matcher["options"])
     named |= {sort["displayName"] for sort in panel["options"].get("sortBy", [])}
     for series in panel["options"].get("series", []):
         named |= {series[axis]["matcher"]["options"] for axis in ("x", "y")}
     assert named <= fields, board
+    # Grafana fills variables into legends, not into matchers and column names.
+    assert not [name for name in named if "$" in name]
 
 
 @pytest.mark.parametrize(("board", "panel"), PANELS)
