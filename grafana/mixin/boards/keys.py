@@ -91,7 +91,7 @@ def _movers(of: _Dimension) -> tuple[Panel, ...]:
     wanted = (
         ("Gained money", "money a minute gained most", keys.gained, keys.money),
         ("Lost money", "money a minute fell most", keys.fell, keys.money),
-        ("Lost conversion", "conversion fell most", keys.fell, keys.conversion),
+        ("Lost conversion", "conversion fell most", keys.fell_where_known, keys.conversion),
         ("Lost traffic", "clicks a minute fell most", keys.fell, keys.clicks),
     )
     return tuple(

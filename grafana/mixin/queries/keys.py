@@ -64,12 +64,17 @@ def busiest(expression: str) -> str:
 
 
 def gained(now: str, then: str) -> str:
-    """The keys that gained most."""
-    return f"sort_desc(topk({_TOP}, ({now}) - ({then}) > 0))"
+    """The keys that gained most; a new one gained all it has, if anything is known of then."""
+    return f"sort_desc(topk({_TOP}, ({now}) - (({then}) or ({now}) * 0) > 0 and on () ({then})))"
 
 
 def fell(now: str, then: str) -> str:
-    """The keys that lost most, as what they lost."""
+    """The keys that lost most, as what they lost; one that vanished lost all it had."""
+    return f"sort_desc(topk({_TOP}, ({then}) - (({now}) or ({then}) * 0) > 0))"
+
+
+def fell_where_known(now: str, then: str) -> str:
+    """The keys whose ratio fell most; without clicks there is no ratio, and that is not 0."""
     return f"sort_desc(topk({_TOP}, ({then}) - ({now}) > 0))"
 
 
