@@ -72,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     check = _verb(verbs, "check", "say what is wrong with a configuration file", _check)
     check.add_argument("file", type=Path, nargs="?", help="the file; also as --config")
     _config_argument(check)
+    _add_dashboards(verbs)
     health = _verb(verbs, "healthcheck", "ask a running worker whether it lives", _healthcheck)
     health.add_argument("--url", default="http://127.0.0.1:8080/livez", help="default: %(default)s")
     return parser
@@ -172,6 +173,13 @@ def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--seed", type=int, default=1, help="of the shop (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="of /metrics (default: %(default)s)")
     parser.add_argument("--seconds", type=float, help="stop by itself after so long")
+
+
+def _add_dashboards(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _verb(verbs, "dashboards", "write Grafana's dashboards and Prometheus' rules", _dashboards)
+    parser.add_argument("--check", action="store_true", help="write nothing; say what has drifted, and fail")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder (default: where the package is)")
+    parser.add_argument("--grafana-url", metavar="URL", help="where people open Grafana; alerts link there")
 
 
 def _span_ms(text: str) -> int:
@@ -287,6 +295,12 @@ def _demo(arguments: argparse.Namespace) -> int:
     from streams.demo.run import run_demo  # noqa: PLC0415  # see _simulate
 
     return asyncio.run(run_demo(arguments.rate, arguments.seed, arguments.port, arguments.seconds))
+
+
+def _dashboards(arguments: argparse.Namespace) -> int:
+    from grafana.command import dashboards  # noqa: PLC0415  # only here
+
+    return dashboards(arguments.out, arguments.grafana_url, check_only=arguments.check)
 
 
 def _on_call(verb: str, arguments: argparse.Namespace) -> int:

@@ -164,13 +164,17 @@ async def _say_where(worker: Worker, working: asyncio.Task[None], console: Conso
 
 async def _traffic(worker: Worker, rate: float, seed: int, progress: ShopProgress) -> None:
     """The shop's last quarter of an hour in quick motion, so that there are orders to see; then live, and trouble."""
-    clock = SystemClock()
     shop = ShopSettings(seed=seed, visitors=_SHOP_VISITORS, skus=500, banners=60)
-    now = clock.now_ms()
-    trouble = Placed(scenario_named(_TROUBLE), Times(now + _TROUBLE_AFTER_MS, _TROUBLE_LASTS_MS))
-    traffic = TrafficSettings(start_ms=now - _PAST_MS, rate=rate, shop=shop)
-    records = progress.watch(simulate(traffic, trouble))
-    past, live = _split(records, now)
+    now_ms = SystemClock().now_ms()
+    trouble = Placed(scenario_named(_TROUBLE), Times(now_ms + _TROUBLE_AFTER_MS, _TROUBLE_LASTS_MS))
+    traffic = TrafficSettings(start_ms=now_ms - _PAST_MS, rate=rate, shop=shop)
+    await pour(worker, progress.watch(simulate(traffic, trouble)), now_ms)
+
+
+async def pour(worker: Worker, records: Iterator[SimulatedRecord], now_ms: int) -> None:
+    """Write what arrives before ``now_ms`` in quick motion, the rest live; no faster than the worker reads."""
+    clock = SystemClock()
+    past, live = _split(records, now_ms)
     async with KafkaSink(",".join(worker.settings.kafka.bootstrap_servers)) as sink:
         with contextlib.suppress(asyncio.CancelledError):
             quick = in_real_time(past, clock, speed=_QUICK_MOTION)

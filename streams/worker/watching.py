@@ -342,7 +342,7 @@ class Watching:
             data = await self._in_thread(fold.encode)
             if not await self._log.write(data):
                 raise NotOurs(f"{self._settings.topics.watch}: somebody else watches")
-        self._metrics.set_snapshot_bytes(len(data))
+        self._metrics.keep(len(data), self._clock.now_ms())
 
     async def _in_thread(self, do: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, do, *arguments)
