@@ -218,6 +218,7 @@ class Closing:
             self._numbering.money(chain.from_iterable(rollups.values())),
             dict(sorted(records.items())),
             dict(sorted(self._progress.items())),
+            tuple((start, money) for start in starts if (money := self._numbering.money(rollups[start]))),
         )
 
 
