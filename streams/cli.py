@@ -61,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_simulate(verbs)
     _add_replay(verbs)
     _add_backtest(verbs)
+    _add_report(verbs)
     _add_demo(verbs)
     check = _verb(verbs, "check", "say what is wrong with a configuration file", _check)
     check.add_argument("file", type=Path, nargs="?", help="the file; also as --config")
@@ -152,6 +153,14 @@ def _add_backtest(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _config_argument(parser)
 
 
+def _add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from streams.report.arguments import add_arguments  # noqa: PLC0415  # see _add_backtest
+
+    parser = _verb(verbs, "report", "write one page about a promotion: HTML or Markdown", _report)
+    add_arguments(parser)
+    _config_argument(parser)
+
+
 def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _verb(verbs, "demo", "broker, shop, worker and live table in one process", _demo)
     parser.add_argument("--rate", type=float, default=200.0, help="events per second (default: %(default)s)")
@@ -236,6 +245,12 @@ def _backtest(arguments: argparse.Namespace) -> int:
     from streams.backtest.command import backtest  # noqa: PLC0415  # see _simulate
 
     return backtest(arguments, _settings(arguments))
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from streams.report.command import report  # noqa: PLC0415  # see _simulate
+
+    return report(arguments, _settings(arguments))
 
 
 def _demo(arguments: argparse.Namespace) -> int:
