@@ -59,8 +59,9 @@ def _sums(data: ReportData, say: Phrases) -> Chart:
     names = (says.this, says.last.format(name=say.name(last.name)) if last else "", says.goal)
     title = says.cumulated.format(currency=data.currency) if of_money else says.cumulated_orders
 
-    def amount(value: float) -> str:
-        text = say.money(value)
-        return text.removeprefix(f"{data.currency} ").removesuffix(".00") if of_money else say.count(value)
-
-    return Chart(cumulated(now, then, goal, length_ms, names, (amount, say.since_start)), title)
+    return Chart(
+        cumulated(
+            now, then, goal, length_ms, names, (say.amount if of_money else say.count, say.since_start)
+        ),
+        title,
+    )

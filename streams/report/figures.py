@@ -114,9 +114,7 @@ def curve_of(
 ) -> Curve:
     """A promotion step by step, from its first phase on."""
     edges = steps_of(promotion, step_ms)
-    steps = [
-        figures_of(track, dimension, Times(start, end), nodes) for start, end in pairwise(edges)
-    ]
+    steps = [figures_of(track, dimension, Times(start, end), nodes) for start, end in pairwise(edges)]
     return Curve(
         tuple(edges),
         tuple(step.clicks for step in steps),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streams.report.document import Block, Document, Section
 
 _STYLE_HASH: Final = b64encode(sha256(STYLE.encode()).digest()).decode()
-_POLICY: Final = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
+_POLICY: Final = f"default-src 'none'; img-src data:; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
 
 
 def as_html(document: Document) -> str:

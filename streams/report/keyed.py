@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from streams.funnel import CORE_DIMENSIONS
 from streams.report.track import COLUMNS
 
 if TYPE_CHECKING:
@@ -46,8 +47,9 @@ class KeyedSums:
 
     @property
     def dimensions(self) -> tuple[str, ...]:
-        """Dimensions of which anything was counted, in order."""
-        return tuple(self._counts)
+        """Dimensions of which anything was counted, in the order of the funnel."""
+        first = [name for name in CORE_DIMENSIONS if name in self._counts]
+        return (*first, *(name for name in self._counts if name not in first))
 
     def take(self, closed: ClosedBucket) -> None:
         """Take in the counts of a closed bucket."""

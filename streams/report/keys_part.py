@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from alerts.diagnosis.scorecard import Quadrant
 from streams.report.document import Chart, Column, Paragraph, Section, Table
-from streams.report.phrases import UNKNOWN
 from streams.report.scatter import scorecard_chart
 
 if TYPE_CHECKING:
@@ -21,40 +20,40 @@ def dimensions(data: ReportData, say: Phrases) -> Iterator[Section]:
     """One part for each dimension."""
     for figures in data.dimensions:
         title = say.report.parts.dimension.format(dimension=say.dimension(figures.dimension))
-        yield Section(title, tuple(_blocks(figures, data, say)))
+        yield Section(title, tuple(_blocks(figures, say)))
 
 
-def _blocks(figures: DimensionFigures, data: ReportData, say: Phrases) -> Iterator[Block]:
+def _blocks(figures: DimensionFigures, say: Phrases) -> Iterator[Block]:
     says, parts = say.report.says, say.report.parts
     last = any(key.last is not None for key in (*figures.most, *figures.best, *figures.worst))
     if figures.most:
-        yield _table(figures.most, data, say, parts.most, last=last)
+        yield _table(figures.most, say, parts.most, last=last)
     line = say.share(figures.all_rate)
     for keys, title, none in (
         (figures.best, parts.best, says.none_better),
         (figures.worst, parts.worst, says.none_worse),
     ):
         if keys:
-            yield _table(keys, data, say, f"{title} ({line})", last=last)
+            yield _table(keys, say, f"{title} ({line})", last=last)
         else:
             yield Paragraph(none.format(rate=line))
     yield Paragraph(says.beyond)
     yield from _scorecard(figures, say)
 
 
-def _table(keys: tuple[KeyFigures, ...], data: ReportData, say: Phrases, title: str, *, last: bool) -> Table:
+def _table(keys: tuple[KeyFigures, ...], say: Phrases, title: str, *, last: bool) -> Table:
     heads = say.report.heads
     numbers = [heads.exposures, heads.clicks, heads.conversion, heads.interval]
     numbers += [heads.last_conversion] if last else []
-    numbers += [heads.orders, heads.beyond, heads.revenue]
+    numbers += [heads.orders, heads.beyond, say.named(heads.revenue)]
     return Table(
         (Column(heads.key, numeric=False), *map(Column, numbers), Column(heads.place, numeric=False)),
-        tuple(_row(key, data, say, last=last) for key in keys),
+        tuple(_row(key, say, last=last) for key in keys),
         title,
     )
 
 
-def _row(key: KeyFigures, data: ReportData, say: Phrases, *, last: bool) -> tuple[str, ...]:
+def _row(key: KeyFigures, say: Phrases, *, last: bool) -> tuple[str, ...]:
     return (
         say.name(key.key),
         say.count(key.exposures),
@@ -64,7 +63,7 @@ def _row(key: KeyFigures, data: ReportData, say: Phrases, *, last: bool) -> tupl
         *((say.rate(key.last),) if last else ()),
         say.count(key.orders),
         say.signed(key.beyond),
-        say.money(key.revenue) if data.currency else UNKNOWN,
+        say.amount(key.revenue),
         say.report.quadrants[key.quadrant],
     )
 

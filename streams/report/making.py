@@ -84,7 +84,8 @@ def report_of(gathering: Gathering, incidents: Iterable[Incident]) -> ReportData
 
 
 def _currency(promotion: Promotion, sale: Figures) -> str | None:
-    return promotion.targets.currency or (sale.money[0].currency if sale.money else None)
+    most = next((money.currency for money in sale.money if money.paid), None)
+    return promotion.targets.currency or most
 
 
 def _during(promotion: Promotion, incidents: Iterable[Incident]) -> Iterable[Incident]:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 # What begins markup in CommonMark or GitHub's dialect, wherever it stands.
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>#|~&!@$])")
-# Only where a line begins: lists, headings' underlines, and after a scheme or "www": links by themselves.
-_BEGINS: Final = re.compile(r"^(\s*)([-+=]|\d+[.)])")
+# Only where a line begins: lists, rules and headings' underlines.
+_BEGINS: Final = re.compile(r"^([-+=]+|\d+[.)])(?=\s|$)")
+# What becomes a link by itself.
 _LINKED: Final = re.compile(r"(?i)(https?|ftp|mailto|xmpp):|www\.")
 _TONES: Final = {"good": "🟢 ", "bad": "🔴 ", "": ""}
 
@@ -28,6 +29,8 @@ def as_markdown(document: Document) -> str:
     """The page."""
     lines = [f"# {escaped(document.title)}", "", escaped(document.subtitle), ""]
     for section in document.sections:
+        if all(isinstance(block, Chart) for block in section.blocks):
+            continue
         lines += [f"{'#' * section.level} {escaped(section.title)}", ""]
         for block in section.blocks:
             lines += _lines(block)
@@ -38,7 +41,7 @@ def escaped(text: str) -> str:
     """The same characters, none of which is markup."""
     safe = _MARKUP.sub(r"\\\1", " ".join(text.split()))
     safe = _LINKED.sub(lambda found: found[0][:-1] + "\\" + found[0][-1], safe)
-    return _BEGINS.sub(lambda found: f"{found[1]}{found[2][:-1]}\\{found[2][-1]}", safe)
+    return _BEGINS.sub(lambda found: f"{found[1][:-1]}\\{found[1][-1]}", safe)
 
 
 def _lines(block: Block) -> Iterator[str]:

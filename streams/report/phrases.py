@@ -11,6 +11,7 @@ from alerts.content import numbers
 from alerts.content.clean import harmless
 from alerts.content.writing import LANGUAGES
 from alerts.message import Language
+from streams.closed import EXPONENTS
 from streams.durations import DAY, HOUR, MINUTE
 from streams.report.chinese import CHINESE
 from streams.report.english import ENGLISH
@@ -29,6 +30,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # A rate of a thousandth needs two decimals to be told from its neighbour.
 _SMALL: Final = 0.1
 _LARGE: Final = 10
+_MANY: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +59,25 @@ class Phrases:
         """With the currency before it."""
         return numbers.money(minor, currency or self.currency) or UNKNOWN
 
+    def amount(self, minor: float | None) -> str:
+        """Money in the currency of the page, which stands elsewhere; whole units of large sums."""
+        if minor is None or self.currency is None or not math.isfinite(minor):
+            return UNKNOWN
+        digits = EXPONENTS.get(self.currency, 2)
+        major = minor / 10**digits
+        return f"{major:,.{0 if abs(major) >= _MANY else digits}f}"
+
+    def named(self, head: str) -> str:
+        """The head of a column of amounts."""
+        return f"{head} ({self.currency})" if self.currency else head
+
     def share(self, value: float | None) -> str:
         """``8.3 %`` or ``0.83 %``."""
         if value is None or not math.isfinite(value):
             return UNKNOWN
         percents = 100 * value
         digits = 2 if 0 < abs(value) < _SMALL else 1
-        text = f"{percents:,.{digits}f}"
-        return f"{text.removesuffix('.0')} %"
+        return f"{percents:,.{digits}f} %" if value else "0 %"
 
     def rate(self, ratio: Ratio | None) -> str:
         """A ratio without its interval."""

@@ -55,7 +55,8 @@ def scorecard_chart(
         line(svg, "grid", (_LEFT, y(rate)), (_RIGHT, y(rate)))
         label(svg, percent(rate), (_LEFT - 7, y(rate) + 4), "end")
     for power in powers:
-        label(svg, count(10.0**power), (x(power), _BOTTOM + 16), "middle")
+        at_edge = "end" if power == powers[-1] else "middle"
+        label(svg, count(10.0**power), (x(power), _BOTTOM + 16), at_edge)
     across = x(math.log10(max(figures.exposure_line, 1.0)))
     line(svg, "edge", (across, _TOP), (across, _BOTTOM))
     line(svg, "edge", (_LEFT, y(figures.conversion_line)), (_RIGHT, y(figures.conversion_line)))

@@ -8,13 +8,13 @@ STYLE: Final = """
 :root {
   --ground: #ffffff; --raised: #f5f6f8; --line: #d9dde3; --ink: #1a1f29; --soft: #5b6472;
   --blue: #1f6feb; --grey: #8a93a1; --green: #15803d; --red: #c62828; --amber: #b45309; --violet: #7c3aed;
-  --shade: rgba(31, 111, 235, .07); --danger: rgba(198, 40, 40, .14);
+  --shade: rgba(31, 111, 235, .07); --danger: rgba(198, 40, 40, .07);
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --ground: #12151b; --raised: #1b2029; --line: #323a46; --ink: #e6e9ef; --soft: #9aa4b2;
     --blue: #6ea8fe; --grey: #7d8796; --green: #4ade80; --red: #ff7b72; --amber: #fbbf24; --violet: #b794f6;
-    --shade: rgba(110, 168, 254, .10); --danger: rgba(255, 123, 114, .20);
+    --shade: rgba(110, 168, 254, .10); --danger: rgba(255, 123, 114, .10);
   }
 }
 * { box-sizing: border-box; }
@@ -32,7 +32,7 @@ p { margin: .5rem 0; overflow-wrap: anywhere; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); font-size: .85rem; }
 .good, .tile.good .value { color: var(--green); }
 .bad, .tile.bad .value { color: var(--red); }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin: 1rem 0; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .75rem; margin: 1rem 0; }
 .tile { background: var(--raised); border: 1px solid var(--line); border-radius: .5rem; padding: .7rem .9rem; }
 dt { color: var(--soft); font-size: .85rem; }
 dd { margin: 0; }
@@ -41,9 +41,10 @@ dd.note { color: var(--soft); font-size: .82rem; }
 .scroll { overflow-x: auto; margin: .75rem 0 1.25rem; }
 table { border-collapse: collapse; width: 100%; font-size: .88rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding-bottom: .35rem; font-weight: 600; }
-th, td { text-align: right; padding: .34rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th, td { text-align: right; padding: .34rem .5rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th.text, td.text { text-align: left; }
-td.text, tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 7rem; }
+td.text, tbody th { white-space: normal; overflow-wrap: anywhere; }
+th.text, td.text.wide { min-width: 5.5rem; }
 thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 tbody th { font-weight: 500; }
 figure { margin: 1rem 0 1.5rem; }
@@ -58,7 +59,7 @@ svg .middle { text-anchor: middle; }
 .grid { stroke: var(--line); stroke-width: 1; }
 .edge { stroke: var(--grey); stroke-width: 1; stroke-dasharray: 2 3; }
 .shade { fill: var(--shade); }
-.danger { fill: var(--danger); }
+.danger { fill: var(--danger); } .trouble { fill: var(--red); }
 .bar { fill: var(--blue); opacity: .75; }
 .area { fill: var(--blue); opacity: .16; }
 .now { fill: none; stroke: var(--blue); stroke-width: 2; stroke-linejoin: round; }
@@ -70,7 +71,7 @@ svg .middle { text-anchor: middle; }
   :root {
     --ground: #fff; --raised: #fff; --line: #bbb; --ink: #000; --soft: #333; --blue: #0b4fb3; --grey: #666;
     --green: #0a6b2d; --red: #a11; --amber: #8a4b00; --violet: #5b21b6;
-    --shade: rgba(31, 111, 235, .07); --danger: rgba(198, 40, 40, .14);
+    --shade: rgba(31, 111, 235, .07); --danger: rgba(198, 40, 40, .07);
   }
   body { max-width: none; padding: 0; font-size: 10pt; }
   figure, .tile, tr { break-inside: avoid; }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from alerts.content.facts import observed
+from alerts.content.facts import loss, observed
 from alerts.content.places import step_of, where
+from streams.core.orders import NO_CURRENCY
 from streams.durations import DAY
 from streams.report.document import Chart, Column, Paragraph, Table
 from streams.report.funnel import funnel_chart
@@ -62,7 +63,7 @@ def phases(data: ReportData, say: Phrases) -> Iterator[Block]:
         (
             Column(heads.phase, numeric=False),
             Column(heads.time, numeric=False),
-            *map(Column, (*numbers, heads.orders, heads.revenue, heads.aov)),
+            *map(Column, (*numbers, heads.orders, say.named(heads.revenue), heads.aov)),
         ),
         (*rows, (*whole, *_figures(data.sale, data, say))),
     )
@@ -86,25 +87,27 @@ def phases(data: ReportData, say: Phrases) -> Iterator[Block]:
 
 
 def _undone(data: ReportData, say: Phrases) -> Iterator[Block]:
-    """What was cancelled and paid back, and other currencies."""
+    """All money to the minor unit: what was paid, cancelled and paid back, by currency."""
     heads = say.report.heads
+    pairs = ((head, heads.orders) for head in (heads.revenue, heads.cancelled, heads.refunded))
     if data.sale.money:
         yield Table(
-            (
-                Column(heads.revenue, numeric=False),
-                *map(Column, (heads.orders, heads.cancelled, heads.refunded)),
-            ),
+            (Column(heads.currency, numeric=False), *(Column(head) for pair in pairs for head in pair)),
             tuple(
                 (
-                    say.money(money.paid, money.currency),
-                    say.count(money.paid_orders),
-                    f"{say.money(money.cancelled, money.currency)} ({say.count(money.cancelled_orders)})",
-                    f"{say.money(money.refunded, money.currency)} ({say.count(money.refunded_orders)})",
+                    say.report.says.no_currency if money.currency == NO_CURRENCY else money.currency,
+                    *_sum(money.currency, money.paid, money.paid_orders, say),
+                    *_sum(money.currency, money.cancelled, money.cancelled_orders, say),
+                    *_sum(money.currency, money.refunded, money.refunded_orders, say),
                 )
                 for money in data.sale.money
             ),
             say.report.says.unpaid,
         )
+
+
+def _sum(currency: str, minor: int, orders: int, say: Phrases) -> tuple[str, str]:
+    return say.money(minor, currency) if currency != NO_CURRENCY else UNKNOWN, say.count(orders)
 
 
 def _phase(phase: PhaseFigures, say: Phrases) -> str:
@@ -125,8 +128,8 @@ def _figures(figures: Figures, data: ReportData, say: Phrases) -> tuple[str, ...
         say.rate(figures.conversion),
         say.interval(figures.conversion),
         say.count(figures.orders),
-        say.money(money.paid if money else 0) if data.currency else UNKNOWN,
-        say.money(value),
+        say.amount(money.paid if money else 0),
+        say.amount(value),
     )
 
 
@@ -231,9 +234,9 @@ def _compared(now: Figures, then: Figures, data: ReportData, say: Phrases) -> It
         yield name, say.rate(ours), say.rate(theirs), say.change(ours.ratio, theirs.ratio)
     if data.currency is not None:
         paid = now.revenue(data.currency), then.revenue(data.currency)
-        yield heads.revenue, say.money(paid[0]), say.money(paid[1]), say.change(*paid)
+        yield say.named(heads.revenue), say.amount(paid[0]), say.amount(paid[1]), say.change(*paid)
         values = [each.revenue(data.currency) / max(each.orders, 1) for each in (now, then)]
-        yield heads.aov, say.money(values[0]), say.money(values[1]), say.change(values[0], values[1])
+        yield say.named(heads.aov), say.amount(values[0]), say.amount(values[1]), say.change(*values)
 
 
 def incidents(data: ReportData, say: Phrases) -> Iterator[Block]:
@@ -267,11 +270,6 @@ def _incident(one: Incident, say: Phrases) -> tuple[str, ...]:
     lasted = say.report.says.still
     if one.resolved_at_ms is not None:
         lasted = say.length(one.resolved_at_ms - one.since_ms)
-    lost = UNKNOWN
-    if one.lost_minor is not None and one.currency:
-        lost = say.money(one.lost_minor, say.name(one.currency))
-    elif one.lost_conversions is not None:
-        lost = f"{say.count(one.lost_conversions)} {say.report.heads.orders}"
     detail = f" ({say.name(one.detail)})" if one.detail else ""
     return (
         say.moment(one.since_ms, seconds=True),
@@ -279,6 +277,6 @@ def _incident(one: Incident, say: Phrases) -> tuple[str, ...]:
         say.words.kinds[one.kind] + detail,
         place + (f"{say.words.comma}{step}" if step else ""),
         observed(one, say.words) or UNKNOWN,
-        lost,
+        loss(one, say.words) or UNKNOWN,
         say.words.severities[one.severity],
     )

@@ -28,6 +28,7 @@ _WIDTH: Final = 880
 _LEFT: Final = 74
 _RIGHT: Final = _WIDTH - 14
 _LABELS: Final = 7
+_LANES: Final = 3
 # A rate of fewer clicks is noise and would only set the scale.
 _LEAST_CLICKS: Final = 20
 
@@ -70,18 +71,16 @@ def activity(
         titles: of the two panels.
         formats: of counts, shares and times.
     """
-    svg, x = canvas(_WIDTH, 372), Scale(curve.edges[0], curve.edges[-1], _LEFT, _RIGHT)
+    svg, x = canvas(_WIDTH, 382), Scale(curve.edges[0], curve.edges[-1], _LEFT, _RIGHT)
     count, share, clock = formats
-    bars = Panel(48, 190, ticks(max(curve.orders, default=0)))
-    rates = Panel(228, 336, ticks(_highest(curve, until_ms), 3))
+    bars = Panel(56, 190, ticks(max(curve.orders, default=0)))
+    rates = Panel(238, 346, ticks(_highest(curve, until_ms), 3))
     for number, span in enumerate(phases):
         left, right = x(span.times.start_ms), x(span.times.end_ms)
         if number % 2 == 0:
             rect(svg, "shade", (left, bars.top), (right, rates.bottom))
-        label(svg, span.name, (left + 3, 40 - 12 * (number % 2)), "strong")
-    for times in troubles:
-        left, right = (x(min(max(at, curve.edges[0]), curve.edges[-1])) for at in times)
-        rect(svg, "danger", (left, bars.top), (max(right, left + 2), rates.bottom))
+        label(svg, span.name, (left + 3, 50 - 13 * (number % 2)))
+    _troubles(svg, [*troubles], x, bars, rates)
     _frame(svg, bars, titles[0], count)
     _frame(svg, rates, titles[1], share)
     for orders, start, end in zip(curve.orders, curve.edges, curve.edges[1:], strict=False):
@@ -90,6 +89,23 @@ def activity(
     _rates(svg, curve, until_ms, x, rates.y)
     _clock(svg, x, curve.edges[0], curve.edges[-1], rates.bottom + 16, clock)
     return svg
+
+
+def _troubles(svg: Element, troubles: Sequence[Times], x: Scale, bars: Panel, rates: Panel) -> None:
+    """Each in a lane between the panels, as far as there are lanes; behind all of them one shade."""
+    lanes = [x.first] * _LANES
+    edge = x.first
+    for times in sorted(troubles):
+        left, right = (min(max(x(at), x.first), x.last) for at in times)
+        right = max(right, left + 2)
+        if right > edge:
+            rect(svg, "danger", (max(left, edge), bars.top), (right, rates.bottom))
+            edge = right
+        lane = next((number for number, end in enumerate(lanes) if end <= left), None)
+        if lane is not None:
+            lanes[lane] = right + 1
+            top = bars.bottom + 6 + 7 * lane
+            rect(svg, "trouble", (left, top), (right, top + 5))
 
 
 def _highest(curve: Curve, until_ms: int) -> float:
@@ -161,7 +177,7 @@ def _frame(svg: Element, panel: Panel, title: str, format_: Format) -> None:
         line(svg, "grid", (_LEFT, panel.y(value)), (_RIGHT, panel.y(value)))
         label(svg, format_(value), (_LEFT - 7, panel.y(value) + 4), "end")
     if title:
-        label(svg, title, (4, panel.top - 8), "strong")
+        label(svg, title, (4, panel.top - (38 if panel.top < 100 else 9)), "strong")
 
 
 def _clock(svg: Element, x: Scale, start_ms: int, end_ms: int, y: float, clock: Format) -> None:

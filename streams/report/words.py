@@ -65,6 +65,7 @@ class Heads:
     records: str
     cancelled: str
     refunded: str
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,7 @@ class Says:
     nothing_lost: str
     incidents: str
     unpaid: str
+    no_currency: str
     events: str
     step_of: str
 

@@ -72,12 +72,12 @@ def _tiles(data: ReportData, say: Phrases) -> Iterator[Tile]:
     heads, sale = say.report.heads, data.sale
     money = sale.in_currency(data.currency)
     if money is not None:
-        yield Tile(heads.revenue, say.money(money.paid), *_beside(data, say, "revenue"))
+        yield Tile(say.named(heads.revenue), say.amount(money.paid), *_beside(data, say, "revenue"))
     yield Tile(heads.orders, say.count(sale.orders), *_beside(data, say, "orders"))
     yield Tile(heads.conversion, say.rate(sale.conversion), say.interval(sale.conversion))
     if money is not None:
         value = money.paid / money.paid_orders if money.paid_orders else None
-        yield Tile(heads.aov, say.money(value))
+        yield Tile(say.named(heads.aov), say.amount(value))
     yield _lost(data, say)
 
 
@@ -101,7 +101,11 @@ def _beside(data: ReportData, say: Phrases, word: str) -> tuple[str, str]:
 
 def _lost(data: ReportData, say: Phrases) -> Tile:
     says = say.report.says
-    amounts = say.words.comma.join(say.money(minor, currency) for currency, minor in data.lost.items())
+    ours = [*data.lost] == [data.currency]
+    head = say.named(say.report.heads.lost) if ours else say.report.heads.lost
+    amounts = say.words.comma.join(
+        say.amount(minor) if ours else say.money(minor, currency) for currency, minor in data.lost.items()
+    )
     number = len([one for one in data.incidents if one.kind not in ABOUT_DATA]) + data.more_incidents
     note = says.incidents.format(count=say.count(number)) if number else ""
-    return Tile(say.report.heads.lost, amounts or (UNKNOWN if number else says.nothing_lost), note)
+    return Tile(head, amounts or (UNKNOWN if number else says.nothing_lost), note)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VERBS = ("worker", "topics", "simulate", "replay", "backtest", "demo", "check", "healthcheck")
+VERBS = ("worker", "topics", "simulate", "replay", "backtest", "report", "demo", "check", "healthcheck")
 
 
 @pytest.fixture(autouse=True)
