@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from streams.closed import EXPONENTS
 from streams.report.document import Chart
 from streams.report.outline import Times
 from streams.report.timeline import Span, activity, cumulated, sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from streams.report.data import ReportData
     from streams.report.document import Block
@@ -31,6 +32,12 @@ def course(data: ReportData, say: Phrases) -> Iterator[Block]:
     )
     yield Chart(svg, says.activity.format(step=step), f"{says.marks} {says.lag}")
     yield _sums(data, say)
+
+
+def _major(say: Phrases, currency: str | None) -> Callable[[float], str]:
+    """Whole units for an axis; a count is what it is."""
+    digits = 0 if currency is None else EXPONENTS.get(currency, 2)
+    return lambda value: say.count(value / 10**digits)
 
 
 def _step_ms(data: ReportData) -> int:
@@ -60,8 +67,6 @@ def _sums(data: ReportData, say: Phrases) -> Chart:
     title = says.cumulated.format(currency=data.currency) if of_money else says.cumulated_orders
 
     return Chart(
-        cumulated(
-            now, then, goal, length_ms, names, (say.amount if of_money else say.count, say.since_start)
-        ),
+        cumulated(now, then, goal, length_ms, names, (_major(say, data.currency), say.since_start)),
         title,
     )

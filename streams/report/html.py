@@ -81,7 +81,8 @@ def _block(part: Element, block: Block) -> None:
             figure = SubElement(part, "figure")
             svg.set("role", "img")
             svg.set("aria-label", title)
-            figure.append(svg)
+            # On a phone a chart keeps a size that can be read, and scrolls.
+            SubElement(figure, "div", {"class": "scroll", "tabindex": "0"}).append(svg)
             caption = _text(figure, "figcaption", title)
             if note:
                 _text(caption, "small", note)

@@ -91,7 +91,7 @@ class Phrases:
 
     def between(self, low: str, high: str) -> str:
         """From one to another."""
-        return f"{low} – {high}"
+        return f"{low}\u00a0–\u00a0{high}".replace(" ", "\u00a0")
 
     def change(self, now: float, then: float) -> str:
         """How much more or less than before."""

@@ -2,14 +2,13 @@
 
 Of files, and of events in Kafka, the engine judges the buckets as a backtest does. Of a deployment's own
 rollups in Kafka the incidents that its watcher told are read, acknowledgements and all. Rollups are read
-an hour at a time: a day of them need not fit into memory.
+as they are needed: a day of them need not fit into memory.
 """
 
 from __future__ import annotations
 
-import asyncio
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from alerts.incident import decode_incident
 from streams.assembly import engine, windows_of
@@ -19,10 +18,10 @@ from streams.durations import DAY, HOUR
 from streams.errors import CodecError
 from streams.report.outline import Times
 from streams.worker.kafka import kafka_options
-from streams.worker.ranges import partitions_of, read_range
+from streams.worker.ranges import ranges_of_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from alerts.incident import Incident
     from streams.backtest.reading import Recording
@@ -88,24 +87,14 @@ def _gather_rollups(
     recording: Recording, settings: Settings, gathering: Gathering, now_ms: int
 ) -> list[Incident]:
     options = kafka_options(settings.kafka) | {"bootstrap_servers": recording.kafka}
-    rollups, incidents = settings.topics.rollups, settings.topics.incidents
-    shards = asyncio.run(partitions_of(options, [rollups]))
-    hours = (hour for times in ranges_of(gathering.outline, now_ms) for hour in _hours(times))
-    messages = chain.from_iterable(
-        messages_of_logs(asyncio.run(_read_logs(options, rollups, shards, hour))) for hour in hours
-    )
-    for _ in gathering.passing(closed_in(messages, len(shards), settings)):
-        pass
+    with ranges_of_topic(options, settings.topics.rollups) as read:
+        ranges = ranges_of(gathering.outline, now_ms)
+        messages = chain.from_iterable(messages_of_logs(read(*times)) for times in ranges)
+        for _ in gathering.passing(closed_in(messages, settings.topics.rollup_shards, settings)):
+            pass
     promotion = gathering.outline.promotion
-    told = Times(promotion.begins_ms, promotion.end_ms + _TOLD_MS)
-    partitions = asyncio.run(partitions_of(options, [incidents]))
-    return newest(asyncio.run(_read_logs(options, incidents, partitions, told)))
-
-
-async def _read_logs(
-    options: dict[str, Any], topic: str, partitions: Iterable[int], times: Times
-) -> list[list[Record]]:
-    return [await read_range(options, topic, partition, *times) for partition in partitions]
+    with ranges_of_topic(options, settings.topics.incidents) as read:
+        return newest(read(promotion.begins_ms, promotion.end_ms + _TOLD_MS))
 
 
 def newest(logs: Iterable[Iterable[Record]]) -> list[Incident]:
@@ -119,8 +108,3 @@ def newest(logs: Iterable[Iterable[Record]]) -> list[Incident]:
         if incident.id not in found or found[incident.id].revision <= incident.revision:
             found[incident.id] = incident
     return [*found.values()]
-
-
-def _hours(times: Times) -> Iterator[Times]:
-    for start_ms in range(times.start_ms, times.end_ms, HOUR):
-        yield Times(start_ms, min(start_ms + HOUR, times.end_ms))

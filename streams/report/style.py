@@ -50,7 +50,8 @@ tbody th { font-weight: 500; }
 figure { margin: 1rem 0 1.5rem; }
 figcaption small { display: block; }
 figcaption { font-size: .85rem; }
-svg { display: block; width: 100%; height: auto; font: 11px system-ui, "PingFang SC", "Microsoft YaHei",
+figure .scroll { margin: 0; }
+svg { display: block; width: 100%; min-width: 38rem; height: auto; font: 11px system-ui, "PingFang SC", "Microsoft YaHei",
   "Noto Sans CJK SC", "WenQuanYi Zen Hei", sans-serif; }
 svg text { fill: var(--soft); }
 svg .strong { fill: var(--ink); }
@@ -77,6 +78,7 @@ svg .middle { text-anchor: middle; }
   figure, .tile, tr { break-inside: avoid; }
   h2, h3, caption { break-after: avoid; }
   .scroll { overflow: visible; }
+  svg { min-width: 0; }
   table { font-size: 8.5pt; }
   th, td { padding: .2rem .35rem; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

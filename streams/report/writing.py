@@ -108,4 +108,4 @@ def _lost(data: ReportData, say: Phrases) -> Tile:
     )
     number = len([one for one in data.incidents if one.kind not in ABOUT_DATA]) + data.more_incidents
     note = says.incidents.format(count=say.count(number)) if number else ""
-    return Tile(head, amounts or (UNKNOWN if number else says.nothing_lost), note)
+    return Tile(head, amounts or (UNKNOWN if number else says.nothing_lost), note, "bad" if amounts else "")
