@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from alerts.expectation.memory import faded
 from alerts.packing import pack, unpack
 from streams.closed import BUCKET_MS
 
@@ -72,8 +73,8 @@ class RecentCounts:
         self._buckets = min(self._buckets + 1, HOUR_BUCKETS)
         self.newest_ms = at_ms
         still = frozen[self.rows]
-        self._usual = np.where(still, self._usual, self._usual * _KEPT + bucket)
-        self._weight = np.where(still, self._weight, self._weight * _KEPT + 1.0)
+        self._usual = faded(self._usual, _KEPT, bucket, still)
+        self._weight = faded(self._weight, _KEPT, 1.0, still)
 
     def since(self, since_ms: int) -> Sums:
         """Sums from a moment on, at most of the last hour, by ``rows``."""

@@ -11,22 +11,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from alerts.control import decode_control
+from alerts.diagnosis.scorecard import scorecard
 from alerts.engine import Engine
-from alerts.incident import encode_incident
+from alerts.incident import decode_incident, encode_incident
 from alerts.metrics import IncidentMetrics
 from alerts.settings import EngineSettings
 from streams.errors import CodecError
 from streams.promotions import Calendar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
 
+    from alerts.diagnosis.scorecard import Scorecard
     from alerts.incident import Incident
     from alerts.lifecycle import Change
     from alerts.measures import Measured
     from streams.closed import ClosedBucket
+
+    F64 = NDArray[np.float64]
 
 _LOG: Final = logging.getLogger(__name__)
 # Windows of which the engine still knows what was expected.
@@ -81,6 +87,16 @@ class IncidentWatcher(Generic[S, W]):
             self._engine.restore(state)
             self.incidents = self._engine.incidents
 
+    def recall(self, told: Iterable[bytes], latest_ms: int) -> None:
+        """Learn what a predecessor told since the snapshot, newest last; what cannot be read is passed over."""
+        known = []
+        for record in told:
+            try:
+                known.append(decode_incident(record))
+            except CodecError as error:
+                _LOG.warning("what was told cannot be read", extra={"error": str(error)})
+        self._engine.recall(known, latest_ms)
+
     def observe(self, closed: ClosedBucket, windows: W) -> list[tuple[bytes, bytes]]:
         """Take in the next closed bucket, which the windows have already; records to be written because of it."""
         self._sums.clear()
@@ -103,13 +119,19 @@ class IncidentWatcher(Generic[S, W]):
             _LOG.info("incident", extra={"incident": incident.id, "kind": incident.kind, "reason": reason})
         return [(incident.id.encode(), encode_incident(incident)) for incident, _ in changes]
 
-    def expected(self, window: str, dimension: str, step: int) -> Mapping[str, float]:
-        """Expected conversion of a step by key, in the windows of up to an hour; not of SKUs."""
+    def expected(self, window: str, dimension: str, step: int, keys: Sequence[str]) -> Mapping[str, float]:
+        """Expected conversion of a step, of some keys, in the windows of up to an hour; not of SKUs."""
         if window not in _WINDOWS_MS:
             return {}
         if window not in self._sums:
             self._sums[window] = self._engine.expected_ratios(_WINDOWS_MS[window])
-        return self._sums[window].get((dimension, step), {})
+        found = self._sums[window].get((dimension, step), {})
+        return {key: found[key] for key in keys if key in found}
+
+    @staticmethod
+    def scorecard(exposures: F64, entries: F64, conversions: F64) -> Scorecard:
+        """Keys of one dimension in quadrants; counts of shape (keys,)."""
+        return scorecard(exposures, entries, conversions)
 
     def configure(self, settings: S) -> None:
         """Go by other settings; what was learnt stays."""

@@ -5,6 +5,8 @@ Kafka compresses.
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import msgspec
 import numpy as np
 
@@ -18,6 +20,7 @@ _HEAD = len(_ROLLUP) + 1
 _most = np.maximum.reduce
 _TOPICS = (0, 1)
 _MAX_COUNT = 1 << 48
+_INDEX_BYTES, _COUNT_BYTES = 4, 8
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Rollup)
 _fence_decoder = msgspec.msgpack.Decoder(Fence)
@@ -91,8 +94,7 @@ def _check(rollup: Rollup) -> None:
     """Refuse what no writer writes, so that merging need not look."""
     if not 0 <= rollup.nodes <= len(rollup.stages):
         raise ValueError("more nodes than stages")
-    for counts in rollup.counts:
-        _check_counts(counts)
+    _check_counts([counts for counts in rollup.counts if counts.index or counts.column or counts.count])
     if rollup.told_at_ms < 0:
         raise ValueError("told before there were clocks")
     if rollup.sequence < 0:
@@ -107,16 +109,20 @@ def _check(rollup: Rollup) -> None:
             raise ValueError("no such topic, or records went down")
 
 
-def _check_counts(counts: KeyCounts) -> None:
-    index, column, count = counts.cells()
-    if not index.size == column.size == count.size:
-        raise ValueError("columns differ in length")
-    if not index.size:
+def _check_counts(parts: list[KeyCounts]) -> None:
+    """All dimensions at once: most have a few cells, and numpy's price is per call."""
+    if not parts:
         return
-    # Half of ``array.max()``, which counts for arrays so small.
-    if _most(index) >= len(counts.keys):
+    sizes = [len(part.column) for part in parts]
+    for part, size in zip(parts, sizes, strict=True):
+        if not len(part.index) == _INDEX_BYTES * size or not len(part.count) == _COUNT_BYTES * size:
+            raise ValueError("columns differ in length")
+    index = np.frombuffer(b"".join([part.index for part in parts]), dtype="<u4")
+    highest = np.maximum.reduceat(index, [0, *accumulate(sizes[:-1])]).tolist()
+    if any(most >= len(part.keys) for most, part in zip(highest, parts, strict=True)):
         raise ValueError("index beyond keys")
-    if _most(column) > COLUMN_MASK:
+    # Half of ``array.max()``, which counts for arrays so small.
+    if _most(np.frombuffer(b"".join([part.column for part in parts]), dtype=np.uint8)) > COLUMN_MASK:
         raise ValueError("no such column")
-    if _most(count) > _MAX_COUNT:
+    if _most(np.frombuffer(b"".join([part.count for part in parts]), dtype="<u8")) > _MAX_COUNT:
         raise ValueError("a count that nobody counts")

@@ -101,7 +101,7 @@ class StepJudge:
         self._test.resize(rows)
         due = (expected.drop, expected.surge)
         self._test.update(counts.reached, due, expected.dispersion, judged, counts.entered)
-        alarming = judged[..., None] & (self._test.evidence(expected.uncertainty) >= held)
+        alarming = judged[..., None] & (self._test.evidence(expected.uncertainty, judged) >= held)
         self.last = Judged(counts, expected, judged, alarming.any(axis=-1))
         self._held = held
         back = self._mirrors.look(self._now)
@@ -123,6 +123,8 @@ class StepJudge:
         )
 
     def _say(self, alarming: Bools, expected: Expected, at_ms: int) -> Iterator[Spoken]:
+        if not alarming.any():
+            return
         for row, step, way in np.argwhere(alarming).tolist():
             finding = self._finding(row, step, Way(way), at_ms, expected)
             yield Spoken(finding, Series(JUDGE, row, step, way))
@@ -147,10 +149,9 @@ class StepJudge:
 
     def slower(self, expected: Expected, at_ms: int) -> tuple[Finding, ...]:
         """Steps whose journeys take longer, by the law of the total's delays; said as long as it is so."""
-        total = np.flatnonzero(self._table.levels == 0)
-        if not total.size:
+        row = self.expectation.total
+        if row is None or not expected.slower:
             return ()
-        row = int(total[0])
         return tuple(
             Finding(
                 Kind.SLOWER,

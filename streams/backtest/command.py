@@ -12,8 +12,7 @@ import orjson
 from rich.console import Console
 
 from streams.assembly import engine, windows_of
-from streams.backtest.reading import Recording, closed_in, messages_in, read_kafka
-from streams.backtest.recording import recorded
+from streams.backtest.reading import Recording, buckets_in, read_kafka
 from streams.backtest.report import as_json, compared_as_json, compared_table, table_of
 from streams.backtest.story import compare, tell
 from streams.config import load_settings
@@ -62,12 +61,8 @@ def _title(run: Run) -> str:
 def _run(recording: Recording, settings: Settings, source: ReadOfKafka | None, record: Path | None) -> Run:
     started = perf_counter()
     judges, windows = engine(settings), windows_of(settings)
-    with messages_in(recording, settings, source) as (shards, messages):
-        if record is None:
-            run = tell(closed_in(messages, shards, settings), judges, windows)
-        else:
-            with record.open("wb") as file:
-                run = tell(closed_in(recorded(messages, shards, file), shards, settings), judges, windows)
+    with buckets_in(recording, settings, source, record) as buckets:
+        run = tell(buckets, judges, windows)
     seconds = max(perf_counter() - started, 1e-9)
     factor = run.span_ms / 1_000 / seconds
     print(f"{run.buckets} buckets in {seconds:.1f} s: {factor:,.0f} times real time", file=sys.stderr)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from streams.assembly import closing_settings
 from streams.backtest.arrivals import from_files, from_partitions
+from streams.backtest.beside import beside, worthwhile
 from streams.backtest.counting import Recount
-from streams.backtest.recording import messages_of, shards_of
+from streams.backtest.recording import closed, closed_of, messages_of, recorded, shards_of
 from streams.codec import decode_message
-from streams.core.closing import Closing
 from streams.core.ordering import Patience
 from streams.errors import ConfigError
 from streams.worker.kafka import kafka_options
@@ -110,7 +110,32 @@ async def _read_kafka(recording: Recording, settings: Settings) -> ReadOfKafka:
 
 
 @contextmanager
-def messages_in(
+def buckets_in(
+    recording: Recording, settings: Settings, source: ReadOfKafka | None, record: Path | None = None
+) -> Iterator[Iterator[ClosedBucket]]:
+    """The closed buckets; closed beside if a long file of rollups is all there is to do.
+
+    Args:
+        recording: where they are from.
+        settings: how they are counted and closed.
+        source: what was read of Kafka.
+        record: file in which the rollups are kept.
+    """
+    closing, rollups = closing_settings(settings), recording.rollups
+    if rollups is not None and record is None and worthwhile(rollups.stat().st_size):
+        with beside(closed_of, rollups, closing) as buckets:
+            yield buckets
+        return
+    with _messages(recording, settings, source) as (shards, messages):
+        if record is None:
+            yield closed(messages, shards, closing)
+            return
+        with record.open("wb") as file:
+            yield closed(recorded(messages, shards, file), shards, closing)
+
+
+@contextmanager
+def _messages(
     recording: Recording, settings: Settings, source: ReadOfKafka | None
 ) -> Iterator[tuple[int, Iterable[Message]]]:
     """The number of shards, and the messages of all of them."""
@@ -155,11 +180,3 @@ def _recount(recording: Recording, settings: Settings, source: ReadOfKafka | Non
         else from_partitions(source.events)
     )
     return recount.rollups(arrivals)
-
-
-def closed_in(messages: Iterable[Message], shards: int, settings: Settings) -> Iterator[ClosedBucket]:
-    """The closed buckets of messages, in the order of time."""
-    closing = Closing(shards, settings=closing_settings(settings))
-    for message in messages:
-        closing.take(message.shard, message)
-        yield from closing.closed()

@@ -10,12 +10,16 @@ import struct
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from streams.codec import decode_message, encode_fence, encode_rollup
+from streams.core.closing import Closing
 from streams.errors import CodecError
 from streams.results import Fence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
+    from streams.closed import ClosedBucket
+    from streams.core.shard_progress import ClosingSettings
     from streams.results import Rollup
 
     Message = Rollup | Fence
@@ -55,6 +59,25 @@ def messages_of(file: BinaryIO) -> Iterator[Message]:
         if len(head) < _LENGTH.size:
             raise CodecError("the recording is cut off")
         yield decode_message(_exactly(file, _LENGTH.unpack(head)[0]))
+
+
+def closed(messages: Iterable[Message], shards: int, settings: ClosingSettings) -> Iterator[ClosedBucket]:
+    """The buckets that messages close."""
+    closing = Closing(shards, settings=settings)
+    for message in messages:
+        closing.take(message.shard, message)
+        yield from closing.closed()
+
+
+def closed_of(path: Path, settings: ClosingSettings) -> Iterator[ClosedBucket]:
+    """The buckets that a recording closes.
+
+    Raises:
+        CodecError: not a recording, of another version, damaged, or cut off.
+    """
+    with path.open("rb") as file:
+        shards = shards_of(file)
+        yield from closed(messages_of(file), shards, settings)
 
 
 def _exactly(file: BinaryIO, size: int) -> bytes:

@@ -22,7 +22,7 @@ import msgspec
 
 from streams.closed import BUCKET_MS, ClosedBucket, Progress
 from streams.codec import decode_rollup, encode_rollup
-from streams.core.closing_cells import Numbering
+from streams.core.closing_cells import Late, Numbering
 from streams.core.merge import Applied, PartitionState, ShardMerge
 from streams.core.shard_progress import ClosingSettings, ShardProgress, ShardState
 from streams.results import Fence
@@ -203,9 +203,7 @@ class Closing:
             shard.forget(end_ms)
         self._next_ms = end_ms
         starts = [start for start in rollups if start < start_ms]
-        counts, *late = self._numbering.cells(
-            [rollups.get(start_ms, ()), *(rollups[start] for start in starts)]
-        )
+        counted = self._numbering.cells([rollups.get(start_ms, ()), *(rollups[start] for start in starts)])
         return ClosedBucket(
             start_ms,
             self._closed_at_ms,
@@ -213,11 +211,12 @@ class Closing:
             self._stages[1],
             self._stages[2],
             self._numbering.names,
-            counts,
-            tuple((start, cells) for start, cells in zip(starts, late, strict=True) if cells),
+            counted.group(0),
+            Late(counted, starts),
             self._numbering.money(chain.from_iterable(rollups.values())),
             dict(sorted(records.items())),
             dict(sorted(self._progress.items())),
+            counted.whole([start_ms, *starts]),
             tuple((start, money) for start in starts if (money := self._numbering.money(rollups[start]))),
         )
 

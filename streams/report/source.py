@@ -11,8 +11,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from alerts.incident import decode_incident
-from streams.assembly import engine, windows_of
-from streams.backtest.reading import closed_in, messages_in, messages_of_logs, read_kafka
+from streams.assembly import closing_settings, engine, windows_of
+from streams.backtest.reading import buckets_in, messages_of_logs, read_kafka
+from streams.backtest.recording import closed
 from streams.backtest.story import tell
 from streams.durations import DAY, HOUR
 from streams.errors import CodecError
@@ -38,9 +39,9 @@ _TOLD_MS: Final = DAY
 def gather_last(recording: Recording, settings: Settings, gathering: Gathering) -> None:
     """Take in the last promotion, where it is recorded apart; nobody judges it."""
     source = read_kafka(recording, settings)
-    with messages_in(recording, settings, source) as (shards, messages):
-        for closed in closed_in(messages, shards, settings):
-            gathering.take_last(closed)
+    with buckets_in(recording, settings, source) as buckets:
+        for bucket in buckets:
+            gathering.take_last(bucket)
 
 
 def gather(recording: Recording, settings: Settings, gathering: Gathering, now_ms: int) -> list[Incident]:
@@ -55,9 +56,8 @@ def gather(recording: Recording, settings: Settings, gathering: Gathering, now_m
     if recording.kafka and not recording.of_events:
         return _gather_rollups(recording, settings, gathering, now_ms)
     source = read_kafka(recording, settings)
-    with messages_in(recording, settings, source) as (shards, messages):
-        buckets = gathering.passing(closed_in(messages, shards, settings))
-        run = tell(buckets, engine(settings), windows_of(settings))
+    with buckets_in(recording, settings, source) as buckets:
+        run = tell(gathering.passing(buckets), engine(settings), windows_of(settings))
     return [story.incident for story in run.stories]
 
 
@@ -90,7 +90,9 @@ def _gather_rollups(
     with ranges_of_topic(options, settings.topics.rollups) as read:
         ranges = ranges_of(gathering.outline, now_ms)
         messages = chain.from_iterable(messages_of_logs(read(*times)) for times in ranges)
-        for _ in gathering.passing(closed_in(messages, settings.topics.rollup_shards, settings)):
+        for _ in gathering.passing(
+            closed(messages, settings.topics.rollup_shards, closing_settings(settings))
+        ):
             pass
     promotion = gathering.outline.promotion
     with ranges_of_topic(options, settings.topics.incidents) as read:

@@ -298,12 +298,12 @@ class Worker:
             self._throttle()
 
     def _throttle(self) -> None:
-        """Hold back a topic that has run far ahead of its partner."""
-        ahead = set()
-        for assigned in self.counting.partitions.values():
-            which = self.counting.ahead(assigned)
-            if which is not None:
-                ahead.add(TP(self.sources[which], assigned.number))
+        """Hold back a topic that has run far ahead of its partner, or of the log."""
+        ahead = {
+            TP(self.sources[which], assigned.number)
+            for assigned in self.counting.partitions.values()
+            for which in self.counting.ahead(assigned)
+        }
         if self.republishing is not None:
             ahead |= {TP(*place) for place in self.republishing.ahead()}
         if ahead - self._throttled:

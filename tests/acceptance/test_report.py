@@ -56,7 +56,8 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
     folder = tmp_path_factory.mktemp("night")
     words = record_scenario(folder, "S0", minutes=12, rate=25.0)
     files = folder / "clickstream.jsonl", folder / "orders.jsonl"
-    truth = oracle.count(*(oracle.file_records(path.read_bytes().splitlines()) for path in files))
+    clicks, orders = (oracle.file_records(path.read_bytes().splitlines()) for path in files)
+    truth = oracle.count(clicks, orders)
     settings = load_settings(config(folder, *SALE), {})
     calendar = settings.calendar()
     gathering = Gathering(outline_of(calendar.promotions[0], calendar, "UTC"), 600_000)

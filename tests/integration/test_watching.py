@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from alerts.incident import StepPart, decode_incident
+from alerts.incident import ScopePart, StepPart, decode_incident, encode_incident
 from alerts.model import Kind, Reason
 from streams.clock import SystemClock
 from streams.codec import encode_rollup
@@ -165,6 +166,46 @@ async def test_a_watcher_that_was_killed_goes_on(deployment: Deployment) -> None
         page = await asyncio.to_thread(second.metrics)
     assert await opened(deployment) == before
     assert 'funnelwatch_incident_active{dimension="all"' in page
+    assert_told_once(await incidents(deployment))
+
+
+async def test_a_watcher_that_lost_everything_goes_on(deployment: Deployment) -> None:
+    """Without the snapshot, and with other settings: what is open goes on under its id, what is gone is over."""
+    shop = Shop()
+    with workers(deployment, "a") as (first,):
+        await shop.is_healthy(deployment)
+        await shop.breaks(deployment)
+        await until(lambda: opened(deployment), seconds=PATIENCE_S, what="an incident")
+        await judged(first)
+        first.process.kill()
+    before = await opened(deployment)
+    known = next(one for one in await incidents(deployment) if one.id == before[0].id)
+    gone = msgspec.structs.replace(
+        known, id="gone", kind=Kind.TRAFFIC_DROP, step=None, scope=(ScopePart("slot", "closed"),), revision=1
+    )
+    await produce(
+        deployment.bootstrap_servers,
+        [Message(deployment.settings().topics.incidents, encode_incident(gone), key=b"gone", partition=0)],
+    )
+    changed = {
+        "TOPICS__WATCH": f"{deployment.prefix}anew",
+        "WATCH__TOLERANCE": "0.2",
+        "WATCH__REOPEN_WITHIN": "10s",
+    }
+    deployment = replace(deployment, overrides={**deployment.overrides, **changed})
+    await create_topics(deployment.settings())
+
+    async def over() -> list[Incident]:
+        return [one for one in await incidents(deployment) if one.id == "gone" and not one.open]
+
+    with workers(deployment, "b") as (second,):
+        await until(over, seconds=PATIENCE_S, what="what is gone is over")
+        await judged(second)
+        page = await asyncio.to_thread(second.metrics)
+    assert await opened(deployment) == before
+    last = [one for one in await incidents(deployment) if one.id == known.id][-1]
+    assert (last.open, last.opened_at_ms, last.since_ms) == (True, known.opened_at_ms, known.since_ms)
+    assert page.count("funnelwatch_incident_active{") == 1
     assert_told_once(await incidents(deployment))
 
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from alerts.diagnosis.scorecard import scorecard
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from alerts.diagnosis.scorecard import Scorecard
     from streams.closed import ClosedBucket
     from streams.config import Settings
     from streams.core.windows import Windows
+
+    F64 = NDArray[np.float64]
 
 Message = tuple[bytes, bytes]
 
@@ -30,6 +38,9 @@ class Listener:
         """Begin where another has ended."""
         self.told = state["told"] if state else 0
 
+    def recall(self, *_: object) -> None:
+        """It knows by its state what it has told."""
+
     def observe(self, closed: ClosedBucket, windows: Windows) -> list[Message]:
         """Tell of a bucket: its start and what was in it."""
         self._look(closed)
@@ -45,9 +56,14 @@ class Listener:
         self.told += 1
         return [(b"%d" % self.told, what.encode())]
 
-    def expected(self, window: str, dimension: str, step: int) -> Mapping[str, float]:
+    def expected(self, *_: object) -> Mapping[str, float]:
         """Nothing."""
         return {}
+
+    @staticmethod
+    def scorecard(exposures: F64, entries: F64, conversions: F64) -> Scorecard:
+        """As the watcher of incidents does."""
+        return scorecard(exposures, entries, conversions)
 
     def configure(self, settings: Settings) -> None:
         """Remember them."""
