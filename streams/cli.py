@@ -63,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_simulate(verbs)
     _add_replay(verbs)
     _add_backtest(verbs)
+    _add_report(verbs)
     _add_demo(verbs)
     _add_heartbeat(verbs)
     for name, (what, add) in VERBS.items():
@@ -163,6 +164,14 @@ def _add_backtest(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     from streams.backtest.arguments import add_arguments  # noqa: PLC0415  # light, but not everyone's
 
     parser = _verb(verbs, "backtest", "tell which incidents recorded traffic would have brought", _backtest)
+    add_arguments(parser)
+    _config_argument(parser)
+
+
+def _add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from streams.report.arguments import add_arguments  # noqa: PLC0415  # see _add_backtest
+
+    parser = _verb(verbs, "report", "write one page about a promotion: HTML or Markdown", _report)
     add_arguments(parser)
     _config_argument(parser)
 
@@ -289,6 +298,12 @@ def _backtest(arguments: argparse.Namespace) -> int:
     from streams.backtest.command import backtest  # noqa: PLC0415  # see _simulate
 
     return backtest(arguments, _settings(arguments))
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from streams.report.command import report  # noqa: PLC0415  # see _simulate
+
+    return report(arguments, _settings(arguments))
 
 
 def _demo(arguments: argparse.Namespace) -> int:

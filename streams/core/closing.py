@@ -218,6 +218,7 @@ class Closing:
             dict(sorted(records.items())),
             dict(sorted(self._progress.items())),
             counted.whole([start_ms, *starts]),
+            tuple((start, money) for start in starts if (money := self._numbering.money(rollups[start]))),
         )
 
 

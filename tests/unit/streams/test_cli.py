@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 VERBS = (
     *("worker", "topics", "heartbeat", "simulate", "replay", "backtest", "demo", "check", "healthcheck"),
-    *("incidents", "ack", "silence", "unsilence", "silences", "notify-test", "dashboards"),
+    *("incidents", "ack", "silence", "unsilence", "silences", "notify-test", "dashboards", "report"),
 )
 
 
