@@ -35,6 +35,7 @@ from alerts.roots import Roots
 from alerts.rulings import Moment, Rulings
 from alerts.series import SeriesTable
 from alerts.settings import EngineSettings
+from alerts.shown import shown
 from alerts.stock import SoldOut
 from alerts.witness import Witness
 from streams.promotions import Calendar
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from alerts.model import DataState, Finding
     from alerts.series import StepCounts
     from streams.closed import ClosedBucket
+    from streams.judged import Judged
 
     F64 = NDArray[np.float64]
     Bools = NDArray[np.bool_]
@@ -111,6 +113,10 @@ class Engine:
                 each = zip(keys, known[mine, step].tolist(), ratios[mine, step].tolist(), strict=True)
                 found[dimension, step] = {key: ratio for key, is_known, ratio in each if is_known}
         return found
+
+    def judged(self, since_ms: int) -> Judged:
+        """The buckets that ended after a moment, at most an hour of them, for whoever shows them."""
+        return shown(self._places.recent, self.table, self.expected, self._targets.paces(), since_ms)
 
     def control(self, record: Control) -> tuple[Change, ...]:
         """What somebody said: took it on, silenced it, has no more of it."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from alerts.lifecycle import Change
     from alerts.measures import Measured
     from streams.closed import ClosedBucket
+    from streams.judged import Judged
 
 _LOG: Final = logging.getLogger(__name__)
 # Windows of which the engine still knows what was expected.
@@ -110,6 +111,10 @@ class IncidentWatcher(Generic[S, W]):
         if window not in self._sums:
             self._sums[window] = self._engine.expected_ratios(_WINDOWS_MS[window])
         return self._sums[window].get((dimension, step), {})
+
+    def judged(self, since_ms: int) -> Judged:
+        """What was expected in the buckets that ended after a moment."""
+        return self._engine.judged(since_ms)
 
     def configure(self, settings: S) -> None:
         """Go by other settings; what was learnt stays."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from streams.judged import NOTHING_JUDGED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from streams.closed import ClosedBucket
     from streams.config import Settings
     from streams.core.windows import Windows
+    from streams.judged import Judged
 
 Message = tuple[bytes, bytes]
 
@@ -48,6 +51,10 @@ class Listener:
     def expected(self, window: str, dimension: str, step: int) -> Mapping[str, float]:
         """Nothing."""
         return {}
+
+    def judged(self, since_ms: int) -> Judged:
+        """Nothing."""
+        return NOTHING_JUDGED
 
     def configure(self, settings: Settings) -> None:
         """Remember them."""
