@@ -78,6 +78,17 @@ def encode_control(record: Control) -> bytes:
     return _encoder.encode(record)
 
 
+def control_key(record: Control) -> bytes:
+    """Its key in the topic, which is compacted: the newest word about the same thing stands."""
+    if isinstance(record, Ack):
+        name = f"ack/{record.incident_id}"
+    elif isinstance(record, Stock):
+        name = f"stock/{record.sku}"
+    else:
+        name = f"silence/{record.id}"
+    return name.encode("utf-8", "surrogatepass")
+
+
 def decode_control(data: bytes | None) -> Control:
     """A record from its bytes.
 

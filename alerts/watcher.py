@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from alerts.control import decode_control
+from alerts.diagnosis.scorecard import scorecard
 from alerts.engine import Engine
 from alerts.incident import encode_incident
 from alerts.metrics import IncidentMetrics
@@ -19,15 +20,20 @@ from streams.errors import CodecError
 from streams.promotions import Calendar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
 
+    from alerts.diagnosis.scorecard import Scorecard
     from alerts.incident import Incident
     from alerts.lifecycle import Change
     from alerts.measures import Measured
     from streams.closed import ClosedBucket
     from streams.judged import Judged
+
+    F64 = NDArray[np.float64]
 
 _LOG: Final = logging.getLogger(__name__)
 # Windows of which the engine still knows what was expected.
@@ -104,13 +110,19 @@ class IncidentWatcher(Generic[S, W]):
             _LOG.info("incident", extra={"incident": incident.id, "kind": incident.kind, "reason": reason})
         return [(incident.id.encode(), encode_incident(incident)) for incident, _ in changes]
 
-    def expected(self, window: str, dimension: str, step: int) -> Mapping[str, float]:
-        """Expected conversion of a step by key, in the windows of up to an hour; not of SKUs."""
+    def expected(self, window: str, dimension: str, step: int, keys: Sequence[str]) -> Mapping[str, float]:
+        """Expected conversion of a step, of some keys, in the windows of up to an hour; not of SKUs."""
         if window not in _WINDOWS_MS:
             return {}
         if window not in self._sums:
             self._sums[window] = self._engine.expected_ratios(_WINDOWS_MS[window])
-        return self._sums[window].get((dimension, step), {})
+        found = self._sums[window].get((dimension, step), {})
+        return {key: found[key] for key in keys if key in found}
+
+    @staticmethod
+    def scorecard(exposures: F64, entries: F64, conversions: F64) -> Scorecard:
+        """Keys of one dimension in quadrants; counts of shape (keys,)."""
+        return scorecard(exposures, entries, conversions)
 
     def judged(self, since_ms: int) -> Judged:
         """What was expected in the buckets that ended after a moment."""

@@ -8,9 +8,8 @@ wrong in it, never mended by guessing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -23,35 +22,31 @@ from pydantic import (
     model_validator,
 )
 
-from streams.config_errors import explain, gather, translate, wrong
+from streams.config_errors import explain, gather, translate, wrong, wrong_all
+from streams.config_formats import Formats, MappedFields, SensorsDataFields
+from streams.config_kafka import Kafka, Topics
+from streams.config_notify import Notify
 from streams.config_promotions import PromotionEntry, with_zones
 from streams.config_rules import RuleEntry, check_names, check_places
 from streams.config_section import Section
 from streams.config_source import KeyPath, Source, read_source
 from streams.config_types import (
     FieldPath,
-    FormatName,
     FromText,
-    InnerFormat,
     Name,
-    NullWord,
-    SaslMechanism,
-    SecurityProtocol,
-    Server,
     Text,
-    TopicName,
     ZoneName,
-    one_of_or_off,
     span,
-    span_or_default,
     whole,
     whole_or_off,
 )
 from streams.config_watch import Watch
-from streams.core.money import EXPONENTS
-from streams.durations import DAY, HOUR, MINUTE, SECOND
+from streams.durations import HOUR, MINUTE, SECOND
 from streams.funnel import CORE_DIMENSIONS, DEFAULT_NODES, ORDER_OUTCOMES, Funnel
 from streams.promotions import Calendar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "Counting",
@@ -65,6 +60,7 @@ __all__ = [
     "MappedFields",
     "Merging",
     "Metrics",
+    "Notify",
     "PromotionEntry",
     "RuleEntry",
     "Section",
@@ -84,153 +80,6 @@ MAX_RULES: Final = 100
 # Sections of free names, in which null is an entry's value; anywhere else it means the default.
 _NULL_IS_A_VALUE: Final = frozenset({("formats", "events")})
 _FILE_SUFFIX: Final = "_file"
-# The topics that every deployment has, by their keys in the section ``topics``.
-_ALWAYS_THERE: Final = (
-    *("clickstream", "orders", "rollups", "deadletter", "state", "totals"),
-    *("incidents", "watch", "control"),
-)
-
-
-class Kafka(Section):
-    """How to reach the brokers and how to read from them."""
-
-    bootstrap_servers: Annotated[tuple[Server, ...], FromText, Field(min_length=1, max_length=64)] = (
-        "127.0.0.1:9092",
-    )
-    client_id: Text = "funnelwatch"
-    group_id: Text = "funnelwatch"
-    instance_id: Text | None = None
-    security_protocol: SecurityProtocol = "PLAINTEXT"
-    sasl_mechanism: SaslMechanism = "PLAIN"
-    sasl_username: Text | None = None
-    sasl_password: SecretStr | None = None
-    ssl_cafile: Path | None = None
-    auto_offset_reset: Literal["earliest", "latest"] = "earliest"
-    fetch_min_bytes: Annotated[int, whole(1, 1 << 30)] = 1
-    fetch_max_bytes: Annotated[int, whole(1024, 1 << 30)] = 50 << 20
-    max_partition_fetch_bytes: Annotated[int, whole(1024, 1 << 30)] = 4 << 20
-    fetch_max_wait_ms: Annotated[int, span("0s", "30s")] = 250
-    session_timeout_ms: Annotated[int, span("6s", "30m")] = 30 * SECOND
-    heartbeat_interval_ms: Annotated[int, span("100ms", "5m")] = 3 * SECOND
-    rebalance_timeout_ms: Annotated[int, span("1s", "1h")] = MINUTE
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
-            raise wrong(
-                f"{self.security_protocol} also needs sasl_username and sasl_password",
-                at=("security_protocol",),
-            )
-        if self.heartbeat_interval_ms * 3 > self.session_timeout_ms:
-            raise wrong("must be at most a third of session_timeout", at=("heartbeat_interval",))
-        return self
-
-
-class Topics(Section):
-    """Names and shapes of the topics. The sources are read, the rest is Funnelwatch's own.
-
-    With ``rekey`` the sources need not be keyed by visitor: the worker republishes them, keyed, as
-    ``keyed_clickstream`` and ``keyed_orders``, and counts those; through ``progress`` workers tell
-    each other how far they are.
-    """
-
-    clickstream: TopicName = "clickstream"
-    orders: TopicName = "orders"
-    rollups: TopicName = "funnelwatch.rollups"
-    deadletter: TopicName = "funnelwatch.deadletter"
-    state: TopicName = "funnelwatch.state"
-    rekey: bool = False
-    keyed_clickstream: TopicName = "funnelwatch.clickstream"
-    keyed_orders: TopicName = "funnelwatch.orders"
-    progress: TopicName = "funnelwatch.progress"
-    totals: TopicName = "funnelwatch.totals"
-    incidents: TopicName = "funnelwatch.incidents"
-    watch: TopicName = "funnelwatch.watch"
-    control: TopicName = "funnelwatch.control"
-    partitions: Annotated[int, whole(1, 1024)] = 4
-    rollup_shards: Annotated[int, whole(1, 1024)] = 4
-    replication_factor: Annotated[int, whole(1, 32)] = 1
-    sources_retention_ms: Annotated[int | None, span_or_default("1m", "3650d")] = None
-    rollups_retention_ms: Annotated[int, span("1h", "365d")] = 3 * DAY
-    deadletter_retention_ms: Annotated[int, span("1h", "365d")] = 7 * DAY
-    keyed_retention_ms: Annotated[int, span("1h", "365d")] = DAY
-    incidents_retention_ms: Annotated[int, span("1h", "365d")] = 7 * DAY
-
-    @property
-    def counted(self) -> tuple[str, str]:
-        """The topics that are counted, keyed by visitor: clickstream, orders."""
-        return (self.keyed_clickstream, self.keyed_orders) if self.rekey else (self.clickstream, self.orders)
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        seen: dict[str, str] = {}
-        keyed = ("keyed_clickstream", "keyed_orders", "progress") if self.rekey else ()
-        for key in (*_ALWAYS_THERE, *keyed):
-            name = getattr(self, key)
-            if name in seen:
-                raise wrong(f"must differ from topics.{seen[name]}", at=(key,))
-            seen[name] = key
-        return self
-
-
-class MappedFields(Section):
-    """Where the format ``mapping`` finds things: dotted paths into the event.
-
-    Paths of an ``item_...`` start at one entry of ``items``. ``price_minor`` says that prices are
-    whole minor units (cents) instead of decimal strings.
-    """
-
-    event_id: FieldPath = "event_id"
-    event_time: FieldPath = "event_time"
-    event: FieldPath = "event"
-    visitor_id: FieldPath = "visitor_id"
-    slot: FieldPath = "slot"
-    banner: FieldPath = "banner"
-    sku: FieldPath = "sku"
-    order_id: FieldPath = "order_id"
-    currency: FieldPath = "currency"
-    items: FieldPath = "items"
-    item_sku: FieldPath = "sku"
-    item_quantity: FieldPath = "quantity"
-    item_price: FieldPath = "price"
-    item_slot: FieldPath = "slot"
-    item_banner: FieldPath = "banner"
-    price_minor: bool = False
-    payment_method: FieldPath = "payment_method"
-
-
-class SensorsDataFields(Section):
-    """Names of the properties that the tracking plan of a shop with ``sensorsdata`` uses.
-
-    ``sku``, ``price``, ``quantity``, ``slot`` and ``banner`` are also the names inside each entry of
-    ``items``. ``default_currency`` is that of orders which carry none; ``off`` refuses those.
-    """
-
-    slot: Text = "slot_id"
-    banner: Text = "banner_id"
-    sku: Text = "product_id"
-    order_id: Text = "order_id"
-    currency: Text = "currency"
-    items: Text = "products"
-    price: Text = "product_price"
-    quantity: Text = "product_quantity"
-    amount: Text = "order_amount"
-    payment_method: Text = "payment_method"
-    default_currency: Annotated[str | None, one_of_or_off(EXPONENTS, "an ISO 4217 code such as CNY")] = "CNY"
-
-
-class Formats(Section):
-    """The input format of each source topic, and names of events beyond the format's own.
-
-    ``events`` maps names of events to nodes; null passes an event over on purpose.
-    """
-
-    clickstream: FormatName = "native"
-    orders: FormatName = "native"
-    events: Annotated[Mapping[Text, Annotated[Name | None, NullWord]], FromText, Field(max_length=500)] = {}
-    mapping: MappedFields = MappedFields()
-    sensorsdata: SensorsDataFields = SensorsDataFields()
-    cloudevents_data: InnerFormat = "native"
 
 
 class FunnelNodes(Section):
@@ -351,6 +200,7 @@ class Settings(Section):
     watch: Watch = Watch()
     promotions: Annotated[tuple[PromotionEntry, ...], FromText, Field(max_length=MAX_PROMOTIONS)] = ()
     rules: Annotated[tuple[RuleEntry, ...], FromText, Field(max_length=MAX_RULES)] = ()
+    notify: Notify = Notify()
     logging: Logging = Logging()
 
     @model_validator(mode="before")
@@ -386,7 +236,10 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _places_exist(self) -> Self:
-        check_places(self.funnel_model(), self.promotions, self.rules)
+        funnel = self.funnel_model()
+        check_places(funnel, self.promotions, self.rules)
+        names = [promotion.name for promotion in self.promotions]
+        wrong_all([*self.notify.unknown(funnel.dimensions, names)])
         return self
 
     def calendar(self) -> Calendar:

@@ -35,6 +35,17 @@ def span_or_default(low: str, high: str) -> PlainValidator:
     return PlainValidator(check)
 
 
+def span_or_off(low: str, high: str) -> PlainValidator:
+    """Likewise, or ``off``, which is held as None."""
+
+    def check(value: object) -> int | None:
+        if value is None or value is False or value == "off":
+            return None
+        return _duration_ms(value, low, high, also=", or off")
+
+    return PlainValidator(check)
+
+
 def _duration_ms(value: object, low: str, high: str, *, also: str = "") -> int:
     lowest, highest = parse_duration_ms(low), parse_duration_ms(high)
     try:

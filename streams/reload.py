@@ -187,6 +187,7 @@ def merged(running: Settings, written: Settings) -> Settings:
     live = {
         "promotions": written.promotions,
         "rules": written.rules,
+        "notify": written.notify,
         "watch": running.watch.model_copy(update=live_watch),
         "logging": running.logging.model_copy(update={"level": written.logging.level}),
     }

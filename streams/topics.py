@@ -14,6 +14,7 @@ topic (default name)        what is in it                  partitions           
 ``funnelwatch.incidents``   what went wrong, and is over   1                     7 days
 ``funnelwatch.watch``       the watcher's snapshots        1                     compacted
 ``funnelwatch.control``     silences, acknowledgements     1                     compacted
+``funnelwatch.deliveries``  what each channel was told     1                     compacted
 ==========================  =============================  ====================  =========
 
 With ``rekey`` the shop's two topics are not keyed by visitor, and each has as many partitions as it
@@ -60,6 +61,7 @@ class Purpose(StrEnum):
     INCIDENTS = "incidents"
     WATCH = "watch"
     CONTROL = "control"
+    DELIVERIES = "deliveries"
 
 
 SOURCES: Final = (Purpose.CLICKSTREAM, Purpose.ORDERS)
@@ -104,6 +106,7 @@ def topic_specs(  # noqa: PLR0913 - one argument per setting
     incidents: str = "funnelwatch.incidents",
     watch: str = "funnelwatch.watch",
     control: str = "funnelwatch.control",
+    deliveries: str = "funnelwatch.deliveries",
     partitions: int = 4,
     rollup_shards: int = 4,
     replication_factor: int = 1,
@@ -140,6 +143,7 @@ def topic_specs(  # noqa: PLR0913 - one argument per setting
         (Purpose.INCIDENTS, incidents, 1, _kept(incidents_retention_ms) | own),
         (Purpose.WATCH, watch, 1, _COMPACTED | _SOON_ROLLED | own | _LARGE_BATCHES),
         (Purpose.CONTROL, control, 1, _COMPACTED | own),
+        (Purpose.DELIVERIES, deliveries, 1, _COMPACTED | own),
     )
     return tuple(
         TopicSpec(
@@ -199,7 +203,7 @@ class ProblemKind(StrEnum):
 
 
 _WHY_SO_MANY: Final = dict.fromkeys(
-    (Purpose.INCIDENTS, Purpose.WATCH, Purpose.CONTROL), " (one watcher, one order)"
+    (Purpose.INCIDENTS, Purpose.WATCH, Purpose.CONTROL, Purpose.DELIVERIES), " (one watcher, one order)"
 )
 # Settings of which more than wanted is as good.
 _AT_LEAST: Final = {

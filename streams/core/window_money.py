@@ -57,6 +57,11 @@ class MoneyNumbers:
                 found[name.currency, name.kind] = (int(row[_ORDERS]), int(row[_AMOUNT]))
         return found
 
+    @property
+    def currencies(self) -> tuple[str, ...]:
+        """In which anything was paid, in alphabetical order."""
+        return tuple(sorted({currency for _, currency, kind in self._columns if kind == "paid"}))
+
     def column(self, dimension: str, currency: str, kind: str) -> Sequence[int]:
         """Numbers of the sums of one kind and currency, of all keys of a dimension."""
         return self._columns.get((dimension, currency, kind), ())

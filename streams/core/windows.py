@@ -223,6 +223,11 @@ class Windows:
         """Orders and amount in minor units, by (currency, kind): paid, cancelled, refunded."""
         return self._money.of(self._spans[window].sums, dimension, key)
 
+    @property
+    def currencies(self) -> tuple[str, ...]:
+        """In which anything was paid, in alphabetical order."""
+        return self._money.currencies
+
     def paid(self, window: str, dimension: str, currency: str) -> I64:
         """Paid orders and their amount in minor units by key number, shape (keys, 2).
 

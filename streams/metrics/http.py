@@ -4,6 +4,9 @@ Promises: the event loop does no more for a scrape than copy numbers; pages are 
 compressed in a thread of their own and kept for a second, however many ask. Errors are problem
 documents (RFC 9457). It logs no requests, and warns when the address is not of this machine alone:
 there is no authentication here.
+
+Others add :class:`Pages` of their own. A handler may raise any ``web.HTTPException``: what leaves is a
+problem document with its status; what is to look otherwise is returned, not raised.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import gzip
 import ipaddress
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -50,6 +53,18 @@ class Readiness:
     reasons: tuple[str, ...] = ()
 
 
+class Pages(Protocol):
+    """Pages that somebody adds to the server: an API, a live page, links in messages."""
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """What is served where; asked once, before the server starts."""
+        ...
+
+    async def stop(self) -> None:
+        """Let go of whatever the handlers hold; called after the last request, perhaps more than once."""
+        ...
+
+
 class HttpServer:
     """Serves one worker's pages, from one ``start`` to one ``stop``.
 
@@ -61,6 +76,7 @@ class HttpServer:
         readiness: whether the worker does its work.
         max_heartbeat_age: seconds after which ``/livez`` says no.
         cache_seconds: how long a rendered page is shown again.
+        pages: what others add; two that want the same path are refused (RuntimeError, from aiohttp).
     """
 
     def __init__(
@@ -73,6 +89,7 @@ class HttpServer:
         readiness: Callable[[], Readiness],
         max_heartbeat_age: float = 30.0,
         cache_seconds: float = 1.0,
+        pages: Sequence[Pages] = (),
     ) -> None:
         self._host = host
         self._port = port
@@ -80,6 +97,7 @@ class HttpServer:
         self._heartbeat_age = heartbeat_age
         self._readiness = readiness
         self._max_heartbeat_age = max_heartbeat_age
+        self._added = tuple(pages)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -111,6 +129,8 @@ class HttpServer:
         if self._runner is not None:
             runner, self._runner = self._runner, None
             await runner.cleanup()
+        for pages in self._added:
+            await pages.stop()
         self._pages.close()
 
     def _app(self) -> web.Application:
@@ -118,6 +138,8 @@ class HttpServer:
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
+        for pages in self._added:
+            app.add_routes(pages.routes())
         return app
 
     async def _metrics(self, request: web.Request) -> web.Response:

@@ -25,15 +25,15 @@ from streams.metrics.catalog import WINDOW_FAMILIES
 from streams.metrics.exposition import PLAIN_BELOW, family_head, long_line, series_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from streams.core.windows import Windows
     from streams.metrics.catalog import MetricSpec
 
-    # Expected conversion by key, for a window, dimension and step; keys of which it is not known are left out.
-    Expected: TypeAlias = Callable[[str, str, int], Mapping[str, float]]
+    # Expected conversion of some keys, for a window, dimension and step; those of which it is not known are left out.
+    Expected: TypeAlias = Callable[[str, str, int, Sequence[str]], Mapping[str, float]]
 
 # Places change hands no more often.
 _REVIEW_MS: Final = 300_000
@@ -53,7 +53,7 @@ class _Shown:
     numbers: NDArray[np.int64]
 
 
-def _nothing_expected(window: str, dimension: str, step: int) -> Mapping[str, float]:  # noqa: ARG001  # nobody knows
+def _nothing_expected(*_: object) -> Mapping[str, float]:
     return {}
 
 
@@ -62,7 +62,7 @@ class WindowSeries(Collector):
 
     Args:
         max_keys: of a dimension.
-        expected: expected conversion by key, for a window, dimension and step.
+        expected: expected conversion of some keys, for a window, dimension and step.
         windows: which are shown; ``promotion`` is every promotion's. None for all.
     """
 
@@ -162,7 +162,7 @@ class WindowSeries(Collector):
             entered, arrived = columns_of(step)
             labels = [(dimension, key, before, after, window) for key in keys]
             _, _, *columns = ratios(counts[:, arrived], counts[:, entered])
-            known = self._expected(window, dimension, step)
+            known = self._expected(window, dimension, step, keys)
             expected = np.array([known.get(key, np.nan) for key in keys])
             for into, column in zip(samples, (*columns, expected), strict=False):
                 values = column.tolist()

@@ -19,7 +19,7 @@ from streams.judged import NOTHING_JUDGED
 from streams.web.picture import EVENTS, VISITORS, Earlier, Picture, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,8 +40,8 @@ _CLICK: Final = 1
 class Judging(Protocol):
     """Who judges, as far as it is shown."""
 
-    def expected(self, window: str, dimension: str, step: int) -> Mapping[str, float]:
-        """Expected conversion of a step in a window, by key; keys of which it is not known are left out."""
+    def expected(self, window: str, dimension: str, step: int, keys: Sequence[str]) -> Mapping[str, float]:
+        """Expected conversion of a step in a window, of some keys; those of which it is not known are left out."""
         ...
 
     def judged(self, since_ms: int) -> Judged:
@@ -84,13 +84,15 @@ class Capturing:
         dimensions, steps = windows.dimensions, range(len(windows.nodes) - 1)
         counts = {dimension: _by_node(windows.counts(name, dimension), windows) for dimension in dimensions}
         paid = {} if currency is None else {d: windows.paid(name, d, currency) for d in dimensions}
-        expected = {(d, step): self._judging.expected(name, d, step) for d in dimensions for step in steps}
+        busiest = {d: _busiest(counts[d][:, EVENTS].sum(axis=1)) for d in dimensions}
+        keys = {d: [windows.names(d)[number] for number in busiest[d].tolist()] for d in dimensions}
+        expected = {(d, s): self._judging.expected(name, d, s, keys[d]) for d in dimensions for s in steps}
         return Window(
             span=windows.span(name),
             counts=counts,
             paid=paid,
             money=windows.money(name),
-            before=_before(windows, name, counts) if name in _COMPARED else {},
+            before=_before(windows, name, busiest) if name in _COMPARED else {},
             earlier=_earlier(windows, name, currency),
             expected={place: known for place, known in expected.items() if known},
         )
@@ -123,14 +125,13 @@ def _main_currency(windows: Windows) -> str | None:
     return max(sorted(orders), key=lambda one: orders[one], default=None)
 
 
-def _before(windows: Windows, name: str, counts: Mapping[str, I64]) -> dict[str, dict[int, tuple[int, int]]]:
+def _before(windows: Windows, name: str, busiest: Mapping[str, I64]) -> dict[str, dict[int, tuple[int, int]]]:
     """Visitors of click and payment in the window before, of the busiest keys."""
     span, found = windows.earlier(name, Comparison.PREVIOUS), {}
     if span is None:
         return {}
     paid = FIRST_VISITORS + len(windows.nodes) - 1
-    for dimension, now in counts.items():
-        keys = _busiest(now[:, EVENTS].sum(axis=1))
+    for dimension, keys in busiest.items():
         past = windows.known(dimension, keys, span)
         if past is not None:
             pairs = past[0][:, [FIRST_VISITORS + _CLICK, paid]].tolist()

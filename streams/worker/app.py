@@ -42,12 +42,15 @@ from streams.worker.watching import Watching
 from streams.worker.wiring import counting_settings, faust_app, input_format, key_series_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from streams.config import Settings
     from streams.errors import DeadLetterLimit, Stalled
+    from streams.metrics.http import Pages
     from streams.worker.batching import Position
     from streams.worker.watching import MakeWatcher
+
+    MakePages = Callable[["Worker"], Sequence[Pages]]
 
 T = TypeVar("T")
 
@@ -78,10 +81,15 @@ class Worker:
         settings: the whole tree.
         clock: wall clock.
         make_watcher: makes who judges what was counted; None watches nothing.
+        make_pages: makes what its HTTP server shows beside metrics and health, once all else is made.
     """
 
     def __init__(
-        self, settings: Settings, clock: Clock | None = None, make_watcher: MakeWatcher | None = None
+        self,
+        settings: Settings,
+        clock: Clock | None = None,
+        make_watcher: MakeWatcher | None = None,
+        make_pages: MakePages | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -121,14 +129,6 @@ class Worker:
             if make_watcher is not None and settings.watch.enabled
             else None
         )
-        more = self.watching.capture if self.watching is not None else None
-        self.http = HttpServer(
-            settings.http.host,
-            settings.http.port,
-            page=Exposition(self.registry, self._scrape, more),
-            heartbeat_age=self.heartbeat.age,
-            readiness=self.readiness,
-        )
         self.supervision = Supervision(
             settings.counting.stall_timeout_ms / 1000, self.heartbeat.age, self.metrics
         )
@@ -145,6 +145,18 @@ class Worker:
         self._limit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         add_agents(self)
         add_timers(self)
+        self.http = self._http(() if make_pages is None else make_pages(self))
+
+    def _http(self, pages: Sequence[Pages]) -> HttpServer:
+        more = self.watching.capture if self.watching is not None else None
+        return HttpServer(
+            self.settings.http.host,
+            self.settings.http.port,
+            page=Exposition(self.registry, self._scrape, more),
+            heartbeat_age=self.heartbeat.age,
+            readiness=self.readiness,
+            pages=pages,
+        )
 
     def _counting(self) -> Counting:
         settings = self.settings

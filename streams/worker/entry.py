@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import signal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from streams.reload import ConfigFile
@@ -16,11 +17,12 @@ from streams.worker.kafka import kafka_options
 from streams.worker.wiring import wanted_topics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from streams.config import Settings
     from streams.topics import TopicProblem
+    from streams.worker.app import MakePages
     from streams.worker.topic_admin import CreatedTopics
     from streams.worker.watching import MakeWatcher
 
@@ -32,6 +34,8 @@ def run_worker(
     make_watcher: MakeWatcher | None = None,
     config: Path | None = None,
     environ: Mapping[str, str] | None = None,
+    *,
+    make_pages: MakePages | None = None,
 ) -> int:
     """Run one worker until SIGINT or SIGTERM; 0 after a clean stop, 1 after a crash.
 
@@ -40,12 +44,14 @@ def run_worker(
         make_watcher: makes who judges what was counted; None watches nothing.
         config: the file that is taken up anew when it changes, and on SIGHUP.
         environ: the variables that go over it.
+        make_pages: makes what is served beside metrics and health.
     """
     with contextlib.suppress(ImportError):
         import uvloop  # noqa: PLC0415  # not on every platform
 
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    return asyncio.run(_until_signal(settings, make_watcher, config, environ or {}))
+    worker = partial(Worker, settings, make_watcher=make_watcher, make_pages=make_pages)
+    return asyncio.run(_until_signal(worker, config, environ or {}))
 
 
 def _quiet_collector() -> None:
@@ -55,16 +61,14 @@ def _quiet_collector() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-async def _until_signal(
-    settings: Settings, make_watcher: MakeWatcher | None, config: Path | None, environ: Mapping[str, str]
-) -> int:
-    worker = Worker(settings, make_watcher=make_watcher)
+async def _until_signal(make: Callable[[], Worker], config: Path | None, environ: Mapping[str, str]) -> int:
+    worker = make()
     _quiet_collector()
     loop = asyncio.get_running_loop()
     running = asyncio.create_task(worker.run())
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, running.cancel)
-    file = ConfigFile(config, environ, settings, worker.configure, worker.reloads.count)
+    file = ConfigFile(config, environ, worker.settings, worker.configure, worker.reloads.count)
     loop.add_signal_handler(signal.SIGHUP, file.ask)
     reloading = asyncio.create_task(file.watch(), name="config")
     try:

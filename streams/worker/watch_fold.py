@@ -131,6 +131,11 @@ class WatchFold:
             self._series.refresh(self._windows)
 
     @property
+    def windows(self) -> Windows:
+        """As of the last closed bucket."""
+        return self._windows
+
+    @property
     def closed_until_ms(self) -> int:
         """Event time up to which buckets are closed; 0 before the first."""
         return self._closing.next_ms or 0

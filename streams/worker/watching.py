@@ -27,23 +27,30 @@ from aiokafka.errors import KafkaError
 from streams.errors import FunnelwatchError, TopicError
 from streams.metrics.watching import WatchMetrics
 from streams.metrics.window_series import WindowSeries
+from streams.web.capturing import Capturing
 from streams.worker.kafka import Producer, kafka_options
 from streams.worker.totals_reader import TotalsReader
 from streams.worker.watch_feed import WatchFeed
 from streams.worker.watch_fold import JudgingFailed, WatchFold
 from streams.worker.watch_log import WatchLog
+from streams.worker.watch_reads import WatchReads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
 
     from streams.clock import Clock
     from streams.closed import ClosedBucket
     from streams.config import Settings
+    from streams.core.score_table import Placed
     from streams.core.windows import Windows
+    from streams.judged import Judged
     from streams.worker.watch_feed import Fed
 
+    F64 = NDArray[np.float64]
     MakeWatcher: TypeAlias = Callable[[Settings, CollectorRegistry], "Watcher"]
 
 # Key and value of a record for the topic of incidents.
@@ -76,8 +83,16 @@ class Watcher(Protocol):
         """Take in what somebody said; what is to be told because of it."""
         ...
 
-    def expected(self, window: str, dimension: str, step: int) -> Mapping[str, float]:
-        """Expected conversion of a step in a window, by key; keys of which it is not known are left out."""
+    def expected(self, window: str, dimension: str, step: int, keys: Sequence[str]) -> Mapping[str, float]:
+        """Expected conversion of a step in a window, of some keys; those of which it is not known are left out."""
+        ...
+
+    def scorecard(self, exposures: F64, entries: F64, conversions: F64) -> Placed:
+        """Keys of one dimension in quadrants; counts of shape (keys,)."""
+        ...
+
+    def judged(self, since_ms: int) -> Judged:
+        """What was expected in the buckets that ended after a moment."""
         ...
 
     def configure(self, settings: Settings) -> None:
@@ -123,6 +138,12 @@ class Watching:
         self._told: Counter[Message] = Counter()
         self._failed: Counter[int] = Counter()
         self._due = 0.0
+        # What a page or an API shows.
+        self.reads = WatchReads(self._asked, self._watcher)
+
+    async def _asked(self, ask: Callable[[Windows], T]) -> T | None:
+        fold = self._fold
+        return None if fold is None else await self._in_thread(lambda: ask(fold.windows))
 
     def _new_series(self) -> WindowSeries:
         watch = self._settings.watch

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from alerts.diagnosis.scorecard import scorecard
 from streams.judged import NOTHING_JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from alerts.diagnosis.scorecard import Scorecard
     from streams.closed import ClosedBucket
     from streams.config import Settings
     from streams.core.windows import Windows
     from streams.judged import Judged
+
+    F64 = NDArray[np.float64]
 
 Message = tuple[bytes, bytes]
 
@@ -48,13 +55,18 @@ class Listener:
         self.told += 1
         return [(b"%d" % self.told, what.encode())]
 
-    def expected(self, window: str, dimension: str, step: int) -> Mapping[str, float]:
+    def expected(self, *_: object) -> Mapping[str, float]:
         """Nothing."""
         return {}
 
     def judged(self, since_ms: int) -> Judged:
         """Nothing."""
         return NOTHING_JUDGED
+
+    @staticmethod
+    def scorecard(exposures: F64, entries: F64, conversions: F64) -> Scorecard:
+        """As the watcher of incidents does."""
+        return scorecard(exposures, entries, conversions)
 
     def configure(self, settings: Settings) -> None:
         """Remember them."""

@@ -13,6 +13,7 @@ from alerts.control import (
     Silence,
     Stock,
     Unsilence,
+    control_key,
     decode_control,
     encode_control,
 )
@@ -64,3 +65,11 @@ def test_anything_else_is_refused(data: bytes | None) -> None:
     """Unknown, incomplete, of the wrong type, or larger than anybody writes."""
     with pytest.raises(CodecError):
         decode_control(data)
+
+
+def test_the_newest_word_about_a_thing_stands() -> None:
+    """What ends a silence takes its place in the compacted topic; an acknowledgement takes no silence's."""
+    silence, end = Silence(id="a", by="li", ends_ms=9), Unsilence("a", "li", 5)
+    assert control_key(silence) == control_key(end) == b"silence/a"
+    assert control_key(Ack("a", "li", 5)) == b"ack/a"
+    assert control_key(Stock("a", in_stock=True, at_ms=5)) == b"stock/a"

@@ -63,6 +63,7 @@ def test_the_settings_describe_the_topics() -> None:
         Purpose.INCIDENTS: ("funnelwatch.incidents", 1, 2),
         Purpose.WATCH: ("funnelwatch.watch", 1, 2),
         Purpose.CONTROL: ("funnelwatch.control", 1, 2),
+        Purpose.DELIVERIES: ("funnelwatch.deliveries", 1, 2),
     }
     rollups = next(spec for spec in specs if spec.purpose is Purpose.ROLLUPS)
     assert rollups.config["retention.ms"] == str(DAY)
@@ -71,7 +72,7 @@ def test_the_settings_describe_the_topics() -> None:
 def test_only_what_stands_for_the_present_is_compacted() -> None:
     """Compaction would drop events, rollups, dead letters, incidents; retention would drop state."""
     compacted = {spec.purpose for spec in SPECS if spec.config["cleanup.policy"] == "compact"}
-    assert compacted == {Purpose.STATE, Purpose.TOTALS, Purpose.WATCH, Purpose.CONTROL}
+    assert compacted == {Purpose.STATE, Purpose.TOTALS, Purpose.WATCH, Purpose.CONTROL, Purpose.DELIVERIES}
     assert {spec.config["cleanup.policy"] for spec in SPECS} == {"compact", "delete"}
 
 
@@ -82,7 +83,7 @@ def test_incidents_are_kept_as_the_settings_say() -> None:
     assert shorter[Purpose.INCIDENTS].config["retention.ms"] == str(2 * DAY)
 
 
-@pytest.mark.parametrize("purpose", [Purpose.INCIDENTS, Purpose.WATCH, Purpose.CONTROL])
+@pytest.mark.parametrize("purpose", [Purpose.INCIDENTS, Purpose.WATCH, Purpose.CONTROL, Purpose.DELIVERIES])
 def test_what_one_watcher_writes_has_one_order(purpose: Purpose) -> None:
     """One partition, whatever the shop has; another count is a problem with its reason."""
     specs = {spec.purpose: spec for spec in topic_specs(partitions=12, rollup_shards=6)}
@@ -185,6 +186,7 @@ def test_missing_topics_are_named_with_what_they_need() -> None:
         ("funnelwatch.incidents", ProblemKind.MISSING, "1 partitions"),
         ("funnelwatch.watch", ProblemKind.MISSING, "1 partitions"),
         ("funnelwatch.control", ProblemKind.MISSING, "1 partitions"),
+        ("funnelwatch.deliveries", ProblemKind.MISSING, "1 partitions"),
     ]
 
 
@@ -242,6 +244,7 @@ def test_what_is_missing_follows_what_is_there() -> None:
         Purpose.INCIDENTS: 1,
         Purpose.WATCH: 1,
         Purpose.CONTROL: 1,
+        Purpose.DELIVERIES: 1,
     }
     assert aligned(SPECS, {}) == list(SPECS)
 

@@ -12,7 +12,7 @@ from alerts.notify.base import Verdict, Why
 from alerts.notify.guard import Guard
 from alerts.notify.registry import ChannelKind, ChannelPlan, channel_of, open_carrier, plan_of
 from alerts.notify.secrets import Secret
-from streams.config_notify import ChannelEntry, KindName
+from streams.config_channels import ChannelEntry, KindName
 from streams.errors import ConfigError
 from tests.support.channels import HTTP_KINDS, plan
 from tests.support.clock import ManualClock

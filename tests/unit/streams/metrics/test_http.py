@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from streams.errors import ConfigError
 from streams.metrics.exposition import OPENMETRICS, TEXT, Exposition
-from streams.metrics.http import HttpServer, Readiness
+from streams.metrics.http import HttpServer, Pages, Readiness
 from streams.metrics.pipeline import PipelineMetrics
 from tests.unit.streams.metrics.scrapes import NOON_MS, clicks, owner, read_openmetrics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 
 class CountingPage:
@@ -62,6 +63,7 @@ async def serving(
     age: float = 0.1,
     readiness: Readiness = Readiness(ready=True),  # noqa: B008 - frozen
     cache_seconds: float = 60.0,
+    pages: Sequence[Pages] = (),
 ) -> AsyncIterator[tuple[HttpServer, aiohttp.ClientSession]]:
     """A started server and a client that takes bodies as they come."""
     server = HttpServer(
@@ -70,6 +72,7 @@ async def serving(
         heartbeat_age=lambda: age,
         readiness=lambda: readiness,
         cache_seconds=cache_seconds,
+        pages=pages,
     )
     await server.start()
     base = f"http://127.0.0.1:{server.port}"
@@ -277,3 +280,37 @@ async def test_after_stop_nobody_listens() -> None:
         assert server.port == 0
         with pytest.raises(aiohttp.ClientConnectionError):
             await client.get(url)
+
+
+class Greeting:
+    """Pages that say hello, and note that they were let go."""
+
+    def __init__(self) -> None:
+        self.stopped = 0
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """One that works, one that refuses."""
+        return [web.get("/hello", self._hello), web.get("/not/{this}", self._refuse)]
+
+    async def stop(self) -> None:
+        """Counted."""
+        self.stopped += 1
+
+    async def _hello(self, _request: web.Request) -> web.Response:
+        return web.Response(text="hello")
+
+    async def _refuse(self, request: web.Request) -> web.Response:
+        raise web.HTTPGone(text=request.match_info["this"])
+
+
+async def test_others_may_add_pages() -> None:
+    """They stand beside our own, a refusal is a problem document, and they are let go with the server."""
+    greeting = Greeting()
+    async with serving(pages=[greeting]) as (server, client):
+        assert await (await client.get("/hello")).text() == "hello"
+        refused = await client.get("/not/there")
+        assert (refused.status, (await refused.json(content_type=None))["status"]) == (410, 410)
+        assert (await client.get("/livez")).status == 200
+        assert greeting.stopped == 0
+        await server.stop()
+        assert greeting.stopped == 1

@@ -44,7 +44,9 @@ def test_a_ratio_with_its_counts_interval_and_expectation() -> None:
     """In every window, that of a promotion included."""
     windows = Windows(sales=[Sale("D11", T0, T0 + DAY)])
     windows.take(Buckets().close(T0, sku("a", 263, 81)))
-    series = WindowSeries(expected=lambda window, _, step: {"a": 0.25} if (window, step) == ("1h", 0) else {})
+    series = WindowSeries(
+        expected=lambda window, _, step, __: {"a": 0.25} if (window, step) == ("1h", 0) else {}
+    )
     series.refresh(windows)
     found = page(series)
     for window in ("1m", "5m", "15m", "1h", "day", "promotion:D11"):
