@@ -134,6 +134,15 @@ class Access:
         self._check(request, token.encode())
         return self._session(self._now_ms() // 1000 + SESSION_S)
 
+    def is_ours(self, request: web.Request) -> bool:
+        """Whether it is asked by a name of ours and not from another site, so that a page may be shown for it."""
+        try:
+            self._look_at_host(request)
+            self._look_at_origin(request)
+        except Problem:
+            return False
+        return True
+
     def may_write(self, request: web.Request) -> bool:
         """Whether this browser has what it takes to write."""
         return self._has_session(request)

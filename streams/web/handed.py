@@ -16,6 +16,8 @@ __all__ = ["Card", "Judgement", "PlacedKeys", "Said", "SilenceWanted"]
 
 # Clicks, paid orders, revenue in minor units.
 Trade: TypeAlias = tuple[int, int, int]
+# Key and value of a record.
+Record: TypeAlias = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,9 @@ class SilenceWanted:
 class Said:
     """Records for the topic of controls, as bytes: somebody takes an incident on, begins or ends a silence."""
 
-    ack: Callable[[str, str, int], bytes]
-    silence: Callable[[SilenceWanted], bytes]
-    unsilence: Callable[[str, str, int], bytes]
+    ack: Callable[[str, str, int], Record]
+    silence: Callable[[SilenceWanted], Record]
+    unsilence: Callable[[str, str, int], Record]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streams.core.ratios import Ratio
     from streams.web.handed import Judgement
     from streams.web.picture import Earlier, Money, Picture, Window
-    from streams.web.queries import FunnelQuery, KeysQuery, ScorecardQuery, SeriesQuery
+    from streams.web.queries import FunnelQuery, KeysQuery, SeriesQuery
 
     I64 = NDArray[np.int64]
     F64 = NDArray[np.float64]
@@ -246,8 +246,8 @@ def _matching(names: Sequence[str], known: int, text: str) -> I64:
 def _ranking(window: Window, dimension: str, numbers: I64, order: str) -> I64:
     """Places of some keys, the first first; ties by number. Only those that moved are rising or falling."""
     if order in ("rising", "falling"):
-        moved = np.array([_moved(window, dimension, number) or 0.0 for number in numbers.tolist()])
-        signed = moved if order == "rising" else -moved
+        change = np.array([moved(window, dimension, number) or 0.0 for number in numbers.tolist()])
+        signed = change if order == "rising" else -change
         ranked = np.argsort(-signed, kind="stable")
         return ranked[signed[ranked] > 0]
     counts = window.counts[dimension][numbers]
@@ -265,7 +265,7 @@ def _grown(paid: I64, numbers: I64) -> I64:
     return np.where(numbers < len(paid), paid[np.minimum(numbers, len(paid) - 1), 1], 0)
 
 
-def _moved(window: Window, dimension: str, number: int) -> float | None:
+def moved(window: Window, dimension: str, number: int) -> float | None:
     """Change of paying visitors against the window before, over its standard error."""
     before = window.before.get(dimension, {}).get(number)
     if before is None:
@@ -289,7 +289,7 @@ def key_row(picture: Picture, window: Window, dimension: str, number: int) -> a.
         orders=sums[0] if sums else None,
         revenue_minor=sums[1] if sums else None,
         paid_before=before[1] if before else None,
-        moved=_moved(window, dimension, number),
+        moved=moved(window, dimension, number),
     )
 
 
@@ -345,45 +345,4 @@ def _point(start_ms: int, entered: float, reached: float, expected: float, sprea
         expected=round(expected, 3),
         lower=round(max(expected - half, 0.0), 3),
         upper=round(expected + half, 3),
-    )
-
-
-# ---------------------------------------------------------------------- scorecard
-def scorecard(picture: Picture, query: ScorecardQuery, judgement: Judgement) -> a.ScorecardAnswer:
-    """Places of a dimension's keys, the most exposed first; ``(none)`` and ``(other)`` are no keys."""
-    window, names = window_of(picture, query.window), names_of(picture, query.dimension)
-    counts = window.counts[query.dimension]
-    mine = np.array([at for at in range(len(counts)) if not names[at].startswith("(")], dtype=np.int64)
-    exposures, clicks, paid = (
-        counts[mine, which, column].astype(np.float64)
-        for which, column in ((EVENTS, 0), (VISITORS, CLICK), (VISITORS, -1))
-    )
-    placed = judgement.place(exposures, clicks, paid)
-    ranked = np.argsort(-exposures, kind="stable")
-    begin = place_after(query.cursor)
-    wanted = ranked[begin : begin + query.limit].tolist()
-    following = begin + len(wanted)
-    words = list(placed.quadrants)
-    return a.ScorecardAnswer(
-        window=query.window,
-        end_ms=picture.end_ms,
-        dimension=query.dimension,
-        exposure_line=placed.exposure_line,
-        conversion_line=placed.conversion_line,
-        quadrants={word: words.count(word) for word in sorted(set(words))},
-        keys=tuple(
-            a.Placed(
-                key=names[int(mine[at])],
-                quadrant=words[at],
-                exposures=int(exposures[at]),
-                clicks=int(clicks[at]),
-                paid=int(paid[at]),
-                ratio=float(paid[at] / clicks[at]) if clicks[at] else None,
-                lower=float(placed.lower[at]),
-                upper=float(placed.upper[at]),
-            )
-            for at in wanted
-        ),
-        total=len(ranked),
-        next_cursor=str(following) if following < len(ranked) else None,
     )

@@ -34,6 +34,7 @@ from streams.worker.watch_feed import WatchFeed
 from streams.worker.watch_fold import JudgingFailed, WatchFold
 from streams.worker.watch_log import WatchLog
 from streams.worker.watch_reads import WatchReads
+from streams.worker.watch_shown import WatchShown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from streams.core.score_table import Placed
     from streams.core.windows import Windows
     from streams.judged import Judged
+    from streams.web.picture import Picture
     from streams.worker.watch_feed import Fed
 
     F64 = NDArray[np.float64]
@@ -125,7 +127,10 @@ class Watching:
         self._clock = clock
         self._watcher = make(settings, registry)
         self._metrics = WatchMetrics(registry)
-        self._series = self._new_series()
+        self._shown = self._new_shown()
+        self._picture: Picture | None = None
+        # Called on the event loop when there is another picture.
+        self.on_picture: Callable[[], object] = _nothing
         # Of its own: what fails here is not to fail counting.
         self._producer = Producer(settings.kafka)
         self._log = WatchLog(kafka_options(settings.kafka), settings.topics.watch, self._producer)
@@ -139,15 +144,27 @@ class Watching:
         self._failed: Counter[int] = Counter()
         self._due = 0.0
         # What a page or an API shows.
-        self.reads = WatchReads(self._asked, self._watcher)
+        self.reads = WatchReads(self.asked, self._watcher)
 
-    async def _asked(self, ask: Callable[[Windows], T]) -> T | None:
+    async def asked(self, ask: Callable[[Windows], T]) -> T | None:
+        """Look at the windows, in the watcher's thread; None if there are none."""
         fold = self._fold
         return None if fold is None else await self._in_thread(lambda: ask(fold.windows))
 
-    def _new_series(self) -> WindowSeries:
+    def _new_shown(self) -> WatchShown:
         watch = self._settings.watch
-        return WindowSeries(watch.max_window_keys, self._watcher.expected, watch.windows)
+        series = WindowSeries(watch.max_window_keys, self._watcher.expected, watch.windows)
+        return WatchShown(series, Capturing(self._watcher, self._clock))
+
+    @property
+    def picture(self) -> Picture | None:
+        """What the page shows; None in a worker that does not watch, or did not see a bucket yet."""
+        return self._picture
+
+    def _show(self) -> None:
+        if self._shown.capturing.picture is not self._picture:
+            self._picture = self._shown.capturing.picture
+            self.on_picture()
 
     @property
     def watching(self) -> bool:
@@ -156,7 +173,7 @@ class Watching:
 
     def capture(self) -> Callable[[bool], str]:
         """The windows for Prometheus; see :class:`streams.metrics.window_series.WindowSeries`."""
-        return self._series.capture()
+        return self._shown.series.capture()
 
     def configure(self, settings: Settings) -> None:
         """Go by other settings; those that need a restart are as before."""
@@ -203,7 +220,8 @@ class Watching:
 
     def _forget(self) -> None:
         self._fold = None
-        self._series = self._new_series()
+        self._shown = self._new_shown()
+        self._show()
         self._metrics.watch(watching=False)
         # Nobody waits for it: whatever comes next is done after it.
         self._thread.submit(self._watcher.begin, None).add_done_callback(_look_at)
@@ -237,6 +255,7 @@ class Watching:
             await self._recall(feed, fold, since_ms)
             await feed.begin(fold.offsets, since_ms)
             self._fold = fold
+            self._show()
             self._metrics.watch(watching=True)
             self._due = time.monotonic() + self._interval
             _LOG.info("watching", extra={"closed_until_ms": fold.closed_until_ms})
@@ -251,7 +270,7 @@ class Watching:
     async def _restored(self, snapshot: bytes | None) -> WatchFold:
         left_out = {start_ms for start_ms, times in self._failed.items() if times >= _ATTEMPTS}
         make = partial(
-            WatchFold, self._settings, self._watcher, self._metrics, self._series, left_out=left_out
+            WatchFold, self._settings, self._watcher, self._metrics, self._shown, left_out=left_out
         )
         try:
             return await self._in_thread(make, snapshot)
@@ -285,6 +304,7 @@ class Watching:
             await self._going.wait()
             async with self._turn:
                 messages, more = await self._in_thread(partial(fold.close, live=fed.live))
+                self._show()
                 # Nothing is written down before it has been told.
                 await self._tell(fold, messages)
 
@@ -339,6 +359,10 @@ class Watching:
 
     async def _in_thread(self, do: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, do, *arguments)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def _look_at(done: Any) -> None:  # noqa: ANN401  # a future of either kind
