@@ -38,6 +38,7 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True, tag="silence"):
 
     Attributes:
         steps: as ``from>to``.
+        promotions: names of those that run where and when the incident is.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True, tag="silence"):
     steps: tuple[str, ...] = ()
     severities: tuple[Severity, ...] = ()
     incident_ids: tuple[str, ...] = ()
+    promotions: tuple[str, ...] = ()
 
 
 class Unsilence(msgspec.Struct, frozen=True, tag="unsilence"):

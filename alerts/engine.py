@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alerts.control import Stock
+from alerts.course import drawn
 from alerts.diagnosis.diagnosing import RuledOut
 from alerts.diagnosis.fold import FoldSettings, Opened, fold
 from alerts.diagnosis.money import severity
@@ -123,7 +124,7 @@ class Engine:
         if isinstance(record, Stock):
             self._sold_out.hear(record)
             return ()
-        return self._lifecycle.control(record)
+        return drawn(self._lifecycle.control(record), self._places.recent, self.table, self.steps)
 
     def observe(
         self,
@@ -160,7 +161,7 @@ class Engine:
         )
         self._learn(closed, counts, expected, believed)
         self.expected = expected
-        return changes
+        return drawn(changes, self._places.recent, self.table, self.steps)
 
     # ------------------------------------------------------------------ judging
     def _believed(self, data: DataState) -> Bools:
@@ -367,6 +368,7 @@ class Engine:
             frozen |= judged.alarming
         self._steps.learn(frozen)
         self._places.add(closed, counts, expected.mean, frozen, self._order_value.currency)
+        self._places.recent.note_scatter(expected.dispersion, expected.uncertainty)
 
     def _freeze(self, frozen: Bools, identity: Identity) -> None:
         # A line that somebody drew says nothing of what is usual.

@@ -47,6 +47,25 @@ class ContributorPart(msgspec.Struct, frozen=True):
     share: float
 
 
+class CoursePart(msgspec.Struct, frozen=True):
+    """How counts went lately, beside what was expected of them. All lists are equally long, oldest first.
+
+    Attributes:
+        end_ms: when the newest span ended.
+        span_ms: of each.
+        observed: what was counted.
+        expected: what was to be expected.
+        low: with ``high``, where counts lie in 95 % of spans if all is well.
+    """
+
+    end_ms: int
+    span_ms: int
+    observed: tuple[float, ...]
+    expected: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """See the module. Counts are since the change point, money in minor units.
 
@@ -71,6 +90,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
         merged_into: id of the incident that explains it.
         reopened: how often it came back within the time for that.
         links: by name; whoever tells people fills them in.
+        course: the last half hour, of a step of one key or of everything; None where it is not kept.
     """
 
     id: str
@@ -115,6 +135,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     merged_into: str | None = None
     reopened: int = 0
     links: dict[str, str] = {}
+    course: CoursePart | None = None
 
     @property
     def open(self) -> bool:

@@ -33,6 +33,22 @@ class Sums(NamedTuple):
     expected: F64
 
 
+class Lately(NamedTuple):
+    """One series, bucket by bucket, the oldest first.
+
+    Attributes:
+        reached: shape (buckets,).
+        expected: likewise.
+        dispersion: variance of counts over their mean.
+        uncertainty: standard error of what was expected, relative.
+    """
+
+    reached: F64
+    expected: F64
+    dispersion: float
+    uncertainty: float
+
+
 class RecentCounts:
     """See the module.
 
@@ -49,6 +65,8 @@ class RecentCounts:
         self.newest_ms = 0
         self._usual = np.zeros((3, 0, steps))
         self._weight = np.zeros((0, steps))
+        # Dispersion and relative standard error of what was expected, as of the newest bucket.
+        self._scatter = np.zeros((2, 0, steps), dtype=np.float32)
         # Of the bucket added last: by buckets, and what is usual.
         self._sums: dict[int, Sums] = {}
         self._mean: F64 | None = None
@@ -61,6 +79,7 @@ class RecentCounts:
             self._ring = np.pad(self._ring, ((0, 0), (0, 0), (0, more), (0, 0)))
             self._usual = np.pad(self._usual, ((0, 0), (0, more), (0, 0)))
             self._weight = np.pad(self._weight, ((0, more), (0, 0)))
+            self._scatter = np.pad(self._scatter, ((0, 0), (0, more), (0, 0)))
         self.rows = rows
 
     def add(self, entered: F64, reached: F64, expected: F64, at_ms: int, frozen: NDArray[np.bool_]) -> None:
@@ -74,6 +93,10 @@ class RecentCounts:
         still = frozen[self.rows]
         self._usual = np.where(still, self._usual, self._usual * _KEPT + bucket)
         self._weight = np.where(still, self._weight, self._weight * _KEPT + 1.0)
+
+    def note_scatter(self, dispersion: F64, uncertainty: F64) -> None:
+        """How much counts scatter about what is expected, of all rows of the table, shape (rows, steps)."""
+        self._scatter = np.stack([dispersion[self.rows], uncertainty[self.rows]]).astype(np.float32)
 
     def since(self, since_ms: int) -> Sums:
         """Sums from a moment on, at most of the last hour, by ``rows``."""
@@ -96,6 +119,16 @@ class RecentCounts:
             self._mean = self._usual / np.maximum(self._weight, 1.0)
         return Sums(*(self._mean * buckets))
 
+    def of_row(self, row: int, step: int, buckets: int) -> Lately | None:
+        """One row of the table in the newest buckets; None of a row that is not kept."""
+        at = int(np.searchsorted(self.rows, row))
+        if at >= self.rows.size or self.rows[at] != row:
+            return None
+        places = (self._at - np.arange(min(buckets, self._buckets))[::-1]) % HOUR_BUCKETS
+        counts = self._ring[places, :, at, step].astype(np.float64)
+        dispersion, uncertainty = self._scatter[:, at, step].tolist()
+        return Lately(counts[:, 1], counts[:, 2], dispersion, uncertainty)
+
     def snapshot(self) -> dict[str, Any]:
         """All of it as plain data."""
         arrays: dict[str, NDArray[Any]] = {
@@ -103,6 +136,7 @@ class RecentCounts:
             "ring": self._ring,
             "usual": self._usual,
             "weight": self._weight,
+            "scatter": self._scatter,
         }
         packed = {name: pack(array) for name, array in arrays.items()}
         return {"at": self._at, "buckets": self._buckets, "newest_ms": self.newest_ms, **packed}
@@ -114,3 +148,6 @@ class RecentCounts:
         self.newest_ms = state["newest_ms"]
         self.rows, self._ring = unpack(state["rows"]), unpack(state["ring"])
         self._usual, self._weight = unpack(state["usual"]), unpack(state["weight"])
+        # Snapshots of before have none; the next bucket brings it.
+        known = state.get("scatter")
+        self._scatter = unpack(known) if known else np.zeros((2, *self._weight.shape), dtype=np.float32)

@@ -77,6 +77,7 @@ def matches(silence: Silence, incident: Incident) -> bool:
         and _among(incident.severity, silence.severities)
         and _among(step, silence.steps)
         and _among(incident.id, silence.incident_ids)
+        and _among(incident.promotion or "", silence.promotions)
         and all(
             any(part.dimension == place.dimension and place.key in ("", part.key) for part in incident.scope)
             for place in silence.scope

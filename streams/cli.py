@@ -9,9 +9,11 @@ import argparse
 import asyncio
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streams.commands.arguments import VERBS
 from streams.config import Settings, explain, load_settings
 from streams.durations import parse_duration_ms
 from streams.errors import ConfigError, FunnelwatchError
@@ -62,6 +64,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_replay(verbs)
     _add_backtest(verbs)
     _add_demo(verbs)
+    for name, (what, add) in VERBS.items():
+        parser_of_one = _verb(verbs, name, what, partial(_on_call, name))
+        add(parser_of_one)
+        _config_argument(parser_of_one)
     check = _verb(verbs, "check", "say what is wrong with a configuration file", _check)
     check.add_argument("file", type=Path, nargs="?", help="the file; also as --config")
     _config_argument(check)
@@ -188,6 +194,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _worker(arguments: argparse.Namespace) -> int:
     from streams.assembly import make_watcher  # noqa: PLC0415  # likewise
     from streams.logs import configure  # noqa: PLC0415  # the other verbs start faster without Faust
+    from streams.pages import pages_of  # noqa: PLC0415  # likewise
     from streams.worker.entry import run_worker  # noqa: PLC0415  # likewise
 
     settings = _settings(arguments)
@@ -195,7 +202,9 @@ def _worker(arguments: argparse.Namespace) -> int:
         counting = settings.counting.model_copy(update={"standby": True})
         settings = settings.model_copy(update={"counting": counting})
     configure(settings)
-    return run_worker(settings, make_watcher, _config_file(arguments), os.environ)
+    config = _config_file(arguments)
+    pages = pages_of(settings, os.environ, config.parent if config else Path())
+    return run_worker(settings, make_watcher, config, os.environ, make_pages=pages)
 
 
 def _topics(arguments: argparse.Namespace) -> int:
@@ -242,6 +251,18 @@ def _demo(arguments: argparse.Namespace) -> int:
     from streams.demo.run import run_demo  # noqa: PLC0415  # see _simulate
 
     return asyncio.run(run_demo(arguments.rate, arguments.seed, arguments.port, arguments.seconds))
+
+
+def _on_call(verb: str, arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments)
+    if verb == "notify-test":
+        from streams.commands.notify_test import notify_test  # noqa: PLC0415  # see _worker
+
+        config = _config_file(arguments)
+        return notify_test(arguments, settings, os.environ, config.parent if config else Path())
+    from streams.commands.incidents import run  # noqa: PLC0415  # see _worker
+
+    return run(verb, arguments, settings)
 
 
 def _healthcheck(arguments: argparse.Namespace) -> int:

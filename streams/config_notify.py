@@ -39,7 +39,8 @@ class Links(Section):
 
     ``public_url`` is the live page and API, ``grafana_url`` Grafana, ``runbook_url`` a page with a heading for
     each kind. Acknowledge and mute links are signed with ``secret`` (``secret_env``, ``secret_file``) and need
-    ``public_url``; they work for ``valid_for``, and a mute link mutes for ``mute_for``.
+    ``public_url``; they work for ``valid_for``, and a mute link mutes for ``mute_for``. While a secret is
+    changed, ``old_secret`` is the one before: nothing is signed with it, and what it signed still works.
     """
 
     public_url: WebAddress | None = None
@@ -47,13 +48,18 @@ class Links(Section):
     runbook_url: WebAddress | None = None
     secret_env: Variable | None = None
     secret_file: Text | None = None
+    old_secret_env: Variable | None = None
+    old_secret_file: Text | None = None
     valid_for_ms: Annotated[int, span("5m", "30d")] = DAY
     mute_for_ms: Annotated[int, span("1m", "7d")] = 30 * MINUTE
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.secret_env and self.secret_file:
-            raise wrong("must not stand beside secret_env: give one of them", at=("secret_file",))
+        for name in ("secret", "old_secret"):
+            if getattr(self, f"{name}_env") and getattr(self, f"{name}_file"):
+                raise wrong(f"must not stand beside {name}_env: give one of them", at=(f"{name}_file",))
+        if (self.old_secret_env or self.old_secret_file) and not (self.secret_env or self.secret_file):
+            raise wrong("or secret_file must be given beside an old one", at=("secret_env",))
         if (self.secret_env or self.secret_file) and not self.public_url:
             raise wrong("must be given for signed links", at=("public_url",))
         return self

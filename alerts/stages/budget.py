@@ -57,10 +57,12 @@ class ChannelRule:
         budget: of messages.
         digests: whether several incidents may be told in one message. Not where incidents are
             resolved by key (PagerDuty, Alertmanager).
+        resend_ms: what is open is sent again so often; None for never.
     """
 
     budget: Budget = Budget()
     digests: bool = True
+    resend_ms: int | None = None
 
 
 USUAL: ChannelRule = ChannelRule()

@@ -14,14 +14,12 @@ import msgspec
 from alerts.drafting import identity_of_incident
 from alerts.identity import ABOUT_DATA, Identity
 from alerts.incident import Incident
-from alerts.ledger import Ledger
+from alerts.ledger import Address, Ledger
 from alerts.message import MessageState
 from alerts.model import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from alerts.ledger import Address
 
 _MAX_INCIDENTS: Final = 20_000
 
@@ -123,6 +121,15 @@ class Knowledge:
         channels.pop(address.channel, None)
         if not channels:
             self.owed.pop(address.incident_id, None)
+
+    def keep_channels(self, present: frozenset[str]) -> None:
+        """Owe nothing to channels that are gone, and complain of none; what they were told stays known."""
+        for incident_id, channels in tuple(self.owed.items()):
+            for channel in channels.keys() - present:
+                self.owe(Address(channel, incident_id), None)
+        for by_channel in (self.buckets, self.troubles, self.complaints, self.complained_ms):
+            for channel in by_channel.keys() - present:
+                del by_channel[channel]
 
     def forget(self, incident_id: str) -> None:
         """Drop an incident; what was told of it stays in the ledger."""

@@ -43,6 +43,7 @@ class PipelineSettings:
         channels: rules by channel; those that are not named have the usual one.
         inhibit: what explains what.
         dedupe: what is new.
+        present: channels that there are, whether a route names them or not; None if nobody knows.
 
     Raises:
         ConfigError: two routes of one name.
@@ -52,6 +53,7 @@ class PipelineSettings:
     channels: Mapping[str, ChannelRule] = field(default_factory=dict)
     inhibit: InhibitSettings = field(default_factory=InhibitSettings)
     dedupe: DedupeSettings = field(default_factory=DedupeSettings)
+    present: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         if len({route.name for route in self.routes}) < len(self.routes):
@@ -86,7 +88,7 @@ class Pipeline:
         self._early: tuple[Stage, ...] = (
             Silence(),
             Inhibit(settings.inhibit),
-            Routing(routes),
+            Routing(routes, settings.present),
             Escalate(routes),
             Dedupe(routes, settings.dedupe),
         )

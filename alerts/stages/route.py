@@ -89,10 +89,12 @@ class Routing:
 
     Args:
         routes: in the order in which they are asked.
+        present: channels that there are; None if all that were ever told are.
     """
 
-    def __init__(self, routes: tuple[Route, ...]) -> None:
+    def __init__(self, routes: tuple[Route, ...], present: frozenset[str] | None = None) -> None:
         self._routes = routes
+        self._present = present
 
     def decide(self, batch: tuple[Candidate, ...], state: Knowledge, now_ms: int) -> Decision[Candidate]:
         """A candidate for each channel; those for whom there is none fall out."""
@@ -116,7 +118,8 @@ class Routing:
                 if not route.and_on:
                     break
         for channel in sorted(state.ledger.channels(incident.id) | state.owed.get(incident.id, {}).keys()):
-            chosen.setdefault(channel, "")
+            if self._present is None or channel in self._present:
+                chosen.setdefault(channel, "")
         return [
             msgspec.structs.replace(candidate, channel=channel, route=route)
             for channel, route in chosen.items()

@@ -140,6 +140,7 @@ class Parcel:
         key: idempotency key: one per incident, state and channel.
         told: what it tells of; several in a digest, none in a meta-alert.
         receipt: the channel's own name of the last message about the incident.
+        again: it was told already, and is sent again while it lasts.
     """
 
     key: str
@@ -148,6 +149,7 @@ class Parcel:
     told: tuple[Candidate, ...] = ()
     meta: MetaAlert | None = None
     receipt: str = ""
+    again: bool = False
 
     @property
     def haste(self) -> Haste:
@@ -163,7 +165,9 @@ class Parcel:
 
     @property
     def order(self) -> tuple[object, ...]:
-        """Sorts the most urgent first."""
+        """Sorts the most urgent first, what is sent again last."""
+        if self.again:
+            return (len(_HASTE),)
         if self.meta:
             return (0, -severity_rank(Severity.CRITICAL), 0.0, self.meta.at_ms, self.meta.channel)
         return (_HASTE.index(self.haste), *self.told[0].order[1:])

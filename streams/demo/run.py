@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
 from aiokafka.errors import KafkaConnectionError, KafkaError
+from pydantic import SecretStr
 from rich.console import Console
 
 from streams.assembly import make_watcher
@@ -24,6 +27,7 @@ from streams.demo.sinks import JsonLinesSink, KafkaSink, at_once, deliver, in_re
 from streams.errors import TopicError
 from streams.files import MAX_PARTITIONS
 from streams.logs import configure
+from streams.pages import pages_of
 from streams.worker.app import Worker
 from streams.worker.kafka import kafka_options
 from streams.worker.wiring import wanted_topics
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from streams.demo.simulator import SimulatedRecord
 
 _SHOP_VISITORS = 20_000
+_TOKEN_BYTES = 24
 _PAST_MS = 15 * 60_000
 _LOOK_AGAIN_S = 0.02
 _QUICK_MOTION = 60
@@ -102,7 +107,8 @@ async def run_demo(rate: float, seed: int, port: int, seconds: float | None) -> 
 def _demo_settings(servers: str, port: int) -> Settings:
     return Settings(
         kafka=Kafka(bootstrap_servers=(servers,)),
-        http=Http(port=port),
+        # Whoever sees this screen may acknowledge and mute.
+        http=Http(port=port, token=SecretStr(secrets.token_urlsafe(_TOKEN_BYTES))),
         # Nobody scrapes a demo before its first look at /metrics, so counters need not wait at zero.
         metrics=Metrics(zero_hold_ms=0, vanish_hold_ms=0),
         logging=Logging(level="ERROR"),
@@ -110,7 +116,8 @@ def _demo_settings(servers: str, port: int) -> Settings:
 
 
 async def _run(settings: Settings, rate: float, seed: int, stop: asyncio.Event) -> None:
-    worker, console = Worker(settings, make_watcher=make_watcher), Console()
+    pages = pages_of(settings, {}, Path())
+    worker, console = Worker(settings, make_watcher=make_watcher, make_pages=pages), Console()
     progress = ShopProgress(_PAST_MS, rate)
     table = LiveTable(Screen(worker, progress).frame, console=console)
     working = asyncio.create_task(worker.run(), name="worker")

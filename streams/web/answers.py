@@ -47,7 +47,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What all answers are: immutable, fields by name."""
 
 
-class Rate(Answer, frozen=True):
+class Rate(Answer, frozen=True, kw_only=True):
     """A ratio with its counts, its 95 % interval, and what was expected of it."""
 
     entered: Count
@@ -58,7 +58,7 @@ class Rate(Answer, frozen=True):
     expected: float | None = None
 
 
-class NodeCount(Answer, frozen=True):
+class NodeCount(Answer, frozen=True, kw_only=True):
     """What came to a node. Exposures have no visitors."""
 
     node: str
@@ -66,7 +66,7 @@ class NodeCount(Answer, frozen=True):
     visitors: Count | None
 
 
-class StepRate(Answer, frozen=True):
+class StepRate(Answer, frozen=True, kw_only=True):
     """A step of the funnel."""
 
     from_node: str
@@ -74,7 +74,7 @@ class StepRate(Answer, frozen=True):
     rate: Rate
 
 
-class Money(Answer, frozen=True):
+class Money(Answer, frozen=True, kw_only=True):
     """Money in one currency; ``exponent`` digits make one unit."""
 
     currency: str
@@ -87,7 +87,7 @@ class Money(Answer, frozen=True):
     cancelled_minor: int = 0
 
 
-class Trade(Answer, frozen=True):
+class Trade(Answer, frozen=True, kw_only=True):
     """Clicks x conversion x order value, as counted."""
 
     clicks: Count
@@ -95,7 +95,7 @@ class Trade(Answer, frozen=True):
     revenue_minor: int
 
 
-class GmvSplit(Answer, frozen=True):
+class GmvSplit(Answer, frozen=True, kw_only=True):
     """The change of revenue against another time, by factor; the parts add up to it. Minor units."""
 
     with_: str = msgspec.field(name="with")
@@ -108,7 +108,7 @@ class GmvSplit(Answer, frozen=True):
     order_value_minor: int
 
 
-class Compared(Answer, frozen=True):
+class Compared(Answer, frozen=True, kw_only=True):
     """The total's conversion at another time: ``previous``, ``yesterday``, ``last_week``, ``last_promotion``."""
 
     with_: str = msgspec.field(name="with")
@@ -117,7 +117,7 @@ class Compared(Answer, frozen=True):
     conversion: Rate
 
 
-class Funnel(Answer, frozen=True):
+class Funnel(Answer, frozen=True, kw_only=True):
     """The funnel of one key in one window. Money, split and comparisons stand with the total only."""
 
     window: str
@@ -133,7 +133,7 @@ class Funnel(Answer, frozen=True):
     compared: tuple[Compared, ...] = ()
 
 
-class WindowAnswer(Answer, frozen=True):
+class WindowAnswer(Answer, frozen=True, kw_only=True):
     """A window, and whether its beginning was seen."""
 
     name: str
@@ -142,7 +142,7 @@ class WindowAnswer(Answer, frozen=True):
     whole: bool
 
 
-class WindowList(Answer, frozen=True):
+class WindowList(Answer, frozen=True, kw_only=True):
     """All windows there are now, and the dimensions with their keys' number."""
 
     windows: tuple[WindowAnswer, ...]
@@ -150,7 +150,7 @@ class WindowList(Answer, frozen=True):
     nodes: tuple[str, ...]
 
 
-class KeyRow(Answer, frozen=True):
+class KeyRow(Answer, frozen=True, kw_only=True):
     """One key in a window; ``before`` and ``moved`` compare payments with the window before.
 
     ``moved`` is the change of paying visitors over its standard error: beyond 2 or 3 it is no chance.
@@ -167,7 +167,7 @@ class KeyRow(Answer, frozen=True):
     moved: float | None = None
 
 
-class KeyPage(Answer, frozen=True):
+class KeyPage(Answer, frozen=True, kw_only=True):
     """Keys of a dimension, in the order that was asked for."""
 
     window: str
@@ -179,7 +179,7 @@ class KeyPage(Answer, frozen=True):
     next_cursor: str | None = None
 
 
-class Point(Answer, frozen=True):
+class Point(Answer, frozen=True, kw_only=True):
     """Ten seconds of a step; null where nobody knows what to expect. The band holds 95 % of counts."""
 
     start_ms: int
@@ -190,7 +190,7 @@ class Point(Answer, frozen=True):
     upper: float | None = None
 
 
-class Series(Answer, frozen=True):
+class Series(Answer, frozen=True, kw_only=True):
     """The last buckets of a key and step, oldest first."""
 
     dimension: str
@@ -200,7 +200,7 @@ class Series(Answer, frozen=True):
     points: tuple[Point, ...]
 
 
-class Placed(Answer, frozen=True):
+class Placed(Answer, frozen=True, kw_only=True):
     """A key's place: ``star``, ``hidden_gem``, ``wasted_traffic``, ``tail`` or ``unclear``."""
 
     key: str
@@ -213,7 +213,7 @@ class Placed(Answer, frozen=True):
     upper: float
 
 
-class ScorecardAnswer(Answer, frozen=True):
+class ScorecardAnswer(Answer, frozen=True, kw_only=True):
     """Where traffic should go: keys by exposure, and the lines between the places."""
 
     window: str
@@ -227,7 +227,7 @@ class ScorecardAnswer(Answer, frozen=True):
     next_cursor: str | None = None
 
 
-class IncidentPage(Answer, frozen=True):
+class IncidentPage(Answer, frozen=True, kw_only=True):
     """Incidents, the one that opened last first, each as its newest record on the topic of incidents."""
 
     incidents: tuple[dict[str, Any], ...]
@@ -235,7 +235,7 @@ class IncidentPage(Answer, frozen=True):
     next_cursor: str | None = None
 
 
-class PhaseAnswer(Answer, frozen=True):
+class PhaseAnswer(Answer, frozen=True, kw_only=True):
     """A phase of a promotion."""
 
     phase: str
@@ -243,7 +243,7 @@ class PhaseAnswer(Answer, frozen=True):
     end_ms: int
 
 
-class Target(Answer, frozen=True):
+class Target(Answer, frozen=True, kw_only=True):
     """A target: ``orders``, ``revenue`` (minor units) or ``conversion``; and what the pace wants by now."""
 
     name: str
@@ -254,7 +254,7 @@ class Target(Answer, frozen=True):
     exponent: Count = 0
 
 
-class PromotionAnswer(Answer, frozen=True):
+class PromotionAnswer(Answer, frozen=True, kw_only=True):
     """A promotion; ``phase`` is null outside of its phases."""
 
     name: str
@@ -266,14 +266,14 @@ class PromotionAnswer(Answer, frozen=True):
     targets: tuple[Target, ...]
 
 
-class PromotionList(Answer, frozen=True):
+class PromotionList(Answer, frozen=True, kw_only=True):
     """All promotions in the order of their starts."""
 
     now_ms: int
     promotions: tuple[PromotionAnswer, ...]
 
 
-class SilenceAnswer(Answer, frozen=True):
+class SilenceAnswer(Answer, frozen=True, kw_only=True):
     """Nobody is told of what matches, from start to before end. Empty lists match everything."""
 
     id: str
@@ -288,19 +288,19 @@ class SilenceAnswer(Answer, frozen=True):
     incident_ids: tuple[str, ...] = ()
 
 
-class SilenceList(Answer, frozen=True):
+class SilenceList(Answer, frozen=True, kw_only=True):
     """Silences that have not ended, the one that ends first first."""
 
     silences: tuple[SilenceAnswer, ...]
 
 
-class Accepted(Answer, frozen=True):
+class Accepted(Answer, frozen=True, kw_only=True):
     """It was written down; the watcher acts on it within a bucket."""
 
     id: str
 
 
-class SilenceMade(Answer, frozen=True):
+class SilenceMade(Answer, frozen=True, kw_only=True):
     """The silence's id, by which it can be ended."""
 
     id: str
@@ -308,7 +308,7 @@ class SilenceMade(Answer, frozen=True):
     ends_ms: int
 
 
-class Health(Answer, frozen=True):
+class Health(Answer, frozen=True, kw_only=True):
     """Whether what is shown can be believed.
 
     Attributes:
@@ -329,7 +329,7 @@ class Health(Answer, frozen=True):
     incidents: Count
 
 
-class ProblemDocument(Answer, frozen=True):
+class ProblemDocument(Answer, frozen=True, kw_only=True):
     """What went wrong with a request (RFC 9457)."""
 
     type: str

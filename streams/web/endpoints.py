@@ -45,10 +45,26 @@ ENDPOINTS = (
     Endpoint("GET", "/health", "health", "Whether what is shown can be believed", a.Health),
     Endpoint("GET", "/windows", "windows", "Windows, dimensions and nodes", a.WindowList, problems=(503,)),
     Endpoint(
-        "GET", "/funnel", "funnel", "The funnel of a key in a window", a.Funnel, q.FunnelQuery, None, 200, (404, 503)
+        "GET",
+        "/funnel",
+        "funnel",
+        "The funnel of a key in a window",
+        a.Funnel,
+        q.FunnelQuery,
+        None,
+        200,
+        (404, 503),
     ),
     Endpoint(
-        "GET", "/keys", "keys", "Keys of a dimension, ranked or looked for", a.KeyPage, q.KeysQuery, None, 200, (404, 503)
+        "GET",
+        "/keys",
+        "keys",
+        "Keys of a dimension, ranked or looked for",
+        a.KeyPage,
+        q.KeysQuery,
+        None,
+        200,
+        (404, 503),
     ),
     Endpoint(
         "GET",

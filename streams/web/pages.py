@@ -95,9 +95,7 @@ class WebPages:
                 return refusal(problem)
             return self._sign_in(asked.language, 401, wrong=False)
         may_write = self._access.may_write(request)
-        write = partial(
-            self._writer.page, asked=asked, has_token=self._access.has_token, may_write=may_write
-        )
+        write = partial(self._writer.page, asked=asked, has_token=self._access.has_token, may_write=may_write)
         body = await self._made(("page", asked, may_write), write)
         return _safe(sent(request, body, _HTML))
 

@@ -24,11 +24,11 @@ class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What all of them are."""
 
 
-class NoQuery(Query, frozen=True):
+class NoQuery(Query, frozen=True, kw_only=True):
     """Nothing to be said."""
 
 
-class FunnelQuery(Query, frozen=True):
+class FunnelQuery(Query, frozen=True, kw_only=True):
     """Which window, and of which key."""
 
     window: Word = "15m"
@@ -36,7 +36,7 @@ class FunnelQuery(Query, frozen=True):
     key: Name = "all"
 
 
-class KeysQuery(Query, frozen=True):
+class KeysQuery(Query, frozen=True, kw_only=True):
     """Keys of a dimension; ``q`` is looked for anywhere in them, whatever the case."""
 
     window: Word = "15m"
@@ -47,7 +47,7 @@ class KeysQuery(Query, frozen=True):
     cursor: Cursor = ""
 
 
-class SeriesQuery(Query, frozen=True):
+class SeriesQuery(Query, frozen=True, kw_only=True):
     """Which key and step, and how many minutes."""
 
     dimension: Word = "all"
@@ -57,7 +57,7 @@ class SeriesQuery(Query, frozen=True):
     minutes: Annotated[int, msgspec.Meta(ge=1, le=60)] = 60
 
 
-class ScorecardQuery(Query, frozen=True):
+class ScorecardQuery(Query, frozen=True, kw_only=True):
     """Of which dimension."""
 
     window: Word = "1h"
@@ -66,7 +66,7 @@ class ScorecardQuery(Query, frozen=True):
     cursor: Cursor = ""
 
 
-class IncidentsQuery(Query, frozen=True):
+class IncidentsQuery(Query, frozen=True, kw_only=True):
     """Which incidents: ``open`` ones, those that are over, or all."""
 
     state: Literal["open", "resolved", "all"] = "all"
@@ -76,20 +76,20 @@ class IncidentsQuery(Query, frozen=True):
     cursor: Cursor = ""
 
 
-class AckBody(Query, frozen=True):
+class AckBody(Query, frozen=True, kw_only=True):
     """Who takes an incident on."""
 
     by: Who
 
 
-class PlaceBody(Query, frozen=True):
+class PlaceBody(Query, frozen=True, kw_only=True):
     """A place that has to be among an incident's; an empty key stands for every one."""
 
     dimension: Word
     key: Annotated[str, msgspec.Meta(max_length=256)] = ""
 
 
-class SilenceBody(Query, frozen=True):
+class SilenceBody(Query, frozen=True, kw_only=True):
     """A silence: until when, by whom, and of what. Give ``ends_ms`` or ``minutes``; empty lists match all."""
 
     by: Who
@@ -104,7 +104,7 @@ class SilenceBody(Query, frozen=True):
     incident_ids: Words = ()
 
 
-class LoginBody(Query, frozen=True):
+class LoginBody(Query, frozen=True, kw_only=True):
     """The token, for a browser that cannot send it with every request."""
 
     token: Annotated[str, msgspec.Meta(min_length=1, max_length=1_024)]

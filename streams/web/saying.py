@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Final
 
-from streams.errors import KafkaUnreachable
+from streams.errors import TopicError
 from streams.web import answers as a
 from streams.web.handed import SilenceWanted
 from streams.web.problems import Problem
@@ -91,7 +91,7 @@ class Saying:
     async def _write(self, record: Record) -> None:
         try:
             await self._sources.say(*record)
-        except KafkaUnreachable:
+        except TopicError:
             raise Problem(503, "kafka does not take it", {"Retry-After": "10"}) from None
 
 

@@ -42,7 +42,7 @@ class Sources:
         clock: wall clock.
         judgement: that the composition root hands in.
         ask: looks at the windows.
-        say: writes a record, by key, to the topic of controls. Raises KafkaUnreachable.
+        say: writes a record, by key, to the topic of controls. Raises TopicError.
         bell: is rung when picture or board change.
         zone: IANA name of the time zone that times are shown in.
     """

@@ -175,7 +175,9 @@ class View:
             "by_now": _amount(target, target.by_now),
             "done": round(100 * min((target.so_far or 0) / target.target, 1)) if target.target else 0,
             "pace": round(100 * min((target.by_now or 0) / target.target, 1)) if target.target else 0,
-            "word": "" if target.so_far is None or target.by_now is None else self.words["short" if late else "ahead"],
+            "word": ""
+            if target.so_far is None or target.by_now is None
+            else self.words["short" if late else "ahead"],
             "late": late,
         }
 
@@ -210,12 +212,20 @@ class View:
             }
         ]
         tiles += [
-            self._tile(self.words["revenue"], shapes.money(one.paid_minor, one.exponent, one.currency), f"{shapes.count(one.paid_orders)} {self.words['orders']}")
+            self._tile(
+                self.words["revenue"],
+                shapes.money(one.paid_minor, one.exponent, one.currency),
+                f"{shapes.count(one.paid_orders)} {self.words['orders']}",
+            )
             for one in funnel.money
             if one.paid_orders
         ][:3]
         tiles.append(
-            self._tile(self.words["clicks"], shapes.count(rate.entered), f"{shapes.count(rate.reached)} {self.words['paid']}")
+            self._tile(
+                self.words["clicks"],
+                shapes.count(rate.entered),
+                f"{shapes.count(rate.reached)} {self.words['paid']}",
+            )
         )
         return tiles
 
@@ -241,7 +251,9 @@ class View:
                     "size": shapes.count(sizes[at]),
                     "share": round(100 * min(sizes[at] / whole, 1), 1),
                     "rate": "" if step is None else shapes.percent(step.rate.ratio),
-                    "interval": "" if step is None else f"{shapes.percent(step.rate.lower)} – {shapes.percent(step.rate.upper)}",  # noqa: RUF001  # a dash is meant
+                    "interval": ""
+                    if step is None
+                    else f"{shapes.percent(step.rate.lower)} – {shapes.percent(step.rate.upper)}",  # noqa: RUF001  # a dash is meant
                     "expected": "" if step is None else shapes.percent(step.rate.expected),
                     "state": "" if step is None else _against(step.rate),
                 }
@@ -297,9 +309,7 @@ class View:
             "height": HEIGHT,
             "levels": [(y, shapes.percent(level)) for y, level in drawn.levels],
             "times": [(x, shapes.clock(at * 1000, self.zone)[:5]) for x, at in drawn.times],
-            "say": self.words["chart_say"].format(
-                now=shapes.percent(now), expected=shapes.percent(expected)
-            ),
+            "say": self.words["chart_say"].format(now=shapes.percent(now), expected=shapes.percent(expected)),
         }
 
     # ------------------------------------------------------------------ keys
@@ -339,7 +349,12 @@ class View:
         if self.picture is None or not self.asked.q:
             return []
         pages = [
-            (name, reading.keys(self.picture, KeysQuery(window=self.window, dimension=name, q=self.asked.q, limit=20)))
+            (
+                name,
+                reading.keys(
+                    self.picture, KeysQuery(window=self.window, dimension=name, q=self.asked.q, limit=20)
+                ),
+            )
             for name in self.dimensions
         ]
         return [(name, page.total, [self._row(row) for row in page.keys]) for name, page in pages]

@@ -1,4 +1,4 @@
-"""Keeps a board of incidents and silences as their topics tell them, and writes what people say.
+"""Keeps a board of incidents and silences as their topics tell them.
 
 Promises: every worker has the same board, whether it watches or not; while Kafka is out of reach it stays
 as it was. No group: each worker reads both topics whole, they are short.
@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.errors import KafkaUnreachable
-from streams.worker.kafka import Producer, kafka_options, open_consumer
+from streams.worker.kafka import kafka_options, open_consumer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,6 @@ _LOG = logging.getLogger(__name__)
 _WAIT_MS = 1_000
 _AT_ONCE = 500
 _PAUSE_SECONDS = 3.0
-_SAY_SECONDS = 10.0
 
 
 class BoardFeed:
@@ -43,7 +42,6 @@ class BoardFeed:
         self._settings = settings
         self._board = board
         self._on_change = on_change
-        self._producer = Producer(settings.kafka)
         self._incidents = TopicPartition(settings.topics.incidents, 0)
         self._control = TopicPartition(settings.topics.control, 0)
         self._task: asyncio.Task[None] | None = None
@@ -60,23 +58,6 @@ class BoardFeed:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        await self._producer.stop()
-
-    async def say(self, key: bytes, record: bytes) -> None:
-        """Write what somebody said.
-
-        Raises:
-            KafkaUnreachable: it did not arrive in time.
-        """
-        try:
-            async with asyncio.timeout(_SAY_SECONDS):
-                sent = await self._producer.send(
-                    self._control.topic, value=record, key=key, partition=0, headers=()
-                )
-                await sent
-        except (KafkaError, TimeoutError) as error:
-            await self._producer.discard()
-            raise KafkaUnreachable(f"{self._control.topic}: {type(error).__name__}") from error
 
     async def _feed(self) -> None:
         while True:

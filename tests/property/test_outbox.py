@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.model import EVERYWHERE, Place, Severity, State
-from alerts.outbox import Answer, Outbox, OutboxSettings
+from alerts.outbox import Outbox
+from alerts.rounds import Answer, OutboxSettings
 from alerts.stages.budget import Budget, ChannelRule
 from alerts.stages.route import Route
 from alerts.stages.stage import Haste

@@ -8,7 +8,8 @@ import msgspec
 
 from alerts.drafting import draft
 from alerts.model import Place, Reason, Severity, State
-from alerts.outbox import Answer, DeadLetter, Outbox, OutboxSettings, Report
+from alerts.outbox import Outbox
+from alerts.rounds import Answer, DeadLetter, OutboxSettings, Report
 from alerts.stages.pipeline import Pipeline, PipelineSettings
 from alerts.stages.route import Route
 from alerts.stages.stage import Candidate, Parcel

@@ -10,7 +10,8 @@ import pytest
 from alerts.ledger import decode_delivery, encode_delivery
 from alerts.message import MessageState
 from alerts.model import Severity, State
-from alerts.outbox import Answer, Lost, Outbox, OutboxSettings
+from alerts.outbox import Outbox
+from alerts.rounds import Answer, Lost, OutboxSettings
 from alerts.stages.route import Route
 from alerts.stages.stage import Why
 from streams.errors import ConfigError

@@ -13,7 +13,7 @@ from alerts.model import EVERYWHERE, Kind, Severity
 from alerts.silences import Silences, matches
 from tests.support.findings import PAIR, SLOT, T0, rooted
 
-INCIDENT = draft(rooted(scope=PAIR, severity=Severity.WARNING), T0, 0)
+INCIDENT = draft(rooted(scope=PAIR, severity=Severity.WARNING, promotion="D11"), T0, 0)
 HERE = ScopeMatch("slot", "home.top.1")
 
 
@@ -36,6 +36,8 @@ def silence(name: str = "s", **fields: Any) -> Silence:
         ({"steps": ("order>paid",)}, True),
         ({"steps": ("click>view",)}, False),
         ({"severities": (Severity.CRITICAL,)}, False),
+        ({"promotions": ("D11", "D12")}, True),
+        ({"promotions": ("D12",)}, False),
         ({"incident_ids": (INCIDENT.id,)}, True),
         ({"incident_ids": ("other",)}, False),
         ({"kinds": (Kind.CONVERSION_DROP,), "steps": ("click>view",)}, False),

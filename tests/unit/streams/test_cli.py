@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VERBS = ("worker", "topics", "simulate", "replay", "backtest", "demo", "check", "healthcheck")
+VERBS = (
+    *("worker", "topics", "simulate", "replay", "backtest", "demo", "check", "healthcheck"),
+    *("incidents", "ack", "silence", "unsilence", "silences", "notify-test"),
+)
 
 
 @pytest.fixture(autouse=True)
