@@ -21,6 +21,7 @@ from alerts.identity import ABOUT_DATA
 from alerts.incident import decode_incident
 from alerts.message import Language
 from alerts.model import Kind, Severity
+from streams.errors import CodecError
 from streams.metrics.pipeline import installed_version
 from streams.web.access import Access
 from streams.web.bell import Bell
@@ -133,7 +134,12 @@ def judgement(time_zone: str) -> Judgement:
 
 def _cards(zone: ZoneInfo) -> Callable[[bytes, str], Card]:
     def card(record: bytes, language: str) -> Card:
-        incident, words = decode_incident(record), LANGUAGES[Language(language)]
+        words = LANGUAGES[Language(language)]
+        try:
+            incident = decode_incident(record)
+        except CodecError as error:
+            # Of another build: better a poor card than no page.
+            return Card(str(error), "")
         told = facts(incident, words, zone, _CONTRIBUTORS)
         return Card(
             headline(incident, words),

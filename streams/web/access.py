@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SESSION_S: Final = 12 * 3_600
 _CLIENTS: Final = 1_000
-_NEEDS_TOKEN: Final = {hdrs.WWW_AUTHENTICATE: 'Bearer realm="funnelwatch"'}
+_NEEDS_TOKEN: Final = {"WWW-Authenticate": 'Bearer realm="funnelwatch"'}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,14 @@ class Buckets:
         self._now_s = now_s
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._left)
+
     def take(self, client: str) -> None:
         """One request. Raises Problem (429) if it is one of too many."""
         wait_s = self.wait_s(client)
         if wait_s > 0:
-            raise Problem(429, "too many requests", {hdrs.RETRY_AFTER: str(int(wait_s) + 1)})
+            raise Problem(429, "too many requests", {"Retry-After": str(int(wait_s) + 1)})
         left, at = self._level(client), self._now_s()
         self._left[client] = (left - 1, at)
         self._left.move_to_end(client)
@@ -160,7 +163,7 @@ class Access:
         client = _client(request)
         wait_s = self._failures.wait_s(client)
         if wait_s > 0:
-            raise Problem(429, "too many wrong tokens", {hdrs.RETRY_AFTER: str(int(wait_s) + 1)})
+            raise Problem(429, "too many wrong tokens", {"Retry-After": str(int(wait_s) + 1)})
         if self._token is None:
             raise Problem(403, "nobody may: the settings give no http.token (or http.token_file)")
         if not hmac.compare_digest(self._token, given):

@@ -51,7 +51,7 @@ class Chart:
 def chart(picture: Picture) -> Chart:
     """The last hour of the total; empty while too little is known."""
     judged = picture.judged
-    if (ALL, ALL) not in judged.keys or len(judged.buckets) < _BUCKETS:  # noqa: SIM118  # a tuple of keys
+    if (ALL, ALL) not in judged.keys or len(judged.buckets) < _BUCKETS:  # a tuple of keys
         return Chart()
     row = judged.keys.index((ALL, ALL))
     sums = _sliding(judged.buckets[:, :, row, _CLICK:].astype(np.float64))
@@ -71,11 +71,13 @@ def chart(picture: Picture) -> Chart:
 def _sliding(buckets: F64) -> F64:
     """Sums of five minutes each, by the bucket they end with: shape (buckets - 29, 3, steps)."""
     sums = np.cumsum(np.concatenate([np.zeros_like(buckets[:1]), buckets]), axis=0)
-    return sums[_BUCKETS:] - sums[:-_BUCKETS]
+    found: F64 = sums[_BUCKETS:] - sums[:-_BUCKETS]
+    return found
 
 
 def _over(upper: F64, lower: F64) -> F64:
-    return upper / np.where(lower > 0, lower, np.nan)
+    found: F64 = upper / np.where(lower > 0, lower, np.nan)
+    return found
 
 
 def _known(column: F64) -> tuple[float | None, ...]:

@@ -309,7 +309,7 @@ def series(picture: Picture, query: SeriesQuery) -> a.Series | None:
     spread = float(judged.dispersion[row, step])
     starts = picture.bucket_starts[-wanted:]
     points = tuple(
-        _point(start, *column, spread if known else None)
+        _point(start, (column[0], column[1], column[2]), spread if known else None)
         for start, column in zip(starts, columns.tolist(), strict=True)
     )
     return series_answer(query, points)
@@ -334,7 +334,8 @@ def step_of(picture: Picture, from_node: str, to_node: str) -> int:
     raise Problem(404, f"from_node, to_node: must be neighbours of {' > '.join(picture.nodes)}")
 
 
-def _point(start_ms: int, entered: float, reached: float, expected: float, spread: float | None) -> a.Point:
+def _point(start_ms: int, counts: tuple[float, float, float], spread: float | None) -> a.Point:
+    entered, reached, expected = counts
     if spread is None:
         return a.Point(start_ms=start_ms, entered=round(entered), reached=round(reached))
     half = _Z * math.sqrt(max(spread * expected, 0.0))

@@ -30,6 +30,11 @@ def money(minor: float | None, exponent: int, currency: str) -> str:
     return NOTHING if minor is None else f"{minor / 10**exponent:,.0f} {currency}"
 
 
+def between(low: str, high: str) -> str:
+    """From one to the other."""
+    return f"{low} {NOTHING} {high}"
+
+
 def signed(text: str, number: float) -> str:
     """The same with its sign; minus is in the text already."""
     return f"+{text}" if number > 0 else text

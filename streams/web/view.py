@@ -16,6 +16,7 @@ from streams.web import reading, shapes, telling
 from streams.web.chart import HEIGHT, WIDTH, chart, drawing
 from streams.web.places import places
 from streams.web.problems import Problem
+from streams.web.promotion_clocks import clocks
 from streams.web.queries import FunnelQuery, KeysQuery
 from streams.web.words import WORDS
 
@@ -33,7 +34,6 @@ _MOVERS, _ROWS, _PLACED = 3, 10, 6
 # Beyond so many standard errors a key has moved.
 _MOVED: Final = 2.0
 _STALE_MS: Final = 90_000
-_NEAR_MS: Final = 3 * 86_400_000
 _SCORED_WINDOW: Final = "1h"
 _QUADRANTS: Final = ("star", "hidden_gem", "wasted_traffic", "tail")
 _KNOWN_FIRST: Final = ("slot", "banner", "sku")
@@ -142,44 +142,10 @@ class View:
             "facts": card.facts,
         }
 
-    # ------------------------------------------------------------------ promotions
     @property
     def promotions(self) -> list[dict[str, Any]]:
         """Clocks of promotions that run or are near."""
-        near = [
-            one
-            for one in telling.promotions(self.moment).promotions
-            if one.start_ms - _NEAR_MS < self.moment.now_ms < one.end_ms
-        ]
-        return [self._promotion(one) for one in near]
-
-    def _promotion(self, one: a.PromotionAnswer) -> dict[str, Any]:
-        now_ms, length = self.moment.now_ms, one.end_ms - one.start_ms
-        runs = one.start_ms <= now_ms
-        left = shapes.duration((one.end_ms if runs else one.start_ms) - now_ms, self.words)
-        return {
-            "name": one.name,
-            "phase": self.words.get(f"phase_{one.phase}", ""),
-            "clock": self.words["ends_in" if runs else "starts_in"].format(time=left),
-            "span": f"{shapes.instant(one.start_ms, self.zone)} – {shapes.instant(one.end_ms, self.zone)}",  # noqa: RUF001  # a dash is meant
-            "done": round(100 * min(max((now_ms - one.start_ms) / length, 0), 1)),
-            "targets": [self._target(target) for target in one.targets],
-        }
-
-    def _target(self, target: a.Target) -> dict[str, Any]:
-        late = target.so_far is not None and target.by_now is not None and target.so_far < target.by_now
-        return {
-            "name": self.words[target.name],
-            "target": _amount(target, target.target),
-            "so_far": _amount(target, target.so_far),
-            "by_now": _amount(target, target.by_now),
-            "done": round(100 * min((target.so_far or 0) / target.target, 1)) if target.target else 0,
-            "pace": round(100 * min((target.by_now or 0) / target.target, 1)) if target.target else 0,
-            "word": ""
-            if target.so_far is None or target.by_now is None
-            else self.words["short" if late else "ahead"],
-            "late": late,
-        }
+        return clocks(self.moment, self.words, self.zone)
 
     # ------------------------------------------------------------------ counts
     @property
@@ -201,7 +167,7 @@ class View:
             for word, one in compared.items()
         ]
         expected = f"{self.words['expected']} {shapes.percent(rate.expected)}"
-        span = f"{shapes.percent(rate.lower)} – {shapes.percent(rate.upper)}"  # noqa: RUF001  # a dash is meant
+        span = shapes.between(shapes.percent(rate.lower), shapes.percent(rate.upper))
         tiles = [
             {
                 "label": self.words["cvr"],
@@ -249,11 +215,11 @@ class View:
                 {
                     "node": node.node,
                     "size": shapes.count(sizes[at]),
-                    "share": round(100 * min(sizes[at] / whole, 1), 1),
+                    "share": round(100 * min(sizes[at] / whole, 1), 1) if at else 0,
                     "rate": "" if step is None else shapes.percent(step.rate.ratio),
                     "interval": ""
                     if step is None
-                    else f"{shapes.percent(step.rate.lower)} – {shapes.percent(step.rate.upper)}",  # noqa: RUF001  # a dash is meant
+                    else shapes.between(shapes.percent(step.rate.lower), shapes.percent(step.rate.upper)),
                     "expected": "" if step is None else shapes.percent(step.rate.expected),
                     "state": "" if step is None else _against(step.rate),
                 }
@@ -379,14 +345,6 @@ class View:
 
 def _rank(rising: Sequence[str], word: str) -> int:
     return rising.index(word) if word in rising else 0
-
-
-def _amount(target: a.Target, number: float | None) -> str:
-    if target.name == "conversion":
-        return shapes.percent(number)
-    if target.currency is not None:
-        return shapes.money(number, target.exponent, target.currency)
-    return shapes.count(number)
 
 
 def _against(rate: a.Rate) -> str:

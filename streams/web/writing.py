@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streams.web.moment import Moment
 
 SECTIONS: Final = (
-    *("health", "incidents", "headline", "promotions", "chart", "funnel", "split", "movers", "scorecard"),
+    *("health", "incidents", "headline", "chart", "funnel", "split", "promotions", "movers", "scorecard"),
 )
 WIDE: Final = frozenset({"health", "incidents", "headline", "movers", "scorecard"})
 # The chart is drawn anew from its data; all others come written.
@@ -56,6 +56,7 @@ class Writer:
             sections=SECTIONS,
             wide=WIDE,
             stamp=self._stamp,
+            zone=self._zone.key,
             has_token=has_token,
             may_write=may_write,
             link=lambda **other: _link("/", view, **other),
@@ -78,7 +79,7 @@ class Writer:
         drawn = None if chart is None else {"columns": chart["columns"], "say": chart["say"]}
         return msgspec.json.encode({"sections": sections, "chart": drawn})
 
-    def _filled(self, name: str, **values: Any) -> str:  # noqa: ANN401  # what the template asks for
+    def _filled(self, name: str, **values: Any) -> str:  # what the template asks for
         return self._templates.get_template(name).render(**values)
 
 

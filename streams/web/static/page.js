@@ -33,15 +33,18 @@
     if (plot && place === here) { plot.setData(data); return; }
     here.textContent = "";
     const line = style("--line"), note = style("--note"), accent = style("--accent"), band = style("--band");
+    const zone = body.dataset.zone, hours = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit" });
+    const clock = (at) => (at === null || at === undefined ? "–" : hours.format(new Date(at * 1000)));
     const axis = { stroke: note, grid: { stroke: line, width: 1 }, ticks: { stroke: line } };
     const hidden = { show: true, stroke: "transparent", points: { show: false }, value: (_, one) => percent(one) };
     plot = new uPlot({
       width: Math.max(here.clientWidth, 200), height: 220, cursor: { drag: { x: false, y: false } },
       scales: { y: { range: (_, low, high) => [0, Math.max(high || 0, 0.0001) * 1.05] } },
-      axes: [axis, { ...axis, size: 62, values: (_, all) => all.map(percent) }],
+      tzDate: (at) => uPlot.tzDate(new Date(at * 1000), zone),
+      axes: [{ ...axis, space: 90, values: (_, all) => all.map((at) => clock(at).slice(0, 5)) }, { ...axis, size: 62, values: (_, all) => all.map(percent) }],
       legend: { live: true },
       series: [
-        {},
+        { value: (_, at) => clock(at) },
         { label: body.dataset.wordObserved, stroke: accent, width: 2, points: { show: false }, value: (_, one) => percent(one) },
         { label: body.dataset.wordExpected, stroke: note, width: 1.5, dash: [5, 4], points: { show: false }, value: (_, one) => percent(one) },
         { ...hidden, label: "2.5 %" },
