@@ -63,6 +63,8 @@ def chart(picture: Picture) -> Chart:
         nobody = (None,) * len(sums)
         return Chart(at_s, _known(observed), nobody, nobody, nobody)
     due = np.prod(_over(expected, entered), axis=1)
+    # More than all who clicked: a law of delays that is not learnt yet.
+    due[due > 1.0] = np.nan
     spread = np.sqrt((judged.dispersion[row, _CLICK:] / np.maximum(expected, 1e-9)).sum(axis=1))
     wide = np.exp(np.minimum(_Z * spread, 5.0))
     return Chart(at_s, _known(observed), _known(due), _known(due / wide), _known(np.minimum(due * wide, 1.0)))
