@@ -102,7 +102,8 @@ def drawing(data: Chart) -> Drawing | None:
     known = [one for column in (data.observed, data.upper) for one in column if one is not None]
     if len(data.at_s) < 2 or not known or max(known) <= 0:
         return None
-    top = max(known) * 1.08
+    # Where the end of a rush is paid, more may pay than click just then; the axis ends at all.
+    top = min(max(known) * 1.08, 1.0)
     begin, end = data.at_s[0], data.at_s[-1]
     along, up = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
 
@@ -110,7 +111,7 @@ def drawing(data: Chart) -> Drawing | None:
         return round(_LEFT + along * (at_s - begin) / (end - begin), 1)
 
     def y(value: float) -> float:
-        return round(_TOP + up * (1 - value / top), 1)
+        return round(_TOP + up * (1 - min(value / top, 1.0)), 1)
 
     def points(column: Sequence[float | None]) -> list[str]:
         return [f"{x(at)},{y(one)}" for at, one in zip(data.at_s, column, strict=True) if one is not None]

@@ -39,9 +39,9 @@
     const hidden = { show: true, stroke: "transparent", points: { show: false }, value: (_, one) => percent(one) };
     plot = new uPlot({
       width: Math.max(here.clientWidth, 200), height: 220, cursor: { drag: { x: false, y: false } },
-      scales: { y: { range: (_, low, high) => [0, Math.max(high || 0, 0.0001) * 1.05] } },
+      scales: { y: { range: (_, low, high) => [0, Math.min(Math.max(high || 0, 0.0001) * 1.05, 1)] } },
       tzDate: (at) => uPlot.tzDate(new Date(at * 1000), zone),
-      axes: [{ ...axis, space: 90, values: (_, all) => all.map((at) => clock(at).slice(0, 5)) }, { ...axis, size: 62, values: (_, all) => all.map(percent) }],
+      axes: [{ ...axis, space: 90, values: (_, all) => all.map((at) => clock(at).slice(0, 5)) }, { ...axis, size: 70, values: (_, all) => all.map(percent) }],
       legend: { live: true },
       series: [
         { value: (_, at) => clock(at) },
