@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from alerts.incident import Incident
     from alerts.lifecycle import Change
     from streams.closed import ClosedBucket
+    from streams.judged import Judged
 
     F64 = NDArray[np.float64]
 
@@ -175,6 +176,10 @@ class IncidentWatcher(Generic[S, W]):
     def scorecard(exposures: F64, entries: F64, conversions: F64) -> Scorecard:
         """Keys of one dimension in quadrants; counts of shape (keys,)."""
         return scorecard(exposures, entries, conversions)
+
+    def judged(self, since_ms: int) -> Judged:
+        """What was expected in the buckets that ended after a moment."""
+        return self._engine.judged(since_ms)
 
     def configure(self, settings: S) -> None:
         """Go by other settings; what was learnt stays."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import signal
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 from aiokafka.errors import KafkaConnectionError, KafkaError
+from pydantic import SecretStr
 from rich.console import Console
 
 from streams.assembly import make_notifier, make_watcher
@@ -28,6 +30,7 @@ from streams.demo.sinks import JsonLinesSink, KafkaSink, at_once, deliver, in_re
 from streams.errors import TopicError
 from streams.files import MAX_PARTITIONS
 from streams.logs import configure
+from streams.pages import pages_of
 from streams.worker.app import Worker
 from streams.worker.kafka import kafka_options
 from streams.worker.wiring import wanted_topics
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from streams.demo.simulator import SimulatedRecord
 
 _SHOP_VISITORS = 20_000
+_TOKEN_BYTES = 24
 _PAST_MS = 15 * MINUTE_MS
 # Payments hang for a while: so there is something to be told of, and that it is over.
 _TROUBLE = "S1"
@@ -118,7 +122,8 @@ def _show(console: Console, line: str) -> None:
 def _demo_settings(servers: str, port: int, chat: str) -> Settings:
     return Settings(
         kafka=Kafka(bootstrap_servers=(servers,)),
-        http=Http(port=port),
+        # Whoever sees this screen may acknowledge and mute.
+        http=Http(port=port, token=SecretStr(secrets.token_urlsafe(_TOKEN_BYTES))),
         # Nobody scrapes a demo before its first look at /metrics, so counters need not wait at zero.
         metrics=Metrics(zero_hold_ms=0, vanish_hold_ms=0),
         logging=Logging(level="ERROR"),
@@ -131,8 +136,8 @@ def _demo_settings(servers: str, port: int, chat: str) -> Settings:
 async def _run(
     settings: Settings, rate: float, seed: int, stop: asyncio.Event, console: Console, chat: Chat
 ) -> None:
-    notifier = make_notifier({}, Path())
-    worker = Worker(settings, make_watcher=make_watcher, make_notifier=notifier)
+    notifier, pages = make_notifier({}, Path()), pages_of(settings, {}, Path())
+    worker = Worker(settings, make_watcher=make_watcher, make_notifier=notifier, make_pages=pages)
     progress = ShopProgress(_PAST_MS, rate)
     # Elsewhere each message was printed when it came.
     said = (lambda: chat.lines) if console.is_terminal else tuple
