@@ -38,6 +38,7 @@ from alerts.roots import Roots
 from alerts.rulings import Moment, Rulings
 from alerts.series import SeriesTable
 from alerts.settings import EngineSettings
+from alerts.shown import shown
 from alerts.stock import SoldOut
 from alerts.witness import Witness
 from streams.promotions import Calendar
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from alerts.model import DataState, Finding
     from alerts.series import StepCounts
     from streams.closed import ClosedBucket
+    from streams.judged import Judged
 
     F64 = NDArray[np.float64]
     Bools = NDArray[np.bool_]
@@ -94,6 +96,8 @@ class Engine:
         self._lifecycle = Lifecycle(settings.lifecycle)
         self._sold_out = SoldOut()
         self.expected: Expected | None = None
+        # Upstream counts of the last bucket, shape (rows, steps); empty before the first.
+        self.entered: F64 = np.zeros((0, len(self.steps)))
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
@@ -107,6 +111,10 @@ class Engine:
     def recall(self, told: Iterable[Incident], latest_ms: int) -> None:
         """Learn what was told since the snapshot; see :meth:`alerts.lifecycle.Lifecycle.recall`."""
         self._lifecycle.recall(told, latest_ms)
+
+    def judged(self, since_ms: int) -> Judged:
+        """The buckets that ended after a moment, at most an hour of them, for whoever shows them."""
+        return shown(self._places.recent, self.table, self.expected, self._targets.paces(), since_ms)
 
     def control(self, record: Control) -> tuple[Change, ...]:
         """What somebody said: took it on, silenced it, has no more of it."""
@@ -147,7 +155,7 @@ class Engine:
             testimony.data,
         )
         self._learn(closed, counts, expected, believed)
-        self.expected = expected
+        self.expected, self.entered = expected, counts.entered
         return drawn(changes, self._places.recent, self.table, self.steps)
 
     # ------------------------------------------------------------------ judging

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from streams.closed import ClosedBucket
 
 _TOPICS: Final = (CLICKSTREAM, ORDERS)
-_OUTCOME: Final = "heartbeat"
+# The outcome of such records.
+HEARTBEAT: Final = "heartbeat"
 
 
 class Heartbeats:
@@ -24,7 +25,7 @@ class Heartbeats:
     def take(self, closed: ClosedBucket) -> Mapping[str, int]:
         """Take in the next closed bucket; the newest of each topic, as of its closing."""
         for (_, topic, outcome), records in closed.records.items():
-            if outcome == _OUTCOME and records:
+            if outcome == HEARTBEAT and records:
                 self._newest_ms[_TOPICS[topic]] = closed.closed_at_ms
         return self._newest_ms
 

@@ -109,6 +109,11 @@ class PromotionTargets:
         phases = {active.name: active.phase.value for active in calendar.active(start_ms)}
         return [_rooted(replace(finding, at_ms=at_ms), phases) for finding in self._told.values()], over
 
+    def paces(self) -> dict[str, Pace]:
+        """When each promotion that runs and has targets sells, by name; not before that is known."""
+        known = ((name.partition("\x1f")[0], one.pace) for name, one in self._watched.items())
+        return {name: pace for name, pace in known if pace is not None}
+
     def _leave(self, running: Mapping[str, Promotion]) -> list[Recovered]:
         """Let go of promotions that are over, moved or gone, and of targets; what was told of them."""
         self._watched = {name: one for name, one in self._watched.items() if name in running}

@@ -109,6 +109,11 @@ class RecentCounts:
             found = self._sums[buckets] = Sums(*self._ring[places].sum(axis=0, dtype=np.float64))
         return found
 
+    def newest(self, buckets: int) -> NDArray[np.float32]:
+        """The newest buckets, oldest first, as they are kept: shape (buckets, 3, rows, steps); a copy."""
+        wanted = min(buckets, self._buckets)
+        return self._ring[(self._at - np.arange(wanted)[::-1]) % HOUR_BUCKETS]
+
     def usual(self, buckets: float = 1.0) -> Sums:
         """What so many buckets usually have, by ``rows``."""
         if self._mean is None:

@@ -98,6 +98,7 @@ class ClosedBucket:
         counts: of this bucket, by dimension.
         late: (bucket start, counts by dimension) of buckets that were closed before.
         money: (orders, amount in minor units) added, late ones included.
+        late_money: what of it came late, by (bucket start, what) of the buckets before.
         records: records read by (source partition, topic: 0 clickstream, 1 orders; outcome), since
             the bucket before was closed.
         progress: of each source partition.
@@ -116,6 +117,7 @@ class ClosedBucket:
     records: Mapping[tuple[int, int, str], int] = field(default_factory=dict)
     progress: Mapping[int, Progress] = field(default_factory=dict)
     whole: Mapping[str, tuple[Cells, I64]] | None = field(default=None, repr=False, compare=False)
+    late_money: tuple[tuple[int, Mapping[MoneyKey, tuple[int, int]]], ...] = ()
 
     @property
     def end_ms(self) -> int:

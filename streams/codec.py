@@ -6,6 +6,7 @@ Kafka compresses.
 from __future__ import annotations
 
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -13,6 +14,9 @@ import numpy as np
 from streams.core.buckets import COLUMN_MASK
 from streams.errors import CodecError
 from streams.results import VERSION, Fence, KeyCounts, Rollup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _ROLLUP = b"FWR"
 _FENCE = b"FWF"
@@ -49,14 +53,14 @@ def sent_again(data: bytes, written_by: int) -> bytes:
     return encode_rollup(msgspec.structs.replace(rollup, written_by=written_by))
 
 
-def decode_message(data: bytes | None) -> Rollup | Fence:
-    """Whatever the rollups topic holds, from its bytes.
+def decode_message(data: bytes | None, *, checked: bool = True) -> Rollup | Fence:
+    """Whatever the rollups topic holds, from its bytes; unchecked only if the caller checks.
 
     Raises:
         CodecError: neither rollup nor fence, another version, or damaged.
     """
     if data is None or not data.startswith(_FENCE):
-        return decode_rollup(data)
+        return decode_rollup(data, checked=checked)
     _check_head(data, _FENCE, "fence")
     try:
         fence = _fence_decoder.decode(data[_HEAD:])
@@ -67,7 +71,26 @@ def decode_message(data: bytes | None) -> Rollup | Fence:
     return fence
 
 
-def decode_rollup(data: bytes | None) -> Rollup:
+def decode_messages(many: Sequence[bytes]) -> Iterator[Rollup | Fence]:
+    """The same of many, in order; checked together, for numpy's price is per call.
+
+    Raises:
+        CodecError: likewise, when it comes to the first that is none.
+    """
+    try:
+        found = [decode_message(data, checked=False) for data in many]
+        rollups = [message for message in found if isinstance(message, Rollup)]
+        for rollup in rollups:
+            _check(rollup)
+        _check_counts([counts for rollup in rollups for counts in rollup.counts])
+    except (CodecError, ValueError):
+        # One by one, to deliver those before it.
+        yield from map(decode_message, many)
+    else:
+        yield from found
+
+
+def decode_rollup(data: bytes | None, *, checked: bool = True) -> Rollup:
     """A rollup from its bytes.
 
     Raises:
@@ -76,7 +99,9 @@ def decode_rollup(data: bytes | None) -> Rollup:
     data = _check_head(data, _ROLLUP, "rollup")
     try:
         rollup = _decoder.decode(data[_HEAD:])
-        _check(rollup)
+        if checked:
+            _check(rollup)
+            _check_counts(rollup.counts)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
         raise CodecError("damaged rollup") from error
     return rollup
@@ -91,10 +116,9 @@ def _check_head(data: bytes | None, magic: bytes, what: str) -> bytes:
 
 
 def _check(rollup: Rollup) -> None:
-    """Refuse what no writer writes, so that merging need not look."""
+    """Refuse what no writer writes, so that merging need not look: all but the counts."""
     if not 0 <= rollup.nodes <= len(rollup.stages):
         raise ValueError("more nodes than stages")
-    _check_counts([counts for counts in rollup.counts if counts.index or counts.column or counts.count])
     if rollup.told_at_ms < 0:
         raise ValueError("told before there were clocks")
     if rollup.sequence < 0:
@@ -109,8 +133,9 @@ def _check(rollup: Rollup) -> None:
             raise ValueError("no such topic, or records went down")
 
 
-def _check_counts(parts: list[KeyCounts]) -> None:
+def _check_counts(many: Sequence[KeyCounts]) -> None:
     """All dimensions at once: most have a few cells, and numpy's price is per call."""
+    parts = [counts for counts in many if counts.index or counts.column or counts.count]
     if not parts:
         return
     sizes = [len(part.column) for part in parts]

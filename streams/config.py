@@ -77,6 +77,7 @@ MAX_EXTRA_DIMENSIONS: Final = 6
 MAX_NODES: Final = 12
 MAX_PROMOTIONS: Final = 200
 MAX_RULES: Final = 100
+MIN_TOKEN: Final = 16
 # Sections of free names, in which null is an entry's value; anywhere else it means the default.
 _NULL_IS_A_VALUE: Final = frozenset({("formats", "events")})
 _FILE_SUFFIX: Final = "_file"
@@ -158,10 +159,23 @@ class DeadLetter(Section):
 
 
 class Http(Section):
-    """Where metrics and health are served. Port 0 takes any free one."""
+    """Where metrics, health, the live page and the API are served. Port 0 takes any free one.
+
+    Who writes, and who reads from another machine, needs ``token``. ``allowed_hosts`` are further names
+    under which a worker on loopback is asked, such as that of a proxy in front of it.
+    """
 
     host: Text = "127.0.0.1"
     port: Annotated[int, whole(0, 65535)] = 8080
+    token: SecretStr | None = None
+    allowed_hosts: Annotated[tuple[Text, ...], FromText, Field(max_length=100)] = ()
+
+    @field_validator("token")
+    @classmethod
+    def _long_enough(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and len(token.get_secret_value()) < MIN_TOKEN:
+            raise wrong(f"must have at least {MIN_TOKEN} characters, such as openssl rand -hex 16 makes")
+        return token
 
 
 class Metrics(Section):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from alerts.link_pages import LinkPages
 from alerts.links import LinkSettings, Signer
 from alerts.notify.secrets import read_secret
+from streams.live_page import LivePages
 from streams.worker.reception import Reception
 
 if TYPE_CHECKING:
@@ -68,6 +69,6 @@ def pages_of(settings: Settings, environ: Mapping[str, str], base: Path) -> Make
     def make(worker: Worker) -> Sequence[Pages]:
         links = LinkPages(signer, Reception(settings), worker.clock, worker.registry)
         worker.also_configure.append(lambda anew: links.believe(signer_of(anew, environ, base)))
-        return (links,)
+        return LivePages(worker), links
 
     return make

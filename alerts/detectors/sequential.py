@@ -173,6 +173,12 @@ class SequentialTest:
         """
         size = self.rows * self._steps
         where = np.arange(size) if asked is None else np.flatnonzero(asked)
+        found = np.zeros((len(Way), size))
+        found[:, where] = self.evidence_at(where, uncertainty)
+        return found.reshape(len(Way), self.rows, self._steps).transpose(1, 2, 0)
+
+    def evidence_at(self, where: NDArray[np.intp], uncertainty: F64 | float = 0.0) -> F64:
+        """Nats of the series at places of the flattened (rows, steps), shape (2, k): the first axis is ``Way``."""
         places = self._places(self._some(uncertainty, where))
         best = np.zeros((len(Way), where.size))
         for at, component in enumerate(self.components):
@@ -183,9 +189,7 @@ class SequentialTest:
             nats = rates.take(margins) * heights.take(standing) + offsets.take(margins)
             mine = best[component.way]
             mine[standing] = np.maximum(mine[standing], nats)
-        found = np.zeros((len(Way), size))
-        found[:, where] = best
-        return found.reshape(len(Way), self.rows, self._steps).transpose(1, 2, 0)
+        return best
 
     def _places(self, uncertainty: F64 | float) -> NDArray[np.intp]:
         share = margin_for(uncertainty) / self.settings.tolerance * (MARGINS - 1)

@@ -196,7 +196,7 @@ class Expectation:
         Raises:
             ValueError: the bucket is not after the one before.
         """
-        self._go_to(start_ms // BUCKET_MS, np.zeros_like(entered))
+        self._go_to(start_ms // BUCKET_MS, entered.shape)
         forecast = self._traffic.expected(start_ms)
         at_risk = self._push(entered, lags, late)
         kernels = self._doubt.kernels()
@@ -248,13 +248,13 @@ class Expectation:
             beyond = self._leaks.at_risk(slice(total, total + 1))[:, 0]
             self._laws.learn(was.lags, was.at_risk, beyond, frozen[total])
 
-    def _go_to(self, number: int, nothing: F64) -> None:
+    def _go_to(self, number: int, shape: tuple[int, ...]) -> None:
         if self._number is not None:
             if number <= self._number:
                 raise ValueError("buckets come in order")
             # What is longer ago than the taps reach is forgotten all the same.
             for _ in range(min(number - self._number - 1, 2 * TAPS)):
-                self._push(nothing, np.zeros((BINS, self._steps)), None)
+                self._push(np.zeros(shape), np.zeros((BINS, self._steps)), None)
         self._number = number
 
     def _push(self, entered: F64, lags: F64, late: LateEntries | None) -> F64:

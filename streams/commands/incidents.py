@@ -70,7 +70,7 @@ async def _incidents(reception: Reception, arguments: argparse.Namespace, _: Set
 
 
 async def _ack(reception: Reception, arguments: argparse.Namespace, _: Settings, clock: Clock) -> None:
-    incident = _meant(arguments.incident, await _known(reception))
+    incident = find(arguments.incident, await _known(reception))
     if not incident.open:
         raise ConfigError("INCIDENT", f"an open one; {incident.id} is {incident.state.value}")
     if incident.state is State.ACKNOWLEDGED:
@@ -83,7 +83,7 @@ async def _ack(reception: Reception, arguments: argparse.Namespace, _: Settings,
 async def _silence(
     reception: Reception, arguments: argparse.Namespace, settings: Settings, clock: Clock
 ) -> None:
-    record = _silence_of(arguments, settings, clock.now_ms())
+    record = silence_of(arguments, settings, clock.now_ms())
     await _say(reception, record)
     print(f"written: silence {record.id} until {rfc3339(record.ends_ms)}")
     matched = [one for one in await _known(reception) if one.open and matches(record, one)]
@@ -148,8 +148,12 @@ async def _say(reception: Reception, record: Control) -> None:
         raise TopicError(f"{error}; it may not have been written: look before you try again") from error
 
 
-def _meant(text: str, known: Sequence[Incident]) -> Incident:
-    """The incident of an id, or of the beginning of one that no other has."""
+def find(text: str, known: Sequence[Incident]) -> Incident:
+    """The incident of an id, or of the beginning of one that no other has.
+
+    Raises:
+        ConfigError: none, or several; names those that are open.
+    """
     found = [one for one in known if one.id == text]
     if not found and len(text) >= _LEAST_LETTERS:
         found = [one for one in known if one.id.startswith(text)]
@@ -160,7 +164,12 @@ def _meant(text: str, known: Sequence[Incident]) -> Incident:
     raise ConfigError("INCIDENT", f"{what}; open: {opened[:400]}")
 
 
-def _silence_of(arguments: argparse.Namespace, settings: Settings, now_ms: int) -> Silence:
+def silence_of(arguments: argparse.Namespace, settings: Settings, now_ms: int) -> Silence:
+    """The silence that the arguments describe.
+
+    Raises:
+        ConfigError: they say nothing, or name what there is not.
+    """
     lists = (
         *(arguments.kind, arguments.severity, arguments.scope, arguments.step),
         *(arguments.promotion, arguments.incident),

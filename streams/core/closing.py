@@ -151,23 +151,24 @@ class Closing:
 
     @property
     def _done_ms(self) -> int:
-        return min(shard.done_ms for shard in self._shards)
+        return min([shard.done_ms for shard in self._shards])
 
     def _skip_to_next(self) -> bool:
         """Whether the next bucket can be closed; spans that have none lie behind us then."""
+        done_ms = self._done_ms
         if self._next_ms is None:
-            if self._done_ms < BUCKET_MS:
+            if done_ms < BUCKET_MS:
                 return False
             # What was said until everybody had something to say: the first bucket is among it.
             self._absorb(BUCKET_MS)
             self._next_ms = self._quiet_until()
-        if self._done_ms < self._next_ms + BUCKET_MS:
+        if done_ms < self._next_ms + BUCKET_MS:
             return False
         self._absorb(self._next_ms + BUCKET_MS)
         quiet_ms = self._quiet_until()
         if quiet_ms - self._next_ms > self._settings.skip_after_ms:
             self._next_ms = quiet_ms
-        return self._done_ms >= self._next_ms + BUCKET_MS
+        return done_ms >= self._next_ms + BUCKET_MS
 
     def _quiet_until(self) -> int:
         """Start of the first bucket of which anything was said that is not closed yet."""
@@ -217,6 +218,7 @@ class Closing:
             dict(sorted(records.items())),
             dict(sorted(self._progress.items())),
             counted.whole([start_ms, *starts]),
+            tuple((start, money) for start in starts if (money := self._numbering.money(rollups[start]))),
         )
 
 

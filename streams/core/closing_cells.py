@@ -95,10 +95,11 @@ class KeyNumbers(dict[str, int]):
         Of those beyond the bound, the number of ``(other)``. Most are known, and so are looked up once.
         """
         numbers = np.fromiter(map(self.__getitem__, keys), np.int64, len(keys))
-        unknown = np.flatnonzero(numbers < 0).tolist()
-        self.learn({keys[at] for at in unknown} | {key for key in others if key not in self}, max_keys)
-        other = self.get(OTHER, 0)
-        numbers[unknown] = [self.get(keys[at], other) for at in unknown]
+        places = np.flatnonzero(numbers < 0)
+        unknown = [keys[at] for at in places.tolist()]
+        self.learn({*unknown, *(key for key in others if key not in self)}, max_keys)
+        known = np.fromiter(map(self.__getitem__, unknown), np.int64, len(unknown))
+        numbers[places] = np.where(known < 0, self.get(OTHER, 0), known)
         return numbers
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import numpy as np
 
-from streams.closed import VISITORS
+from streams.closed import BUCKET_MS, VISITORS
 from streams.core.buckets import COLUMN_BITS
 from streams.core.local_days import LocalDays
 from streams.core.merge import MoneyKey
@@ -216,6 +216,13 @@ class Windows:
             return Compared(now, None, None)
         row, span = self._past.row(dimension, number, span)
         return Compared(now, None if row is None else _ratio(row, step), span)
+
+    def buckets(self, dimension: str, key: int, start_ms: int) -> I64:
+        """Counts of one key, by number, in every bucket from a moment of the last hour on: shape (buckets, 32)."""
+        starts = range(start_ms, self.end_ms, BUCKET_MS)
+        recent = self._past.recent
+        rows = [recent.row(dimension, key, start, start + BUCKET_MS) for start in starts]
+        return np.array(rows, dtype=np.int64).reshape(-1, 1 << COLUMN_BITS)
 
     def money(
         self, window: str, dimension: str = "all", key: str = "all"

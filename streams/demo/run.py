@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import signal
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 from aiokafka.errors import KafkaConnectionError, KafkaError
+from pydantic import SecretStr
 from rich.console import Console
 
 from streams.assembly import make_notifier, make_watcher
@@ -28,6 +30,7 @@ from streams.demo.sinks import JsonLinesSink, KafkaSink, at_once, deliver, in_re
 from streams.errors import TopicError
 from streams.files import MAX_PARTITIONS
 from streams.logs import configure
+from streams.pages import pages_of
 from streams.worker.app import Worker
 from streams.worker.kafka import kafka_options
 from streams.worker.wiring import wanted_topics
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from streams.demo.simulator import SimulatedRecord
 
 _SHOP_VISITORS = 20_000
+_TOKEN_BYTES = 24
 _PAST_MS = 15 * MINUTE_MS
 # Payments hang for a while: so there is something to be told of, and that it is over.
 _TROUBLE = "S1"
@@ -118,7 +122,8 @@ def _show(console: Console, line: str) -> None:
 def _demo_settings(servers: str, port: int, chat: str) -> Settings:
     return Settings(
         kafka=Kafka(bootstrap_servers=(servers,)),
-        http=Http(port=port),
+        # Whoever sees this screen may acknowledge and mute.
+        http=Http(port=port, token=SecretStr(secrets.token_urlsafe(_TOKEN_BYTES))),
         # Nobody scrapes a demo before its first look at /metrics, so counters need not wait at zero.
         metrics=Metrics(zero_hold_ms=0, vanish_hold_ms=0),
         logging=Logging(level="ERROR"),
@@ -131,8 +136,8 @@ def _demo_settings(servers: str, port: int, chat: str) -> Settings:
 async def _run(
     settings: Settings, rate: float, seed: int, stop: asyncio.Event, console: Console, chat: Chat
 ) -> None:
-    notifier = make_notifier({}, Path())
-    worker = Worker(settings, make_watcher=make_watcher, make_notifier=notifier)
+    notifier, pages = make_notifier({}, Path()), pages_of(settings, {}, Path())
+    worker = Worker(settings, make_watcher=make_watcher, make_notifier=notifier, make_pages=pages)
     progress = ShopProgress(_PAST_MS, rate)
     # Elsewhere each message was printed when it came.
     said = (lambda: chat.lines) if console.is_terminal else tuple
@@ -164,13 +169,17 @@ async def _say_where(worker: Worker, working: asyncio.Task[None], console: Conso
 
 async def _traffic(worker: Worker, rate: float, seed: int, progress: ShopProgress) -> None:
     """The shop's last quarter of an hour in quick motion, so that there are orders to see; then live, and trouble."""
-    clock = SystemClock()
     shop = ShopSettings(seed=seed, visitors=_SHOP_VISITORS, skus=500, banners=60)
-    now = clock.now_ms()
-    trouble = Placed(scenario_named(_TROUBLE), Times(now + _TROUBLE_AFTER_MS, _TROUBLE_LASTS_MS))
-    traffic = TrafficSettings(start_ms=now - _PAST_MS, rate=rate, shop=shop)
-    records = progress.watch(simulate(traffic, trouble))
-    past, live = _split(records, now)
+    now_ms = SystemClock().now_ms()
+    trouble = Placed(scenario_named(_TROUBLE), Times(now_ms + _TROUBLE_AFTER_MS, _TROUBLE_LASTS_MS))
+    traffic = TrafficSettings(start_ms=now_ms - _PAST_MS, rate=rate, shop=shop)
+    await pour(worker, progress.watch(simulate(traffic, trouble)), now_ms)
+
+
+async def pour(worker: Worker, records: Iterator[SimulatedRecord], now_ms: int) -> None:
+    """Write what arrives before ``now_ms`` in quick motion, the rest live; no faster than the worker reads."""
+    clock = SystemClock()
+    past, live = _split(records, now_ms)
     async with KafkaSink(",".join(worker.settings.kafka.bootstrap_servers)) as sink:
         with contextlib.suppress(asyncio.CancelledError):
             quick = in_real_time(past, clock, speed=_QUICK_MOTION)

@@ -233,10 +233,12 @@ class Screen:
         return self._where
 
 
-def addresses(worker: Watched) -> tuple[str, str]:
-    """Where its broker and its metrics are, in words."""
-    servers = ",".join(worker.settings.kafka.bootstrap_servers)
-    return f"kafka  {servers}", f"metrics  http://127.0.0.1:{worker.http.port}/metrics"
+def addresses(worker: Watched) -> tuple[str, str, str]:
+    """Where its broker, its metrics and its live page are, in words; the page with the token to write."""
+    servers, base = ",".join(worker.settings.kafka.bootstrap_servers), f"http://127.0.0.1:{worker.http.port}"
+    token = worker.settings.http.token
+    page = base + "/" + ("" if token is None else f"#token={token.get_secret_value()}")
+    return f"kafka  {servers}", f"metrics  {base}/metrics", f"live page  {page}"
 
 
 def _row(dimension: str, top: TopRow) -> KeyRow:

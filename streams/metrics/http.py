@@ -30,6 +30,8 @@ _LOG: Final = logging.getLogger(__name__)
 _GZIP_FROM_BYTES: Final = 1024
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP_LEVEL: Final = 1  # scrapes are local and many: three quarters of the gain for a third of the work
+# Who is kept up to date by the page would keep us from stopping.
+_LAST_WORDS_SECONDS: Final = 1.0
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -113,7 +115,7 @@ class HttpServer:
             _LOG.warning(
                 "http endpoint is open beyond this machine", extra={"host": self._host, "port": self._port}
             )
-        self._runner = web.AppRunner(self._app(), access_log=None)
+        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=_LAST_WORDS_SECONDS)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()

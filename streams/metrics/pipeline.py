@@ -95,7 +95,7 @@ class PipelineMetrics:
         self._batch_seconds = WeightedHistogram(catalog.BATCH_SECONDS, registry)
         self._batch_records = WeightedHistogram(catalog.BATCH_RECORDS, registry)
         build = Info(catalog.BUILD_INFO.family, catalog.BUILD_INFO.help, registry=registry)
-        build.info({"version": version or _installed_version(), "python": platform.python_version()})
+        build.info({"version": version or installed_version(), "python": platform.python_version()})
         self._begin_at_zero(topics)
 
     def reject(self, topic: str, reason: Reason, n: int = 1) -> None:
@@ -207,7 +207,8 @@ def _end(gauge: Gauge, *labels: str) -> None:
         return  # it was never set
 
 
-def _installed_version() -> str:
+def installed_version() -> str:
+    """This program's version; ``unknown`` where it runs without being installed."""
     try:
         return metadata.version("funnelwatch")
     except metadata.PackageNotFoundError:

@@ -12,7 +12,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from streams.errors import KafkaUnreachable, TopicError
 from streams.worker.kafka import Producer, kafka_options
@@ -128,5 +128,7 @@ class Reception:
             raise
         except TimeoutError as error:
             raise KafkaUnreachable("kafka does not answer in time") from error
+        except (KafkaConnectionError, OSError) as error:
+            raise KafkaUnreachable(f"kafka unreachable: {type(error).__name__}") from error
         except KafkaError as error:
             raise TopicError(f"kafka: {type(error).__name__}") from error

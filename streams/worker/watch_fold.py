@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import cramjam
 import msgspec
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from streams.config import Settings
     from streams.events import Record
     from streams.metrics.watching import WatchMetrics
-    from streams.metrics.window_series import WindowSeries
     from streams.worker.watching import Message, Watcher
 
 _LOG = logging.getLogger(__name__)
@@ -38,6 +37,14 @@ VERSION = 1
 _AT_ONCE = 6
 # In a backlog gauges are of long ago anyway, and copying them takes longer than judging a bucket.
 _SHOWN_EVERY = 60
+
+
+class Shows(Protocol):
+    """Shows what windows have."""
+
+    def refresh(self, windows: Windows) -> None:
+        """Copy what is to be shown from now on."""
+        ...
 
 
 class Offsets(msgspec.Struct, array_like=True):
@@ -88,7 +95,7 @@ class WatchFold:
         settings: the whole tree.
         watcher: who judges; it begins anew here.
         metrics: of the watcher.
-        series: windows for Prometheus.
+        series: is told when there is another bucket to be shown.
         snapshot: as :meth:`encode` wrote it; None begins with nothing.
         left_out: starts of buckets that are not judged.
 
@@ -101,7 +108,7 @@ class WatchFold:
         settings: Settings,
         watcher: Watcher,
         metrics: WatchMetrics,
-        series: WindowSeries,
+        series: Shows,
         snapshot: bytes | None = None,
         left_out: Collection[int] = (),
     ) -> None:

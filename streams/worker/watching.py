@@ -27,6 +27,7 @@ from aiokafka.errors import KafkaError
 from streams.errors import FunnelwatchError, TopicError
 from streams.metrics.watching import WatchMetrics
 from streams.metrics.window_series import WindowSeries
+from streams.web.capturing import Capturing
 from streams.worker.kafka import Producer, kafka_options
 from streams.worker.totals_reader import TotalsReader
 from streams.worker.watch_failures import Failures
@@ -34,6 +35,7 @@ from streams.worker.watch_feed import WatchFeed
 from streams.worker.watch_fold import JudgingFailed, WatchFold
 from streams.worker.watch_log import WatchLog
 from streams.worker.watch_reads import WatchReads
+from streams.worker.watch_shown import WatchShown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
     from streams.config import Settings
     from streams.core.score_table import Placed
     from streams.core.windows import Windows
+    from streams.judged import Judged
+    from streams.web.picture import Picture
     from streams.worker.watch_feed import Fed
 
     F64 = NDArray[np.float64]
@@ -92,6 +96,10 @@ class Watcher(Protocol):
         """Keys of one dimension in quadrants; counts of shape (keys,)."""
         ...
 
+    def judged(self, since_ms: int) -> Judged:
+        """What was expected in the buckets that ended after a moment."""
+        ...
+
     def configure(self, settings: Settings) -> None:
         """Go by other settings from now on."""
         ...
@@ -122,7 +130,10 @@ class Watching:
         self._clock = clock
         self._watcher = make(settings, registry)
         self._metrics = WatchMetrics(registry)
-        self._series = self._new_series()
+        self._shown = self._new_shown()
+        self._picture: Picture | None = None
+        # Called on the event loop when there is another picture.
+        self.on_picture: Callable[[], object] = _nothing
         # Of its own: what fails here is not to fail counting.
         self._producer = Producer(settings.kafka)
         self._log = WatchLog(kafka_options(settings.kafka), settings.topics.watch, self._producer)
@@ -136,15 +147,27 @@ class Watching:
         self._failures = Failures()
         self._due = 0.0
         # What a page or an API shows.
-        self.reads = WatchReads(self._asked, self._watcher)
+        self.reads = WatchReads(self.asked, self._watcher)
 
-    async def _asked(self, ask: Callable[[Windows], T]) -> T | None:
+    async def asked(self, ask: Callable[[Windows], T]) -> T | None:
+        """Look at the windows, in the watcher's thread; None if there are none."""
         fold = self._fold
         return None if fold is None else await self._in_thread(lambda: ask(fold.windows))
 
-    def _new_series(self) -> WindowSeries:
+    def _new_shown(self) -> WatchShown:
         watch = self._settings.watch
-        return WindowSeries(watch.max_window_keys, self._watcher.expected, watch.windows)
+        series = WindowSeries(watch.max_window_keys, self._watcher.expected, watch.windows)
+        return WatchShown(series, Capturing(self._watcher, self._clock))
+
+    @property
+    def picture(self) -> Picture | None:
+        """What the page shows; None in a worker that does not watch, or did not see a bucket yet."""
+        return self._picture
+
+    def _show(self) -> None:
+        if self._shown.capturing.picture is not self._picture:
+            self._picture = self._shown.capturing.picture
+            self.on_picture()
 
     @property
     def watching(self) -> bool:
@@ -153,7 +176,7 @@ class Watching:
 
     def capture(self) -> Callable[[bool], str]:
         """The windows for Prometheus; see :class:`streams.metrics.window_series.WindowSeries`."""
-        return self._series.capture()
+        return self._shown.series.capture()
 
     def configure(self, settings: Settings) -> None:
         """Go by other settings; those that need a restart are as before."""
@@ -200,7 +223,8 @@ class Watching:
 
     def _forget(self) -> None:
         self._fold = None
-        self._series = self._new_series()
+        self._shown = self._new_shown()
+        self._show()
         self._metrics.watch(watching=False)
         # Nobody waits for it: whatever comes next is done after it.
         self._thread.submit(self._watcher.begin, None).add_done_callback(_look_at)
@@ -238,6 +262,7 @@ class Watching:
             await self._recall(feed, fold)
             await feed.begin(fold.offsets, since_ms)
             self._fold = fold
+            self._show()
             self._metrics.watch(watching=True)
             self._due = time.monotonic() + self._interval
             _LOG.info("watching", extra={"closed_until_ms": fold.closed_until_ms})
@@ -255,7 +280,7 @@ class Watching:
             self._settings,
             self._watcher,
             self._metrics,
-            self._series,
+            self._shown,
             left_out=self._failures.left_out,
         )
         try:
@@ -292,6 +317,7 @@ class Watching:
             await self._going.wait()
             async with self._turn:
                 messages, more = await self._in_thread(partial(fold.close, live=fed.live))
+                self._show()
                 # Nothing is written down before it has been told.
                 await self._tell(fold, messages)
 
@@ -342,10 +368,14 @@ class Watching:
             data = await self._in_thread(fold.encode)
             if not await self._log.write(data):
                 raise NotOurs(f"{self._settings.topics.watch}: somebody else watches")
-        self._metrics.set_snapshot_bytes(len(data))
+        self._metrics.keep(len(data), self._clock.now_ms())
 
     async def _in_thread(self, do: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, do, *arguments)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def _look_at(done: Any) -> None:  # noqa: ANN401  # a future of either kind

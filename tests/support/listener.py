@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from alerts.diagnosis.scorecard import scorecard
+from streams.judged import NOTHING_JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from streams.closed import ClosedBucket
     from streams.config import Settings
     from streams.core.windows import Windows
+    from streams.judged import Judged
 
     F64 = NDArray[np.float64]
 
@@ -59,6 +61,10 @@ class Listener:
     def expected(self, *_: object) -> Mapping[str, float]:
         """Nothing."""
         return {}
+
+    def judged(self, since_ms: int) -> Judged:
+        """Nothing."""
+        return NOTHING_JUDGED
 
     @staticmethod
     def scorecard(exposures: F64, entries: F64, conversions: F64) -> Scorecard:

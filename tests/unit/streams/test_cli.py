@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERBS = (
-    *("worker", "topics", "simulate", "replay", "backtest", "demo", "check", "healthcheck"),
-    *("incidents", "ack", "silence", "unsilence", "silences", "notify-test"),
+    *("worker", "topics", "heartbeat", "simulate", "replay", "backtest", "demo", "check", "healthcheck"),
+    *("incidents", "ack", "silence", "unsilence", "silences", "notify-test", "dashboards", "report"),
 )
 
 

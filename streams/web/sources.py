@@ -1,0 +1,72 @@
+"""What the page and the API stand on: a worker, as far as they can see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from streams.web.moment import Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from streams.clock import Clock
+    from streams.core.windows import Windows
+    from streams.promotions import Calendar
+    from streams.web.bell import Bell
+    from streams.web.board import Board
+    from streams.web.handed import Judgement
+    from streams.web.moment import Standing
+    from streams.web.picture import Picture
+
+T = TypeVar("T")
+
+
+class Ask(Protocol):
+    """Looks at the windows in the watcher's thread; None if there are none."""
+
+    async def __call__(self, ask: Callable[[Windows], T]) -> T | None:
+        """What ``ask`` returns."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """See the module.
+
+    Attributes:
+        picture: what was counted; None in a worker that does not watch.
+        board: incidents and silences.
+        calendar: of promotions.
+        standing: of the worker.
+        clock: wall clock.
+        judgement: that the composition root hands in.
+        ask: looks at the windows.
+        say: writes a record, by key, to the topic of controls. Raises TopicError.
+        bell: is rung when picture or board change.
+        zone: IANA name of the time zone that times are shown in.
+    """
+
+    picture: Callable[[], Picture | None]
+    board: Board
+    calendar: Callable[[], Calendar]
+    standing: Callable[[], Standing]
+    clock: Clock
+    judgement: Judgement
+    ask: Ask
+    say: Callable[[bytes, bytes], Awaitable[None]]
+    bell: Bell
+    zone: str = "UTC"
+
+    def moment(self) -> Moment:
+        """All that an answer is made of, now. Call it on the event loop."""
+        now_ms = self.clock.now_ms()
+        return Moment(
+            now_ms=now_ms,
+            picture=self.picture(),
+            incidents=self.board.incidents(),
+            silences=self.board.silences(now_ms),
+            calendar=self.calendar(),
+            standing=self.standing(),
+            judgement=self.judgement,
+        )
