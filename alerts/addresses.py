@@ -40,7 +40,7 @@ def _dashboard(incidents: list[Incident], base: str) -> str:
 def _live(incidents: list[Incident], base: str) -> str:
     if not base or len(incidents) != 1:
         return base
-    return f"{base.rstrip('/')}/?incident={quote(incidents[0].id, safe='')}"
+    return f"{base.rstrip('/')}/#incident-{quote(incidents[0].id, safe='')}"
 
 
 def _runbook(incidents: list[Incident], base: str) -> str:

@@ -28,7 +28,7 @@ def test_of_one_incident() -> None:
     begin, end = one.since_ms - 30 * MINUTE, T0 + 70 * MINUTE
     assert found == {
         LinkKind.DASHBOARD: f"https://grafana.example/d/fw?var-x=1&from={begin}&to={end}",
-        LinkKind.LIVE: "https://shop.example/fw/?incident=a%2Fb",
+        LinkKind.LIVE: "https://shop.example/fw/#incident-a%2Fb",
         LinkKind.RUNBOOK: f"https://wiki.example/run#{one.kind.value}",
     }
 
