@@ -59,7 +59,7 @@ def test_kafka_is_as_good_as_files(kafka: KafkaCluster, topic_names: TopicNames,
     config, servers = tmp_path / "funnelwatch.yaml", kafka.bootstrap_servers
     config.write_text(CONFIG.format(rollups=rollups_topic, incidents=incidents_topic))
     for topic in (rollups_topic, incidents_topic):
-        asyncio.run(create(servers, topic))
+        asyncio.run(create(servers, topic, config={"retention.ms": "-1"}))
     assert main(["simulate", "--out", str(tmp_path), *TRAFFIC, *SHOP]) == 0
     files = [f"--{topic}={tmp_path / topic}.jsonl" for topic in ("clickstream", "orders")]
     assert main(["backtest", *files, "--record", str(tmp_path / "rollups")]) == 0
