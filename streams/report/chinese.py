@@ -155,6 +155,7 @@ CHINESE: Final = ReportWords(
         Outcome.FUTURE: "时间超前",
         Outcome.UNMAPPED: "未映射",
         Outcome.INVALID: "无法解析",
+        Outcome.HEARTBEAT: "心跳",
     },
     topics=("点击流", "订单"),
     dimensions={"all": "全店", "slot": "资源位", "banner": "素材", "sku": "SKU"},

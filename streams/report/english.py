@@ -154,6 +154,7 @@ ENGLISH: Final = ReportWords(
         Outcome.FUTURE: "ahead of time",
         Outcome.UNMAPPED: "unmapped",
         Outcome.INVALID: "invalid",
+        Outcome.HEARTBEAT: "heartbeat",
     },
     topics=("clickstream", "orders"),
     dimensions={"all": "whole shop", "slot": "slot", "banner": "banner", "sku": "SKU"},

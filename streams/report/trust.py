@@ -49,7 +49,8 @@ def _time(of: Quality, say: Phrases) -> Iterator[Block]:
 
 
 def _records(of: Quality, say: Phrases) -> Iterator[Block]:
-    says, read = say.report.says, sum(of.records.values())
+    # A heartbeat is no record of the shop's.
+    says, read = say.report.says, sum(of.records.values()) - _of(of.records, Outcome.HEARTBEAT)
 
     def counted(text: str, outcomes: Iterable[Outcome]) -> Paragraph:
         records = sum(_of(of.records, outcome) for outcome in outcomes)

@@ -153,6 +153,8 @@ async def _batches(
         if start is None:
             return
         consumer.seek(tp, start.offset)
+    else:
+        await consumer.seek_to_beginning(tp)
     while True:
         fetched = (await consumer.getmany(tp, timeout_ms=_WAIT_MS)).get(tp, ())
         wanted = [record for record in fetched if from_ms <= record.timestamp < _end(to_ms, record)]

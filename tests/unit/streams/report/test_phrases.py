@@ -58,7 +58,7 @@ def test_times() -> None:
 
 def test_rates_and_their_intervals() -> None:
     """Of nothing that went in neither is known."""
-    assert (SAY.rate(ratio(1, 10)), SAY.interval(ratio(1, 10))) == ("10.0 %", "1.79 % – 40.4 %")
+    assert (SAY.rate(ratio(1, 10)), SAY.interval(ratio(1, 10))) == ("10.0 %", "1.79\xa0%\xa0–\xa040.4\xa0%")
     assert (SAY.rate(ratio(0, 0)), SAY.interval(ratio(0, 0)), SAY.rate(None)) == (UNKNOWN,) * 3
 
 
