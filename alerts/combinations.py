@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -36,6 +36,18 @@ _KEPT: Final = 0.5 ** (BUCKET_MS / 86_400_000)
 _LEAD_MS: Final = 600_000
 # Entries that what slot, banner and SKU say weighs against a combination's own.
 _PRIOR: Final = 200.0
+
+
+class Mix(NamedTuple):
+    """What other shares of its combinations make of a key's conversion.
+
+    Attributes:
+        factor: on what the key usually converts at.
+        error: of what the combinations usually bring, relative.
+    """
+
+    factor: float
+    error: float
 
 
 class Combinations:
@@ -144,7 +156,7 @@ class Combinations:
             entered[there],
         )
 
-    def mixed(self, entry: int, arrival: int, since_ms: int) -> dict[tuple[str, str], float]:
+    def mixed(self, entry: int, arrival: int, since_ms: int) -> dict[tuple[str, str], Mix]:
         """By dimension and key: what its entries since a moment usually bring, over what as many of it usually do.
 
         Combinations convert as they usually do on both sides, so only what a key was shown together with
@@ -155,23 +167,17 @@ class Combinations:
             arrival: column of arrivals.
             since_ms: the moment.
         """
-        at = int(self._place[entry])
-        rates, now, usual = (
-            self._rates(at, int(self._place[arrival])),
-            self._sum(at, since_ms),
-            self._usual[at],
-        )
-        found: dict[tuple[str, str], float] = {}
+        at, to = int(self._place[entry]), int(self._place[arrival])
+        rates, now, usual = self._rates(at, to), self._sum(at, since_ms), self._usual[at]
+        found: dict[tuple[str, str], Mix] = {}
         for number, (dimension, names) in enumerate(zip(DIMENSIONS, self._names, strict=True)):
-            brings = [
-                _mean_by(self._codes[:, number], weights, rates, len(names)) for weights in (now, usual)
-            ]
+            keys = self._codes[:, number]
+            brings = [_mean_by(keys, weights, rates, len(names)) for weights in (now, usual)]
+            seen = np.bincount(keys, self._usual[to] / self._weight, minlength=len(names))
             known = np.flatnonzero((brings[0] > 0) & (brings[1] > 0))
-            ratios = brings[0][known] / brings[1][known]
-            found |= {
-                (dimension, names[key]): ratio
-                for key, ratio in zip(known.tolist(), ratios.tolist(), strict=True)
-            }
+            factors, errors = brings[0][known] / brings[1][known], 1.0 / np.sqrt(1.0 + seen[known])
+            each = zip(known.tolist(), factors.tolist(), errors.tolist(), strict=True)
+            found |= {(dimension, names[key]): Mix(factor, error) for key, factor, error in each}
         return found
 
     def _sum(self, place: int, since_ms: int) -> F64:

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from alerts.diagnosis.leaves import Leaves
     from alerts.expectation.series import Expected
     from alerts.incident import Incident
-    from alerts.judges.spoken import Spoken, Verdicts
+    from alerts.judges.spoken import Series, Spoken, Verdicts
     from alerts.lifecycle import Change
     from alerts.measures import Measured
     from alerts.model import DataState, Finding
@@ -141,7 +141,9 @@ class Engine:
         verdicts = self._hear(closed, counts, expected, believed)
         spoken = [each for verdict in verdicts for each in verdict.spoken]
         slower = self._steps.slower(expected, closed.end_ms)
-        recovered = self._over(frozenset().union(*(verdict.back for verdict in verdicts)))
+        recovered, anew = self._over(frozenset().union(*(verdict.back for verdict in verdicts)))
+        # Who begins anew says nothing now: its mirror test is gone, and nobody could say that it is over.
+        spoken = [each for each in spoken if each.series not in anew]
         rooted = self._root(spoken, slower, closed)
         recovered += self._no_more_slower(slower)
         moment = self._moment(closed, counts, expected, testimony.data)
@@ -213,12 +215,12 @@ class Engine:
             self._order_value.judge(closed, trusted=bool(believed[-1]), sensitivity=sensitivity),
         )
 
-    def _over(self, back: frozenset[Any]) -> list[Recovered]:
-        """Incidents whose series are back. What they explained begins anew with them."""
+    def _over(self, back: frozenset[Series]) -> tuple[list[Recovered], frozenset[Series]]:
+        """Incidents whose series are back, and the series that begin anew: what they explained, too."""
         recovered, series = self._roots.over(back, self._lifecycle.identities)
         for judge in (self._steps, self._payments, self._traffic, self._order_value):
             judge.forget(series)
-        return recovered
+        return recovered, series
 
     def _no_more_slower(self, slower: Sequence[Finding]) -> list[Recovered]:
         """Journeys that take no longer any more: their law has no other test."""

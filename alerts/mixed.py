@@ -22,11 +22,12 @@ from alerts.model import EVERYWHERE, Kind, Step
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from alerts.combinations import Mix
     from alerts.judges.spoken import Spoken
     from alerts.model import Finding
 
-    # By dimension and key, what the mix since a moment makes of the key's conversion at a step: a factor.
-    Look = Callable[[Step, int], Mapping[tuple[str, str], float]]
+    # By dimension and key, what the mix since a moment makes of the key's conversion at a step.
+    Look = Callable[[Step, int], Mapping[tuple[str, str], Mix]]
 
 # A look is good until a finding is a quarter older than it was, and for a minute at least.
 _OLD_MS: Final = 60_000
@@ -84,15 +85,16 @@ class Mixed:
 
     def _look_at(self, asked: Iterable[Spoken], at_ms: int) -> None:
         """Findings that began at about the same time share a look."""
-        looks: dict[tuple[bool, int], Mapping[tuple[str, str], float]] = {}
+        looks: dict[tuple[bool, int], Mapping[tuple[str, str], Mix]] = {}
         for finding, series in asked:
-            place, factors = finding.scope[0], []
+            place, factors = finding.scope[0], list[float]()
             paying, age = finding.step == self._last, at_ms - finding.since_ms
             for lead in _LEADS_MS:
                 ago = _rounded(age + lead)
                 if (paying, ago) not in looks:
                     looks[paying, ago] = self._look(finding.step or self._last, at_ms - ago)
-                factors.append(looks[paying, ago].get((place.dimension, place.key), 1.0))
+                mix = looks[paying, ago].get((place.dimension, place.key))
+                factors += [] if mix is None else _factors(mix)
             self._looks[series] = at_ms, factors
 
     def _is_mix(self, finding: Finding, factors: Iterable[float]) -> bool:
@@ -109,6 +111,12 @@ class Mixed:
     def restore(self, state: Iterable[Sequence[Any]]) -> None:
         """Go on from a snapshot."""
         self._looks = {Series(*series): (at_ms, list(factors)) for series, at_ms, factors in state}
+
+
+def _factors(mix: Mix) -> tuple[float, float]:
+    """As it looks, and as far out as it may be: where few orders are known, shares do more than they seem to."""
+    further = 1.0 + (mix.factor - 1.0) * (1.0 + mix.error)
+    return mix.factor, max(further, 0.0)
 
 
 def _rounded(ago_ms: int) -> int:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from alerts.combinations import Mix
     from alerts.model import Diagnosis, Finding, Step
     from alerts.series import SeriesTable, StepCounts
     from streams.closed import ClosedBucket
@@ -94,7 +95,7 @@ class Places:
             return replace(finding, kind=Kind.MIX_SHIFT)
         return finding
 
-    def mixed(self, step: Step, since_ms: int) -> dict[tuple[str, str], float]:
+    def mixed(self, step: Step, since_ms: int) -> dict[tuple[str, str], Mix]:
         """By dimension and key, what other combinations than usual make of conversion; exposures have none."""
         return {} if step == self._steps[0] else self._combinations.mixed(*self._columns(step), since_ms)
 

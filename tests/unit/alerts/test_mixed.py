@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from alerts.combinations import Mix
 from alerts.judges.spoken import Series, Spoken
 from alerts.mixed import Mixed
 from alerts.model import EVERYWHERE, Finding, Kind, Place, Step
@@ -39,14 +40,14 @@ NOTHING: frozenset[Series] = frozenset()
 class Looked:
     """A mix that makes so much of the banner's conversion, without entries of before and with them."""
 
-    def __init__(self, without: float, with_before: float | None = None) -> None:
+    def __init__(self, without: float, with_before: float | None = None, error: float = 0.0) -> None:
         self.factors = (without, without if with_before is None else with_before)
-        self.looks = 0
+        self.error, self.looks = error, 0
         self.mixed = Mixed(NODES, 0.1, self._look)
 
-    def _look(self, _: Step, since_ms: int) -> Mapping[tuple[str, str], float]:
+    def _look(self, _: Step, since_ms: int) -> Mapping[tuple[str, str], Mix]:
         self.looks += 1
-        return {("banner", "b1"): self.factors[since_ms < DROP.since_ms]}
+        return {("banner", "b1"): Mix(self.factors[since_ms < DROP.since_ms], self.error)}
 
     def withholds(
         self, finding: Finding = DROP, known: frozenset[Series] = NOTHING, at_ms: int = NOW
@@ -79,6 +80,14 @@ def test_entries_of_before_may_count_or_not() -> None:
     assert Looked(0.8, 0.5).withholds()
     assert Looked(0.5, 0.8).withholds()
     assert not Looked(0.8, 0.85).withholds(replace(DROP, evidence=40.0))
+
+
+@pytest.mark.parametrize(("factor", "withheld"), [(0.8, True), (0.94, False)])
+def test_a_mix_that_is_hardly_known_may_do_more(factor: float, *, withheld: bool) -> None:
+    """By as much as it is unsure; where it does next to nothing, that is next to nothing too."""
+    finding = replace(DROP, evidence=40.0)
+    assert not Looked(factor).withholds(finding)
+    assert Looked(factor, error=0.3).withholds(finding) is withheld
 
 
 def test_what_was_said_is_not_taken_back() -> None:
