@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -309,6 +309,45 @@ async def test_a_bucket_that_cannot_be_judged_is_left_out(deployment: Deployment
     assert {T0 + at * BUCKET for at in range(15, 40) if at != 20} <= set(starts)
     assert T0 + 20 * BUCKET not in starts
     assert len(tried) == 3
+
+
+class Spoilt(Listener):
+    """Fails at every bucket once it has taken up a snapshot; keeps how often that was."""
+
+    def __init__(self) -> None:
+        self.spoilt = False
+        self.failures = 0
+        super().__init__(self._fail)
+
+    def begin(self, state: Any | None) -> None:
+        """Take up a snapshot."""
+        super().begin(state)
+        self.spoilt = state is not None
+
+    def _fail(self, _: ClosedBucket) -> None:
+        if self.spoilt:
+            self.failures += 1
+            raise ZeroDivisionError
+
+
+async def test_a_state_that_went_wrong_is_given_up(deployment: Deployment) -> None:
+    """Failing at one bucket after the other it begins without the snapshot, and all are judged; it can be asked then."""
+    await speak(deployment, range(20))
+    async with watching(deployment, Listener()) as watched:
+        await watched.assigned(mine=True)
+        await until(lambda: told_all(deployment, 19), seconds=60, what="the first buckets")
+        await watched.revoked()
+    await speak(deployment, range(20, 40))
+    spoilt = Spoilt()
+    async with watching(deployment, spoilt) as heir:
+        await heir.assigned(mine=True)
+        await until(lambda: told_all(deployment, 39), seconds=180, what="all buckets")
+        table = await heir.reads.comparisons("all", from_node="exposure", to_node="click")
+    assert spoilt.failures == 5
+    starts = {int(line.split()[1]) for line in await told(deployment) if line.startswith(b"bucket")}
+    assert starts == {T0 + at * BUCKET for at in range(min(starts) // BUCKET - T0 // BUCKET, 40)}
+    assert table is not None
+    assert [row.key for row in table.rows] == ["all"]
 
 
 async def told_all(deployment: Deployment, until_bucket: int) -> bool:

@@ -10,7 +10,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.drafting import identity_of_incident
@@ -57,6 +58,8 @@ def assert_in_order(log: Sequence[Incident]) -> None:
         last[incident.id] = incident
 
 
+@pytest.mark.timeout(300)
+@settings(max_examples=50)
 @given(DAYS, st.integers(0, 18), st.integers(0, 18), st.integers(0, 60))
 def test_the_same_days_again_are_told_to_their_end(
     days: list[Close], cut: int, dead: int, heard: int
@@ -76,6 +79,8 @@ def test_the_same_days_again_are_told_to_their_end(
         assert second.snapshot() == straight.snapshot()
 
 
+@pytest.mark.timeout(300)
+@settings(max_examples=50)
 @given(DAYS, DAYS, st.integers(0, 18), st.integers(0, 60), st.booleans(), st.integers(0, 18))
 def test_what_the_log_says_is_open_is_open(
     days: list[Close],
