@@ -13,6 +13,7 @@ RUN ["/opt/funnelwatch/bin/pip", "install", "--require-hashes", "--requirement",
 COPY pyproject.toml README.md CHANGELOG.md LICENSE ./
 COPY streams streams
 COPY alerts alerts
+COPY grafana grafana
 RUN ["/opt/funnelwatch/bin/pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", "dist", "."]
 RUN ["/opt/funnelwatch/bin/pip", "install", "--no-deps", "--no-index", "--find-links", "dist", "funnelwatch"]
 RUN ["/opt/funnelwatch/bin/pip", "check"]

@@ -2,6 +2,7 @@
 #   make demo    a shop, a broker and Funnelwatch on this machine
 #   make test    all tests that can run here
 #   make check   format, lint, types, import contracts
+#   make boards  Grafana's dashboards and Prometheus' rules anew from grafana/mixin
 #   make bench   the benchmarks        make lock   new lock files        make clean
 #   make bench-detection   how fast and how surely, by scenario (ARGS='--scenarios S2,S5 --replicates 100')
 #   make chaos   20 seeds of 3 minutes of faults, and exact counts (ARGS='--seeds 2 --seconds 60' for fewer)
@@ -16,7 +17,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-detection chaos lock clean
+.PHONY: help demo test check boards bench bench-detection chaos lock clean
 
 help:
 	@sed -n 's/^#  //p' Makefile
@@ -32,6 +33,10 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/funnelwatch dashboards --check
+
+boards: $(VENV)/.runtime
+	$(BIN)/funnelwatch dashboards
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest -s --timeout=0 $(if $(findstring tests/benchmarks,$(ARGS)),,tests/benchmarks) $(ARGS)

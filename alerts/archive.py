@@ -47,6 +47,13 @@ class Archive:
             if identity_of_incident(other.incident) == identity:
                 self._newest[identity] = name
 
+    def sort(self) -> None:
+        """By the time at which they were resolved, for after some were added out of turn."""
+        known = sorted(self._kept.values(), key=lambda one: one.incident.resolved_at_ms or 0)
+        self._kept, self._newest = {}, {}
+        for kept in known:
+            self.add(kept)
+
     def forget_before(self, resolved_ms: int) -> None:
         """Drop those that were resolved before, and the oldest of too many."""
         for name, kept in list(self._kept.items()):

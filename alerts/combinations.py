@@ -54,7 +54,9 @@ class Combinations:
         self._roomy_usual = np.zeros((self._columns.size, 0))
         self._weight = 1.0
         self._roomy_codes = np.zeros((0, len(DIMENSIONS)), dtype=np.int64)
-        self._size = 0
+        # Names that have room; those of them that are taken apart, which nobody needs before he asks.
+        self._size = self._coded_size = 0
+        self._all_names: Sequence[str] = ()
         self._names: tuple[list[str], ...] = tuple([] for _ in DIMENSIONS)
         self._numbers: tuple[dict[str, int], ...] = tuple({} for _ in DIMENSIONS)
 
@@ -64,11 +66,15 @@ class Combinations:
 
     @property
     def _codes(self) -> I64:
+        known, self._coded_size = self._coded_size, self._size
+        if known < self._size:
+            self._roomy_codes[known : self._size] = self._coded(self._all_names[known : self._size])
         return self._roomy_codes[: self._size]
 
     @property
     def names(self) -> tuple[list[str], ...]:
         """Keys of each dimension, by number; they only grow."""
+        self._codes  # noqa: B018  # takes all names apart
         return self._names
 
     def add(self, closed: ClosedBucket, *, frozen: bool) -> None:
@@ -91,14 +97,13 @@ class Combinations:
         return cells.keys[mine], places[mine], cells.counts[mine].astype(np.float64)
 
     def _admit(self, names: Sequence[str]) -> None:
-        known, self._size = self._size, max(len(names), self._size)
-        if known == self._size:
+        if len(names) <= self._size:
             return
+        self._size, self._all_names = len(names), names
         if self._size > len(self._roomy_codes):
             more = self._size + self._size // 2 - len(self._roomy_codes)
             self._roomy_codes = np.pad(self._roomy_codes, ((0, more), (0, 0)))
             self._roomy_usual = np.pad(self._roomy_usual, ((0, 0), (0, more)))
-        self._roomy_codes[known : self._size] = self._coded(names[known:])
 
     def _coded(self, names: Sequence[str]) -> I64:
         """Numbers of the keys in combinations, shape (names, dimensions)."""
@@ -132,12 +137,42 @@ class Combinations:
         expected = reached.sum() / ratio if ratio > 0 and reached.any() else due.sum()
         return Leaves(
             DIMENSIONS,
-            tuple([*names] for names in self._names),
+            tuple([*names] for names in self.names),
             self._codes[there],
             reached[there],
             due * (expected / due.sum()),
             entered[there],
         )
+
+    def mixed(self, entry: int, arrival: int, since_ms: int) -> dict[tuple[str, str], float]:
+        """By dimension and key: what its entries since a moment usually bring, over what as many of it usually do.
+
+        Combinations convert as they usually do on both sides, so only what a key was shown together with
+        makes a difference: 1 where that is as usual. At most the last hour is known.
+
+        Args:
+            entry: column of entries.
+            arrival: column of arrivals.
+            since_ms: the moment.
+        """
+        at = int(self._place[entry])
+        rates, now, usual = (
+            self._rates(at, int(self._place[arrival])),
+            self._sum(at, since_ms),
+            self._usual[at],
+        )
+        found: dict[tuple[str, str], float] = {}
+        for number, (dimension, names) in enumerate(zip(DIMENSIONS, self._names, strict=True)):
+            brings = [
+                _mean_by(self._codes[:, number], weights, rates, len(names)) for weights in (now, usual)
+            ]
+            known = np.flatnonzero((brings[0] > 0) & (brings[1] > 0))
+            ratios = brings[0][known] / brings[1][known]
+            found |= {
+                (dimension, names[key]): ratio
+                for key, ratio in zip(known.tolist(), ratios.tolist(), strict=True)
+            }
+        return found
 
     def _sum(self, place: int, since_ms: int) -> F64:
         parts = [
@@ -172,7 +207,7 @@ class Combinations:
             "usual": pack(self._usual),
             "weight": self._weight,
             "codes": pack(self._codes),
-            "names": [list(names) for names in self._names],
+            "names": [list(names) for names in self.names],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -182,6 +217,12 @@ class Combinations:
         )
         self._roomy_usual, self._weight = unpack(state["usual"]), state["weight"]
         self._roomy_codes = unpack(state["codes"])
-        self._size = len(self._roomy_codes)
+        self._size = self._coded_size = len(self._roomy_codes)
         self._names = tuple(list(names) for names in state["names"])
         self._numbers = tuple({key: n for n, key in enumerate(names)} for names in self._names)
+
+
+def _mean_by(keys: I64, weights: F64, values: F64, size: int) -> F64:
+    """Weighted mean of values by key, shape (size,); 0 where nothing weighs."""
+    weight = np.bincount(keys, weights, minlength=size)
+    return np.asarray(np.bincount(keys, weights * values, minlength=size) / np.where(weight > 0, weight, 1.0))

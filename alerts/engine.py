@@ -10,7 +10,6 @@ incidents of them. Learning stops where something is wrong.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +20,17 @@ from alerts.course import drawn
 from alerts.diagnosis.diagnosing import RuledOut
 from alerts.diagnosis.fold import FoldSettings, Opened, fold
 from alerts.diagnosis.money import severity
-from alerts.expectation.readiness import Code
-from alerts.identity import ABOUT_DATA, CLICKSTREAM, ORDERS, Identity
+from alerts.expected_ratios import expected_ratios
+from alerts.frozen import frozen
+from alerts.heartbeats import Heartbeats
+from alerts.identity import ABOUT_DATA, CLICKSTREAM, ORDERS
 from alerts.judges.journeys import journey_lags
 from alerts.judges.order_value import OrderValueJudge
 from alerts.judges.payments import PaymentJudge
 from alerts.judges.steps import StepJudge
 from alerts.judges.traffic import TrafficJudge
 from alerts.lifecycle import Lifecycle
+from alerts.mixed import Mixed
 from alerts.model import EVERYWHERE, Kind, Recovered, Rooted, Severity, Step
 from alerts.places import Places
 from alerts.promotion_targets import PromotionTargets, Worth
@@ -62,7 +64,7 @@ if TYPE_CHECKING:
     F64 = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-VERSION = 2
+VERSION = 3
 
 
 class Engine:
@@ -85,13 +87,17 @@ class Engine:
         self._traffic = TrafficJudge(self.table, budget, learning)
         self._order_value = OrderValueJudge(budget, learning)
         self._witness = Witness()
+        self._heartbeats = Heartbeats()
         self._places = Places(self.table, self.steps)
+        self._mixed = Mixed(settings.nodes, tolerance, self._places.mixed)
         self._roots = Roots()
         self._rulings = Rulings(settings.rules, settings.nodes, settings.order_nodes, self.table)
         self._targets = PromotionTargets(settings.nodes)
         self._lifecycle = Lifecycle(settings.lifecycle)
         self._sold_out = SoldOut()
         self.expected: Expected | None = None
+        # Upstream counts of the last bucket, shape (rows, steps); empty before the first.
+        self.entered: F64 = np.zeros((0, len(self.steps)))
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
@@ -100,20 +106,11 @@ class Engine:
 
     def expected_ratios(self, window_ms: int) -> dict[tuple[str, int], dict[str, float]]:
         """Expected conversion in the window up to now, by (dimension, step) and key; at most an hour, no SKUs."""
-        recent, found = self._places.recent, defaultdict[tuple[str, int], dict[str, float]](dict)
-        if self.expected is None or not recent.rows.size:
-            return found
-        sums = recent.since(recent.newest_ms - window_ms)
-        known = (sums.entered > 0) & (self.expected.readiness == Code.MONITORED)[recent.rows]
-        ratios = sums.expected / np.where(known, sums.entered, 1.0)
-        levels = self.table.levels[recent.rows]
-        for level, dimension in enumerate(self.table.dimensions):
-            mine = np.flatnonzero(levels == level)
-            keys = [self.table.place(row).key for row in recent.rows[mine].tolist()]
-            for step in range(known.shape[1] if keys else 0):
-                each = zip(keys, known[mine, step].tolist(), ratios[mine, step].tolist(), strict=True)
-                found[dimension, step] = {key: ratio for key, is_known, ratio in each if is_known}
-        return found
+        return expected_ratios(self.table, self._places.recent, self.expected, window_ms)
+
+    def recall(self, told: Iterable[Incident], latest_ms: int) -> None:
+        """Learn what was told since the snapshot; see :meth:`alerts.lifecycle.Lifecycle.recall`."""
+        self._lifecycle.recall(told, latest_ms)
 
     def judged(self, since_ms: int) -> Judged:
         """The buckets that ended after a moment, at most an hour of them, for whoever shows them."""
@@ -129,17 +126,15 @@ class Engine:
     def observe(
         self,
         closed: ClosedBucket,
-        heartbeats: Mapping[str, int] | None = None,
         measures: Measured | None = None,
     ) -> tuple[Change, ...]:
         """Take in the next closed bucket; what is to be told because of it.
 
         Args:
             closed: the bucket; one that is not after the last changes nothing.
-            heartbeats: by topic, time of the newest heartbeat that came through.
             measures: the windows, this bucket among them; without them no rule is judged, no target asked for.
         """
-        testimony = self._witness.observe(closed, heartbeats)
+        testimony = self._witness.observe(closed, self._heartbeats.take(closed))
         believed = self._believed(testimony.data)
         counts = self.table.take(closed)
         expected = self._expect(closed, counts)
@@ -160,7 +155,7 @@ class Engine:
             testimony.data,
         )
         self._learn(closed, counts, expected, believed)
-        self.expected = expected
+        self.expected, self.entered = expected, counts.entered
         return drawn(changes, self._places.recent, self.table, self.steps)
 
     # ------------------------------------------------------------------ judging
@@ -263,6 +258,8 @@ class Engine:
         self, spoken: Sequence[Spoken], slower: Sequence[Finding], closed: ClosedBucket
     ) -> list[Rooted]:
         """One for each cause among the findings of one closing."""
+        withheld = self._mixed.withheld(spoken, self._roots.series, closed.end_ms)
+        spoken = [each for each in spoken if each.series not in withheld]
         if not spoken and not slower:
             return []
         value, currency = self.worth
@@ -359,29 +356,13 @@ class Engine:
 
     # ------------------------------------------------------------------ learning
     def _learn(self, closed: ClosedBucket, counts: StepCounts, expected: Expected, believed: Bools) -> None:
-        frozen = np.zeros(counts.entered.shape, dtype=np.bool_)
-        frozen[:, ~believed] = True
-        for identity in self._lifecycle.identities:
-            self._freeze(frozen, identity)
+        still = frozen(self.table, self.steps, believed, self._lifecycle.identities)
         judged = self._steps.last
         if judged is not None:
-            frozen |= judged.alarming
-        self._steps.learn(frozen)
-        self._places.add(closed, counts, expected.mean, frozen, self._order_value.currency)
+            still |= judged.alarming
+        self._steps.learn(still)
+        self._places.add(closed, counts, expected.mean, still, self._order_value.currency)
         self._places.recent.note_scatter(expected.dispersion, expected.uncertainty)
-
-    def _freeze(self, frozen: Bools, identity: Identity) -> None:
-        # A line that somebody drew says nothing of what is usual.
-        if identity.family == Kind.RULE or identity.step is None or identity.step not in self.steps:
-            return
-        step = self.steps.index(identity.step)
-        if identity.scope == EVERYWHERE:
-            frozen[:, step] = True
-            return
-        for place in identity.scope:
-            row = self.table.row(place)
-            if row is not None:
-                frozen[row, step] = True
 
     # ------------------------------------------------------------------ state
     def snapshot(self) -> dict[str, Any]:
@@ -390,6 +371,7 @@ class Engine:
             "version": VERSION,
             "parts": {name: part.snapshot() for name, part in self._parts()},
             "witness": self._witness.snapshot(),
+            "heartbeats": self._heartbeats.snapshot(),
             "lifecycle": self._lifecycle.snapshot(),
             "sold_out": self._sold_out.snapshot(),
         }
@@ -405,6 +387,7 @@ class Engine:
         for name, part in self._parts():
             part.restore(state["parts"][name])
         self._witness = Witness.restore(state["witness"])
+        self._heartbeats = Heartbeats(state.get("heartbeats"))
         self._lifecycle = Lifecycle.restore(state["lifecycle"], self._settings.lifecycle)
         self._sold_out = SoldOut.restore(state["sold_out"])
 
@@ -416,6 +399,7 @@ class Engine:
             ("traffic", self._traffic),
             ("order_value", self._order_value),
             ("places", self._places),
+            ("mixed", self._mixed),
             ("roots", self._roots),
             ("rulings", self._rulings),
             ("targets", self._targets),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 import msgspec
 
 from alerts.flow import Beat, Flow, FlowSettings
+from alerts.heartbeats import HEARTBEAT
 from alerts.usual_flow import UsualFlow
 from streams.closed import BUCKET_MS
 
@@ -69,8 +70,9 @@ class Flows:
                 they are part of or consist of.
         """
         gathered = self._gathered = self._gathered or _Gathered(closed.start_ms, {})
-        for (partition, topic, _), records in closed.records.items():
-            if partition < _MAX_PARTITIONS:
+        for (partition, topic, outcome), records in closed.records.items():
+            # A heartbeat is heard in another way; it is no record of the shop's.
+            if partition < _MAX_PARTITIONS and outcome != HEARTBEAT:
                 gathered.records[partition, topic] = gathered.records.get((partition, topic), 0) + records
         gathered.buckets += 1
         if self._closed_at_ms is not None:

@@ -22,7 +22,8 @@ MORE: Final = "(more)"
 class Kept(msgspec.Struct):
     """An incident, when it was last found and last told, and how large the loss was then.
 
-    ``over``: its end was said while the data was doubtful.
+    ``over``: its end was said while the data was doubtful. ``inherited``: a predecessor told of it, and
+    nobody here has found it since; its end can have no mirror test then.
     """
 
     incident: Incident
@@ -30,6 +31,7 @@ class Kept(msgspec.Struct):
     told_ms: int
     told_loss: float = 0.0
     over: bool = False
+    inherited: bool = False
 
     def change(self, **fields: Any) -> None:
         """Set fields of the record."""

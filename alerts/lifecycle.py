@@ -12,6 +12,9 @@
   opens there. While the data is doubtful, what is found waits as pending.
 - The same findings give the same incidents, ids and revisions, also across snapshot and restore. A
   fold that was folded already changes nothing.
+- What a predecessor told and a snapshot does not know (:meth:`Lifecycle.recall`) goes on under its id,
+  whatever our own replay finds: see :mod:`alerts.inheritance`. One that is not found again is resolved
+  after ``reopen_within_ms``.
 - Bounded: beyond ``max_open`` findings are summed in one incident per family that says so; that one
   ends when there has been room for ``reopen_within_ms``.
 
@@ -21,7 +24,6 @@ Findings are said anew at each close as long as their evidence stands.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -30,8 +32,10 @@ from alerts.archive import Archive
 from alerts.control import Ack, Silence, Unsilence
 from alerts.drafting import draft, identity_of_incident, loss_per_minute, moved_to, severity_of
 from alerts.identity import identity_of, incident_id, topics_behind
+from alerts.inheritance import Inheritance
 from alerts.kept import MORE, Kept, summary, urgency
-from alerts.model import WELL, Kind, Reason, State
+from alerts.lifecycle_settings import LifecycleSettings
+from alerts.model import WELL, Reason, State
 from alerts.population import Population
 from alerts.silences import Silences
 
@@ -42,34 +46,9 @@ if TYPE_CHECKING:
     from alerts.incident import Incident
     from alerts.model import DataState, Finding, Recovered, Rooted
 
-_MINUTE_MS: Final = 60_000
+__all__ = ["Change", "Lifecycle", "LifecycleSettings"]
+
 _BEGINNING: Final = -(1 << 62)
-
-
-@dataclass(frozen=True, slots=True)
-class LifecycleSettings:
-    """When something is told.
-
-    Attributes:
-        hold_ms: for how long a kind has to be found before it fires; 0 for those not named.
-        patience_ms: a pending one that was not found again for longer is dropped.
-        reopen_within_ms: a resolved one that comes back within is the same one.
-        change_factor: the loss per minute has grown or shrunk by so much since it was last told.
-        remind_every_ms: a firing one that nobody took is told again; None for never.
-        keep_closed_ms: resolved ones are kept for so long, at most ``max_closed``.
-        max_open: pending and open ones.
-        order_nodes: nodes that the orders topic tells of.
-    """
-
-    hold_ms: Mapping[Kind, int] = field(default_factory=dict)
-    patience_ms: int = 30_000
-    reopen_within_ms: int = 15 * _MINUTE_MS
-    change_factor: float = 2.0
-    remind_every_ms: int | None = 60 * _MINUTE_MS
-    keep_closed_ms: int = 24 * 60 * _MINUTE_MS
-    max_open: int = 500
-    max_closed: int = 1_000
-    order_nodes: frozenset[str] = frozenset({"order", "paid"})
 
 
 class Change(NamedTuple):
@@ -89,6 +68,7 @@ class Lifecycle:
         self._open = Population()
         self._closed = Archive(self._settings.max_closed)
         self._changes: list[Change] = []
+        self._inheritance = Inheritance()
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
@@ -104,6 +84,15 @@ class Lifecycle:
     def identities(self) -> tuple[Identity, ...]:
         """What the open ones are about: whose mirror test has to be asked, where learning stops."""
         return tuple(identity for identity, kept in self._open.items() if kept.incident.open)
+
+    def recall(self, told: Iterable[Incident], latest_ms: int) -> None:
+        """Learn what a predecessor told since the snapshot: it is not told again, and goes on as told.
+
+        Args:
+            told: newest last.
+            latest_ms: no close can have been later.
+        """
+        self._inheritance.hear(told, (*self._open, *self._closed), latest_ms)
 
     def fold(
         self,
@@ -122,6 +111,8 @@ class Lifecycle:
         """
         if at_ms <= self._at_ms:
             return ()
+        if self._inheritance.awaited and at_ms > self._inheritance.until_ms:
+            self._take_up()
         self._at_ms = at_ms
         self._hold(data)
         self._apply_silences()
@@ -132,9 +123,18 @@ class Lifecycle:
         self._closed.forget_before(at_ms - self._settings.keep_closed_ms)
         return self._told()
 
+    def _take_up(self) -> None:
+        """Replay is past what was told: from here on it is told what changes."""
+        self._at_ms = max(self._at_ms, self._inheritance.until_ms)
+        told, acks = self._inheritance.take_up(self._open, self._closed, self._at_ms)
+        self._changes = [Change(incident, incident.reason) for incident in told]
+        for ack in acks:
+            self._acknowledge(ack)
+
     def control(self, record: Ack | Silence | Unsilence) -> tuple[Change, ...]:
         """What changes by what somebody said. It is the time of the last fold."""
         if isinstance(record, Ack):
+            self._inheritance.note(record)
             self._acknowledge(record)
         else:
             self.silences.hear(record)
@@ -198,7 +198,7 @@ class Lifecycle:
         )
 
     def _see(self, kept: Kept, rooted: Rooted, *, doubtful: bool) -> None:
-        kept.seen_ms, kept.over = self._at_ms, False
+        kept.seen_ms, kept.over, kept.inherited = self._at_ms, False, False
         if doubtful:
             return
         reason = kept.see(rooted, self._at_ms, self._settings.change_factor)
@@ -284,8 +284,9 @@ class Lifecycle:
             unseen_ms = self._at_ms - kept.seen_ms
             room = identity.detail == MORE and unseen_ms > self._settings.reopen_within_ms
             stale = not kept.incident.open and unseen_ms > self._settings.patience_ms
+            gone = kept.inherited and unseen_ms > self._settings.reopen_within_ms
             waits = kept.incident.held or self._topics(kept.incident) & data.doubtful
-            if (kept.over or room or stale) and not waits:
+            if (kept.over or room or stale or gone) and not waits:
                 self._close(identity, Reason.RESOLVED)
 
     def _close(self, identity: Identity, reason: Reason, merged_into: str | None = None) -> None:
@@ -304,6 +305,8 @@ class Lifecycle:
                 self._open.take_out(identity)
             elif bad is not kept.incident.held:
                 kept.over = False
+                # What nobody could find has its time from here on.
+                kept.seen_ms = self._at_ms if kept.inherited else kept.seen_ms
                 kept.change(held=bad)
                 self._tell(kept, Reason.HELD if bad else Reason.RELEASED)
 
@@ -346,7 +349,7 @@ class Lifecycle:
 
     def _told(self) -> tuple[Change, ...]:
         changes, self._changes = tuple(self._changes), []
-        return changes
+        return () if self._inheritance.awaited else changes
 
     def _topics(self, about: Finding | Incident) -> frozenset[str]:
         step = about.step
@@ -361,6 +364,7 @@ class Lifecycle:
             "open": [msgspec.to_builtins(kept) for kept in self._open],
             "closed": self._closed.snapshot(),
             "silences": self.silences.snapshot(),
+            "inheritance": self._inheritance.snapshot(),
         }
 
     @classmethod
@@ -375,4 +379,6 @@ class Lifecycle:
         for kept in msgspec.convert(state["open"], list[Kept]):
             lifecycle._open.put(identity_of_incident(kept.incident), kept)
         lifecycle._closed.restore(state["closed"])
+        if "inheritance" in state:
+            lifecycle._inheritance = Inheritance.restore(state["inheritance"])
         return lifecycle

@@ -55,8 +55,8 @@ _STATUS: Final[dict[Done | Refused, HTTPStatus]] = {
 _AGAIN_SECONDS: Final = 5
 
 
-class Desk(Protocol):
-    """The two topics: :class:`streams.worker.desk.Desk`."""
+class Reception(Protocol):
+    """The two topics: :class:`streams.worker.reception.Reception`."""
 
     async def newest(self) -> Mapping[bytes, bytes]:
         """The newest record of each incident by its id; raises TopicError."""
@@ -75,15 +75,17 @@ class LinkPages:
     """See the module; pages for :class:`streams.metrics.http.HttpServer`.
 
     Args:
-        signer: whose links are believed.
-        desk: where what is said goes.
+        signer: whose links are believed; None believes none.
+        reception: where what is said goes.
         clock: wall clock.
         registry: of metrics.
     """
 
-    def __init__(self, signer: Signer, desk: Desk, clock: Clock, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, signer: Signer | None, reception: Reception, clock: Clock, registry: CollectorRegistry
+    ) -> None:
         self._signer = signer
-        self._desk = desk
+        self._reception = reception
         self._clock = clock
         self._strangers = Allowance(burst=30, refill_ms=2_000)
         self._holders = Allowance(burst=10, refill_ms=6_000)
@@ -91,13 +93,17 @@ class LinkPages:
         for outcome in (*Done, *Refused):
             self._requests.labels(outcome.value)
 
+    def believe(self, signer: Signer | None) -> None:
+        """Whose links are believed from now on."""
+        self._signer = signer
+
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """One path, to ask and to act."""
         return (web.get(f"{PATH}{{token}}", self._ask), web.post(f"{PATH}{{token}}", self._act))
 
     async def stop(self) -> None:
         """Disconnect."""
-        await self._desk.stop()
+        await self._reception.stop()
 
     async def _ask(self, request: web.Request) -> web.Response:
         claim = self._claim(request)
@@ -120,7 +126,7 @@ class LinkPages:
             if why is not None:
                 return self._nothing(request, why, who=(incident.acknowledged_by or "") if incident else "")
             record = self._record(claim, by)
-            await self._desk.write(control_key(record), encode_control(record))
+            await self._reception.write(control_key(record), encode_control(record))
         except TopicError:
             return self._nothing(request, Done.UNREACHABLE, wait_ms=_AGAIN_SECONDS * 1_000)
         self._requests.labels(Done.WRITTEN.value).inc()
@@ -128,7 +134,11 @@ class LinkPages:
 
     def _claim(self, request: web.Request) -> Claim | web.Response:
         """What the link says, or the answer to a link that does nothing."""
-        found = self._signer.read(request.match_info["token"], self._clock.now_ms())
+        found = (
+            self._signer.read(request.match_info["token"], self._clock.now_ms())
+            if self._signer is not None
+            else Refused.BAD_SIGNATURE
+        )
         if isinstance(found, Claim):
             return found
         wait_ms = 0
@@ -138,7 +148,7 @@ class LinkPages:
 
     async def _incident(self, incident_id: str) -> Incident | None:
         """As its newest record says; one that cannot be read is not known."""
-        record = (await self._desk.newest()).get(incident_id.encode("utf-8", "surrogatepass"))
+        record = (await self._reception.newest()).get(incident_id.encode("utf-8", "surrogatepass"))
         try:
             return decode_incident(record) if record is not None else None
         except CodecError:

@@ -94,11 +94,17 @@ class Places:
             return replace(finding, kind=Kind.MIX_SHIFT)
         return finding
 
+    def mixed(self, step: Step, since_ms: int) -> dict[tuple[str, str], float]:
+        """By dimension and key, what other combinations than usual make of conversion; exposures have none."""
+        return {} if step == self._steps[0] else self._combinations.mixed(*self._columns(step), since_ms)
+
     def _leaves(self, step: Step, since_ms: int) -> Leaves | None:
-        number = self._steps.index(step)
-        last = number == len(self._steps) - 1
-        entry, arrival = (self._order, self._paid) if last else (self._click, self._order)
-        return self._combinations.leaves(entry, arrival, since_ms, self._ratio(number, since_ms))
+        ratio = self._ratio(self._steps.index(step), since_ms)
+        return self._combinations.leaves(*self._columns(step), since_ms, ratio)
+
+    def _columns(self, step: Step) -> tuple[int, int]:
+        """Of entries and arrivals by combination, for a step: those of payments, or all up to the order."""
+        return (self._order, self._paid) if step == self._steps[-1] else (self._click, self._order)
 
     def _ratio(self, step: int, since_ms: int) -> float:
         """Reached over expected of the total since a moment; 1 where nothing is known."""

@@ -59,4 +59,9 @@ class Population:
 
     def covered(self, identity: Identity) -> bool:
         """Whether an open one is on a wider scope."""
-        return any((kept := self._kept.get(above)) and kept.incident.open for above in wider(identity))
+        return self.above(identity) is not None
+
+    def above(self, identity: Identity) -> Kept | None:
+        """An open one on a wider scope; the widest."""
+        known = (self._kept.get(above) for above in wider(identity))
+        return next((kept for kept in known if kept is not None and kept.incident.open), None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from alerts.expectation.memory import faded
 from alerts.packing import pack, unpack
 from streams.closed import BUCKET_MS
 
@@ -91,8 +92,8 @@ class RecentCounts:
         self._buckets = min(self._buckets + 1, HOUR_BUCKETS)
         self.newest_ms = at_ms
         still = frozen[self.rows]
-        self._usual = np.where(still, self._usual, self._usual * _KEPT + bucket)
-        self._weight = np.where(still, self._weight, self._weight * _KEPT + 1.0)
+        self._usual = faded(self._usual, _KEPT, bucket, still)
+        self._weight = faded(self._weight, _KEPT, 1.0, still)
 
     def note_scatter(self, dispersion: F64, uncertainty: F64) -> None:
         """How much counts scatter about what is expected, of all rows of the table, shape (rows, steps)."""

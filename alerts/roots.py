@@ -33,6 +33,11 @@ class Roots:
         # Of the present closing: whose finding each is.
         self._spoken: dict[Finding, Series] = {}
 
+    @property
+    def series(self) -> frozenset[Series]:
+        """Whose findings stand behind causes that are none yet over."""
+        return frozenset().union(*self._members.values())
+
     def strongest(self, findings: Sequence[Finding], series: Sequence[Series]) -> list[Finding]:
         """Of findings of one identity, which several judges may say, the one with most evidence."""
         best: dict[Identity, tuple[Finding, Series]] = {}

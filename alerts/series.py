@@ -117,17 +117,17 @@ class SeriesTable:
             )
         )
         watched = rows >= 0
-        now = starts == closed.start_ms
-        entered = self._spread(rows, self._entered[columns], counts, watched & now)
         reached = self._spread(rows, self._reached[columns], counts, watched)
         step = self._entered[columns]
-        mine = watched & ~now & (step >= 0)
-        late = LateEntries(starts[mine], rows[mine], step[mine], counts[mine].astype(np.float64))
-        return StepCounts(entered, reached, late)
+        late = starts != closed.start_ms
+        entered = self._spread(rows, step, counts, watched & ~late)
+        mine = np.flatnonzero(watched & late & (step >= 0))
+        found = LateEntries(starts[mine], rows[mine], step[mine], counts[mine].astype(np.float64))
+        return StepCounts(entered, reached, found)
 
     def _spread(self, rows: I64, step: I64, counts: I64, which: NDArray[np.bool_]) -> F64:
         """Sums by row and step."""
-        mine = which & (step >= 0)
+        mine = np.flatnonzero(which & (step >= 0))
         size = len(self._rows) * self.steps
         found = np.bincount(rows[mine] * self.steps + step[mine], counts[mine], minlength=size)
         return found.astype(np.float64, copy=False).reshape(-1, self.steps)

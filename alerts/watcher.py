@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+
+import numpy as np
 
 from alerts.control import decode_control
 from alerts.diagnosis.scorecard import scorecard
 from alerts.engine import Engine
-from alerts.incident import encode_incident
+from alerts.expectation.readiness import Code
+from alerts.expected_windows import ExpectedWindows
+from alerts.incident import decode_incident, encode_incident
+from alerts.measures import Measured
 from alerts.metrics import IncidentMetrics
+from alerts.model import Place
 from alerts.settings import EngineSettings
 from streams.errors import CodecError
 from streams.promotions import Calendar
@@ -22,14 +28,12 @@ from streams.promotions import Calendar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
 
     from alerts.diagnosis.scorecard import Scorecard
     from alerts.incident import Incident
     from alerts.lifecycle import Change
-    from alerts.measures import Measured
     from streams.closed import ClosedBucket
     from streams.judged import Judged
 
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 # Windows of which the engine still knows what was expected.
 _WINDOWS_MS: Final = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000}
+_SKU: Final = "sku"
 S = TypeVar("S")
 W = TypeVar("W")
 
@@ -48,6 +53,14 @@ class Plan:
 
     settings: EngineSettings = field(default_factory=EngineSettings)
     calendar: Calendar = field(default_factory=Calendar)
+
+
+class WindowsMeasured(Measured, Protocol):
+    """The windows at the end of a bucket: what is asked of them, and when they begin."""
+
+    def to_date(self) -> Mapping[str, int]:
+        """Start of each window that begins at a moment: the local day, promotions."""
+        ...
 
 
 class IncidentWatcher(Generic[S, W]):
@@ -65,7 +78,7 @@ class IncidentWatcher(Generic[S, W]):
         settings: S,
         plan: Callable[[S], Plan],
         registry: CollectorRegistry,
-        measures: Callable[[W], Measured],
+        measures: Callable[[W], WindowsMeasured],
     ) -> None:
         self._read = plan
         self._measures = measures
@@ -74,6 +87,7 @@ class IncidentWatcher(Generic[S, W]):
         self.incidents: tuple[Incident, ...] = ()
         self._metrics = IncidentMetrics(registry, lambda: self.incidents)
         self._sums: dict[str, dict[tuple[str, int], dict[str, float]]] = {}
+        self._windows = ExpectedWindows(len(self._engine.steps))
 
     def begin(self, state: Any | None) -> None:  # noqa: ANN401  # plain data
         """Forget everything; go on from a snapshot, or from nothing.
@@ -84,14 +98,32 @@ class IncidentWatcher(Generic[S, W]):
         self._engine = Engine(self._plan.settings, self._plan.calendar)
         self.incidents = ()
         self._sums.clear()
+        self._windows = ExpectedWindows(len(self._engine.steps))
         if state is not None:
             self._engine.restore(state)
+            self._windows.restore(state.get("windows", {}))
             self.incidents = self._engine.incidents
+
+    def recall(self, told: Iterable[bytes], latest_ms: int) -> None:
+        """Learn what a predecessor told since the snapshot, newest last; what cannot be read is passed over."""
+        known = []
+        for record in told:
+            try:
+                known.append(decode_incident(record))
+            except CodecError as error:
+                _LOG.warning("what was told cannot be read", extra={"error": str(error)})
+        self._engine.recall(known, latest_ms)
 
     def observe(self, closed: ClosedBucket, windows: W) -> list[tuple[bytes, bytes]]:
         """Take in the next closed bucket, which the windows have already; records to be written because of it."""
         self._sums.clear()
-        return self._told(self._engine.observe(closed, measures=self._measures(windows)))
+        measures = self._measures(windows)
+        told = self._told(self._engine.observe(closed, measures=measures))
+        if self._engine.expected is not None:
+            self._windows.add(
+                closed.start_ms, self._engine.entered, self._engine.expected, measures.to_date()
+            )
+        return told
 
     def control(self, record: bytes) -> list[tuple[bytes, bytes]]:
         """Take in a record of the control topic; one that cannot be read changes nothing."""
@@ -111,13 +143,34 @@ class IncidentWatcher(Generic[S, W]):
         return [(incident.id.encode(), encode_incident(incident)) for incident, _ in changes]
 
     def expected(self, window: str, dimension: str, step: int, keys: Sequence[str]) -> Mapping[str, float]:
-        """Expected conversion of a step, of some keys, in the windows of up to an hour; not of SKUs."""
-        if window not in _WINDOWS_MS:
+        """Expected conversion of a step in a window, of some keys.
+
+        Of SKUs in sliding windows from when they are first asked for, see :mod:`alerts.expected_windows`.
+        """
+        if window in _WINDOWS_MS and dimension != _SKU:
+            if window not in self._sums:
+                self._sums[window] = self._engine.expected_ratios(_WINDOWS_MS[window])
+            found = self._sums[window].get((dimension, step), {})
+            return {key: found[key] for key in keys if key in found}
+        return self._looked_up(window, dimension, step, keys)
+
+    def _looked_up(self, window: str, dimension: str, step: int, keys: Sequence[str]) -> dict[str, float]:
+        judged = self._engine.expected
+        placed = [(key, self._engine.table.row(Place(dimension, key))) for key in keys]
+        rows = {key: row for key, row in placed if row is not None}
+        if judged is None or not rows:
             return {}
-        if window not in self._sums:
-            self._sums[window] = self._engine.expected_ratios(_WINDOWS_MS[window])
-        found = self._sums[window].get((dimension, step), {})
-        return {key: found[key] for key in keys if key in found}
+        numbers = np.array([*rows.values()], dtype=np.int64)
+        size_ms = _WINDOWS_MS.get(window)
+        ratios = (
+            self._windows.to_date(window, numbers, step)
+            if size_ms is None
+            else self._windows.sliding(size_ms, numbers, step)
+        )
+        if ratios is None:
+            return {}
+        known = np.isfinite(ratios) & (judged.readiness[numbers, step] == Code.MONITORED)
+        return {key: float(ratios[at]) for at, key in enumerate(rows) if known[at]}
 
     @staticmethod
     def scorecard(exposures: F64, entries: F64, conversions: F64) -> Scorecard:
@@ -137,4 +190,4 @@ class IncidentWatcher(Generic[S, W]):
 
     def snapshot(self) -> dict[str, Any]:
         """All that is known, as plain data."""
-        return self._engine.snapshot()
+        return self._engine.snapshot() | {"windows": self._windows.snapshot()}

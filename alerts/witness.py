@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from alerts.bad_input import BadInput, BadInputSettings
 from alerts.flow import FlowSettings
 from alerts.flows import Flows, Series
+from alerts.heartbeats import HEARTBEAT
 from alerts.identity import BOTH, CLICKSTREAM, ORDERS
 from alerts.model import EVERYWHERE, DataState, Finding, Kind, Place, Recovered
 from alerts.partition_lag import LagSettings, PartitionLag, Symptom
@@ -192,7 +193,11 @@ class Witness:
         doubtful: set[str],
     ) -> None:
         for number, (topic, state) in enumerate(zip(TOPICS, self._inputs, strict=True)):
-            mine = [(outcome, count) for (_, t, outcome), count in closed.records.items() if t == number]
+            mine = [
+                (outcome, count)
+                for (_, t, outcome), count in closed.records.items()
+                if t == number and outcome != HEARTBEAT
+            ]
             invalid = sum(count for outcome, count in mine if outcome == _INVALID)
             state.take(invalid, sum(count for _, count in mine), closed.start_ms)
             if state.doubtful:

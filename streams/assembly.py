@@ -1,4 +1,4 @@
-"""Where the two packages meet: who watches, and the settings that he goes by.
+"""Where the two packages meet: who watches, who tells people, and the settings that they go by.
 
 Part of the composition root: it knows both, no room imports it.
 """
@@ -7,31 +7,51 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from secrets import SystemRandom
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from alerts.content.templates import Templates
+from alerts.content.writing import WritingSettings
 from alerts.detectors.budget import BudgetSettings
 from alerts.detectors.components import SequentialSettings
+from alerts.dispatch import Tools
 from alerts.engine import Engine
 from alerts.expectation.settings import ExpectationSettings
 from alerts.lifecycle import LifecycleSettings
+from alerts.message import Language
 from alerts.model import Kind
+from alerts.notifier import IncidentNotifier
+from alerts.notify.registry import plan_of as channel_plan_of
+from alerts.notify_metrics import NotifyMetrics
+from alerts.notify_plan import Addresses, NotifyPlan, channel_rule, pipeline_of, route_from
+from alerts.rounds import OutboxSettings
 from alerts.rules import rule_from
 from alerts.settings import EngineSettings
+from alerts.template_files import read_templates
 from alerts.watcher import IncidentWatcher, Plan
 from streams.core.shard_progress import ClosingSettings
 from streams.core.windows import Windows, WindowSettings
+from streams.durations import DAY
 from streams.measures import WindowMeasures
+from streams.pages import link_settings_of
 from streams.promotions import Targets
 from streams.worker.watch_fold import sales_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from prometheus_client import CollectorRegistry
 
+    from streams.clock import Clock
     from streams.config import Settings, Watch
+    from streams.worker.delivering import MakeNotifier, Notifier
 
     Weighted = tuple[tuple[float, float], ...]
 
+# Nodes that the orders topic tells of.
+ORDER_NODES: Final = frozenset({"order", "paid"})
 # At 0 a sequential test has no room between well and ill; what is smaller than this is never seen anyway.
 LEAST_TOLERANCE: Final = 0.01
 # The first buckets of a stream have arrivals of entries that nobody saw; a short history cannot spare more.
@@ -50,6 +70,55 @@ def plan_of(settings: Settings) -> Plan:
     return Plan(engine_settings(settings), settings.calendar())
 
 
+def make_notifier(environ: Mapping[str, str], base: Path) -> MakeNotifier:
+    """Makes who tells people in a worker.
+
+    Args:
+        environ: the variables that secrets are in.
+        base: folder of the settings, which files with secrets are relative to.
+    """
+
+    def make(settings: Settings, registry: CollectorRegistry, clock: Clock) -> Notifier:
+        tools = Tools(clock, SystemRandom().random, NotifyMetrics(registry))
+        return IncidentNotifier(settings, lambda tree: notify_plan_of(tree, environ, base), tools)
+
+    return make
+
+
+def notify_plan_of(settings: Settings, environ: Mapping[str, str], base: Path) -> NotifyPlan:
+    """What telling people goes by, its secrets read.
+
+    Raises:
+        ConfigError: a secret is not there, or a channel lacks something.
+    """
+    notify, nodes = settings.notify, settings.funnel_model().nodes
+    zone = ZoneInfo(notify.time_zone or settings.watch.time_zone)
+    channels = tuple(channel_plan_of(one.plain(), environ, base) for one in notify.channels)
+    budgets = {one.name: one.budget.model_dump() if one.budget else None for one in notify.channels}
+    return NotifyPlan(
+        channels=channels,
+        pipeline=pipeline_of(
+            tuple(route_from(route, zone) for route in notify.plain_routes()),
+            {plan.name: channel_rule(plan, budgets[plan.name]) for plan in channels},
+            worse_factor=notify.worse_factor,
+            linger_ms=notify.linger_ms,
+            order_nodes=frozenset(nodes) & ORDER_NODES,
+        ),
+        writing=WritingSettings(zone, notify.contributors, notify.digest_lines),
+        outbox=OutboxSettings(
+            **notify.attempts.model_dump(),
+            # Longer than an incident can be read again.
+            keep_told_ms=settings.topics.incidents_retention_ms + DAY,
+        ),
+        languages={one.name: Language(one.language or notify.language) for one in notify.channels},
+        addresses=Addresses(
+            notify.links.public_url or "", notify.links.grafana_url or "", notify.links.runbook_url or ""
+        ),
+        links=link_settings_of(settings, environ, base),
+        templates=read_templates(base / notify.templates.folder) if notify.templates.folder else Templates(),
+    )
+
+
 def engine_settings(settings: Settings) -> EngineSettings:
     """What the engine goes by, from the whole tree.
 
@@ -57,7 +126,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
     ``watch.pending_hold`` is for all other kinds.
     """
     watch, funnel = settings.watch, settings.funnel_model()
-    order_nodes = frozenset(funnel.nodes) & {"order", "paid"}
+    order_nodes = frozenset(funnel.nodes) & ORDER_NODES
     return EngineSettings(
         nodes=funnel.nodes,
         dimensions=funnel.dimensions,

@@ -63,7 +63,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_simulate(verbs)
     _add_replay(verbs)
     _add_backtest(verbs)
+    _add_report(verbs)
     _add_demo(verbs)
+    _add_heartbeat(verbs)
     for name, (what, add) in VERBS.items():
         parser_of_one = _verb(verbs, name, what, partial(_on_call, name))
         add(parser_of_one)
@@ -71,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     check = _verb(verbs, "check", "say what is wrong with a configuration file", _check)
     check.add_argument("file", type=Path, nargs="?", help="the file; also as --config")
     _config_argument(check)
+    _add_dashboards(verbs)
     health = _verb(verbs, "healthcheck", "ask a running worker whether it lives", _healthcheck)
     health.add_argument("--url", default="http://127.0.0.1:8080/livez", help="default: %(default)s")
     return parser
@@ -105,6 +108,13 @@ def _add_topics(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     topics = _verb(verbs, "topics", "create or verify the topics in Kafka", _topics)
     topics.add_argument("action", choices=("create", "verify"))
     _config_argument(topics)
+
+
+def _add_heartbeat(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    what = "show that both source topics are alive: a record into every partition each ten seconds"
+    heartbeat = _verb(verbs, "heartbeat", what, _heartbeat)
+    heartbeat.add_argument("--once", action="store_true", help="one record into every partition, and stop")
+    _config_argument(heartbeat)
 
 
 def _add_simulate(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -158,12 +168,27 @@ def _add_backtest(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _config_argument(parser)
 
 
+def _add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from streams.report.arguments import add_arguments  # noqa: PLC0415  # see _add_backtest
+
+    parser = _verb(verbs, "report", "write one page about a promotion: HTML or Markdown", _report)
+    add_arguments(parser)
+    _config_argument(parser)
+
+
 def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _verb(verbs, "demo", "broker, shop, worker and live table in one process", _demo)
     parser.add_argument("--rate", type=float, default=200.0, help="events per second (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the shop (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="of /metrics (default: %(default)s)")
     parser.add_argument("--seconds", type=float, help="stop by itself after so long")
+
+
+def _add_dashboards(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _verb(verbs, "dashboards", "write Grafana's dashboards and Prometheus' rules", _dashboards)
+    parser.add_argument("--check", action="store_true", help="write nothing; say what has drifted, and fail")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder (default: where the package is)")
+    parser.add_argument("--grafana-url", metavar="URL", help="where people open Grafana; alerts link there")
 
 
 def _span_ms(text: str) -> int:
@@ -186,13 +211,25 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.file is not None and arguments.config is not None:
         raise ConfigError("--config", "must not stand beside another file")
     arguments.config = arguments.config or arguments.file
-    _settings(arguments)
+    settings = _settings(arguments)
+    if settings.notify.channels:
+        _check_secrets(settings, arguments.config)
     print("configuration is fine")
     return 0
 
 
+def _check_secrets(settings: Settings, file: Path | None) -> None:
+    """Warn of secrets that are not here: they may be where the worker runs."""
+    from streams.assembly import notify_plan_of  # noqa: PLC0415  # heavy, and not everyone's
+
+    try:
+        notify_plan_of(settings, os.environ, file.parent if file is not None else Path())
+    except ConfigError as error:
+        print(f"warning: {explain(error)}", file=sys.stderr)
+
+
 def _worker(arguments: argparse.Namespace) -> int:
-    from streams.assembly import make_watcher  # noqa: PLC0415  # likewise
+    from streams.assembly import make_notifier, make_watcher  # noqa: PLC0415  # likewise
     from streams.logs import configure  # noqa: PLC0415  # the other verbs start faster without Faust
     from streams.pages import pages_of  # noqa: PLC0415  # likewise
     from streams.worker.entry import run_worker  # noqa: PLC0415  # likewise
@@ -203,8 +240,15 @@ def _worker(arguments: argparse.Namespace) -> int:
         settings = settings.model_copy(update={"counting": counting})
     configure(settings)
     config = _config_file(arguments)
-    pages = pages_of(settings, os.environ, config.parent if config else Path())
-    return run_worker(settings, make_watcher, config, os.environ, make_pages=pages)
+    base = config.parent if config else Path()
+    return run_worker(
+        settings,
+        make_watcher,
+        config,
+        os.environ,
+        make_pages=pages_of(settings, os.environ, base),
+        make_notifier=make_notifier(os.environ, base),
+    )
 
 
 def _topics(arguments: argparse.Namespace) -> int:
@@ -221,6 +265,15 @@ def _topics(arguments: argparse.Namespace) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if any(not problem.warning for problem in problems) else 0
+
+
+def _heartbeat(arguments: argparse.Namespace) -> int:
+    from streams.logs import configure  # noqa: PLC0415  # see _worker
+    from streams.worker.heartbeat import run_heartbeat  # noqa: PLC0415  # likewise
+
+    settings = _settings(arguments)
+    configure(settings)
+    return asyncio.run(run_heartbeat(settings, once=arguments.once))
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
@@ -247,10 +300,22 @@ def _backtest(arguments: argparse.Namespace) -> int:
     return backtest(arguments, _settings(arguments))
 
 
+def _report(arguments: argparse.Namespace) -> int:
+    from streams.report.command import report  # noqa: PLC0415  # see _simulate
+
+    return report(arguments, _settings(arguments))
+
+
 def _demo(arguments: argparse.Namespace) -> int:
     from streams.demo.run import run_demo  # noqa: PLC0415  # see _simulate
 
     return asyncio.run(run_demo(arguments.rate, arguments.seed, arguments.port, arguments.seconds))
+
+
+def _dashboards(arguments: argparse.Namespace) -> int:
+    from grafana.command import dashboards  # noqa: PLC0415  # only here
+
+    return dashboards(arguments.out, arguments.grafana_url, check_only=arguments.check)
 
 
 def _on_call(verb: str, arguments: argparse.Namespace) -> int:

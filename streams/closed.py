@@ -98,9 +98,11 @@ class ClosedBucket:
         counts: of this bucket, by dimension.
         late: (bucket start, counts by dimension) of buckets that were closed before.
         money: (orders, amount in minor units) added, late ones included.
+        late_money: what of it came late, by (bucket start, what) of the buckets before.
         records: records read by (source partition, topic: 0 clickstream, 1 orders; outcome), since
             the bucket before was closed.
         progress: of each source partition.
+        whole: what :meth:`everything` answers, by dimension, if whoever closed the bucket knows it.
     """
 
     start_ms: int
@@ -110,10 +112,12 @@ class ClosedBucket:
     nodes: int
     names: Mapping[str, Sequence[str]]
     counts: Mapping[str, Cells]
-    late: tuple[tuple[int, Mapping[str, Cells]], ...] = ()
+    late: Sequence[tuple[int, Mapping[str, Cells]]] = ()
     money: Mapping[MoneyKey, tuple[int, int]] = field(default_factory=dict)
     records: Mapping[tuple[int, int, str], int] = field(default_factory=dict)
     progress: Mapping[int, Progress] = field(default_factory=dict)
+    whole: Mapping[str, tuple[Cells, I64]] | None = field(default=None, repr=False, compare=False)
+    late_money: tuple[tuple[int, Mapping[MoneyKey, tuple[int, int]]], ...] = ()
 
     @property
     def end_ms(self) -> int:
@@ -126,6 +130,8 @@ class ClosedBucket:
 
     def everything(self, dimension: str) -> tuple[Cells, I64]:
         """Counts of one dimension with the late ones behind, and the start of each one's bucket, shape (n,)."""
+        if self.whole is not None:
+            return self.whole.get(dimension, (NO_CELLS, NO_CELLS.keys))
         parts = [(self.start_ms, self.counts), *self.late]
         known = [(start, counts[dimension]) for start, counts in parts if dimension in counts]
         if not known:

@@ -5,6 +5,9 @@ Kafka compresses.
 
 from __future__ import annotations
 
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
 import msgspec
 import numpy as np
 
@@ -12,12 +15,16 @@ from streams.core.buckets import COLUMN_MASK
 from streams.errors import CodecError
 from streams.results import VERSION, Fence, KeyCounts, Rollup
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
 _ROLLUP = b"FWR"
 _FENCE = b"FWF"
 _HEAD = len(_ROLLUP) + 1
 _most = np.maximum.reduce
 _TOPICS = (0, 1)
 _MAX_COUNT = 1 << 48
+_INDEX_BYTES, _COUNT_BYTES = 4, 8
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Rollup)
 _fence_decoder = msgspec.msgpack.Decoder(Fence)
@@ -46,14 +53,14 @@ def sent_again(data: bytes, written_by: int) -> bytes:
     return encode_rollup(msgspec.structs.replace(rollup, written_by=written_by))
 
 
-def decode_message(data: bytes | None) -> Rollup | Fence:
-    """Whatever the rollups topic holds, from its bytes.
+def decode_message(data: bytes | None, *, checked: bool = True) -> Rollup | Fence:
+    """Whatever the rollups topic holds, from its bytes; unchecked only if the caller checks.
 
     Raises:
         CodecError: neither rollup nor fence, another version, or damaged.
     """
     if data is None or not data.startswith(_FENCE):
-        return decode_rollup(data)
+        return decode_rollup(data, checked=checked)
     _check_head(data, _FENCE, "fence")
     try:
         fence = _fence_decoder.decode(data[_HEAD:])
@@ -64,7 +71,26 @@ def decode_message(data: bytes | None) -> Rollup | Fence:
     return fence
 
 
-def decode_rollup(data: bytes | None) -> Rollup:
+def decode_messages(many: Sequence[bytes]) -> Iterator[Rollup | Fence]:
+    """The same of many, in order; checked together, for numpy's price is per call.
+
+    Raises:
+        CodecError: likewise, when it comes to the first that is none.
+    """
+    try:
+        found = [decode_message(data, checked=False) for data in many]
+        rollups = [message for message in found if isinstance(message, Rollup)]
+        for rollup in rollups:
+            _check(rollup)
+        _check_counts([counts for rollup in rollups for counts in rollup.counts])
+    except (CodecError, ValueError):
+        # One by one, to deliver those before it.
+        yield from map(decode_message, many)
+    else:
+        yield from found
+
+
+def decode_rollup(data: bytes | None, *, checked: bool = True) -> Rollup:
     """A rollup from its bytes.
 
     Raises:
@@ -73,7 +99,9 @@ def decode_rollup(data: bytes | None) -> Rollup:
     data = _check_head(data, _ROLLUP, "rollup")
     try:
         rollup = _decoder.decode(data[_HEAD:])
-        _check(rollup)
+        if checked:
+            _check(rollup)
+            _check_counts(rollup.counts)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
         raise CodecError("damaged rollup") from error
     return rollup
@@ -88,11 +116,9 @@ def _check_head(data: bytes | None, magic: bytes, what: str) -> bytes:
 
 
 def _check(rollup: Rollup) -> None:
-    """Refuse what no writer writes, so that merging need not look."""
+    """Refuse what no writer writes, so that merging need not look: all but the counts."""
     if not 0 <= rollup.nodes <= len(rollup.stages):
         raise ValueError("more nodes than stages")
-    for counts in rollup.counts:
-        _check_counts(counts)
     if rollup.told_at_ms < 0:
         raise ValueError("told before there were clocks")
     if rollup.sequence < 0:
@@ -107,16 +133,21 @@ def _check(rollup: Rollup) -> None:
             raise ValueError("no such topic, or records went down")
 
 
-def _check_counts(counts: KeyCounts) -> None:
-    index, column, count = counts.cells()
-    if not index.size == column.size == count.size:
-        raise ValueError("columns differ in length")
-    if not index.size:
+def _check_counts(many: Sequence[KeyCounts]) -> None:
+    """All dimensions at once: most have a few cells, and numpy's price is per call."""
+    parts = [counts for counts in many if counts.index or counts.column or counts.count]
+    if not parts:
         return
-    # Half of ``array.max()``, which counts for arrays so small.
-    if _most(index) >= len(counts.keys):
+    sizes = [len(part.column) for part in parts]
+    for part, size in zip(parts, sizes, strict=True):
+        if not len(part.index) == _INDEX_BYTES * size or not len(part.count) == _COUNT_BYTES * size:
+            raise ValueError("columns differ in length")
+    index = np.frombuffer(b"".join([part.index for part in parts]), dtype="<u4")
+    highest = np.maximum.reduceat(index, [0, *accumulate(sizes[:-1])]).tolist()
+    if any(most >= len(part.keys) for most, part in zip(highest, parts, strict=True)):
         raise ValueError("index beyond keys")
-    if _most(column) > COLUMN_MASK:
+    # Half of ``array.max()``, which counts for arrays so small.
+    if _most(np.frombuffer(b"".join([part.column for part in parts]), dtype=np.uint8)) > COLUMN_MASK:
         raise ValueError("no such column")
-    if _most(count) > _MAX_COUNT:
+    if _most(np.frombuffer(b"".join([part.count for part in parts]), dtype="<u8")) > _MAX_COUNT:
         raise ValueError("a count that nobody counts")

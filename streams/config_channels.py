@@ -52,7 +52,7 @@ NetworkText = Annotated[Text, AfterValidator(_network)]
 class BudgetEntry(Section):
     """At most ``messages`` in any ``per``, ``burst`` of them at once, ``reserve`` of those for what is urgent.
 
-    What the vendor allows holds beside it.
+    What the vendor allows holds beside it. Without one, a channel that people read has these.
     """
 
     messages: Annotated[int, whole(2, 100_000)] = 20
@@ -90,7 +90,7 @@ class ChannelEntry(Section):
     allow_networks: Annotated[tuple[NetworkText, ...], FromText, Field(max_length=100)] = ()
     ca_file: Text | None = None
     language: LanguageName | None = None
-    budget: BudgetEntry = BudgetEntry()
+    budget: BudgetEntry | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

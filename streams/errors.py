@@ -59,7 +59,7 @@ class RejectedRecord(FunnelwatchError):  # noqa: N818 - named for what it is, a 
     """One record cannot be counted.
 
     Attributes:
-        outcome: ``Outcome.INVALID`` or ``Outcome.UNMAPPED``.
+        outcome: ``Outcome.INVALID``, ``Outcome.UNMAPPED``, or ``Outcome.HEARTBEAT``, which is no event at all.
         reason: word from the closed set :class:`streams.events.Reason`.
         field: dotted path of the offending field, or an empty string.
     """

@@ -28,6 +28,7 @@ class Outcome(StrEnum):
     """What became of a record; every record read has exactly one."""
 
     INVALID = "invalid"
+    HEARTBEAT = "heartbeat"
     UNMAPPED = "unmapped"
     FUTURE = "future"
     TOO_LATE = "too_late"

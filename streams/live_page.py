@@ -31,7 +31,7 @@ from streams.web.moment import Standing
 from streams.web.pages import WebPages
 from streams.web.sources import Sources
 from streams.worker.board_feed import BoardFeed
-from streams.worker.desk import Desk
+from streams.worker.reception import Reception
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -61,7 +61,7 @@ class LivePages:
     def __init__(self, worker: Worker) -> None:
         settings, bell, board = worker.settings, Bell(), Board()
         self._feed = BoardFeed(settings, board, bell.ring)
-        self._desk = Desk(settings)
+        self._reception = Reception(settings)
         watching = worker.watching
         if watching is not None:
             watching.on_picture = bell.ring
@@ -73,7 +73,7 @@ class LivePages:
             clock=worker.clock,
             judgement=judgement(settings.watch.time_zone),
             ask=_nobody if watching is None else watching.asked,
-            say=self._desk.write,
+            say=self._reception.write,
             bell=bell,
             zone=settings.watch.time_zone,
         )
@@ -87,7 +87,7 @@ class LivePages:
     async def stop(self) -> None:
         """Let go of everything."""
         await self._feed.stop()
-        await self._desk.stop()
+        await self._reception.stop()
         await self._pages.stop()
 
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from alerts.rules import Comparison, Counts
 from streams.closed import VISITORS
+from streams.core.windows import SLIDING, Span
 from streams.core.windows import Comparison as Earlier
-from streams.core.windows import Span
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -47,6 +47,11 @@ class WindowMeasures:
     def names(self, dimension: str) -> Sequence[str]:
         """The keys of a dimension by number."""
         return self._windows.names(dimension)
+
+    def to_date(self) -> dict[str, int]:
+        """Start of each window that begins at a moment: the local day, promotions."""
+        windows = self._windows
+        return {name: windows.span(name).start_ms for name in windows.windows if name not in SLIDING}
 
     def counts(self, subject: Subject, dimension: str, window: str) -> Counts | None:
         """Counts in the window that ends now."""

@@ -11,7 +11,7 @@ from alerts.link_pages import LinkPages
 from alerts.links import LinkSettings, Signer
 from alerts.notify.secrets import read_secret
 from streams.live_page import LivePages
-from streams.worker.desk import Desk
+from streams.worker.reception import Reception
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from streams.worker.app import MakePages, Worker
 
 
-def signer_of(settings: Settings, environ: Mapping[str, str], base: Path) -> Signer | None:
-    """Who signs acknowledge and mute links; None where no secret is named.
+def link_settings_of(settings: Settings, environ: Mapping[str, str], base: Path) -> LinkSettings | None:
+    """What acknowledge and mute links are signed with; None where no secret is named.
 
     Args:
         settings: the whole tree.
@@ -45,7 +45,17 @@ def signer_of(settings: Settings, environ: Mapping[str, str], base: Path) -> Sig
     secrets = tuple(secret for secret in found if secret is not None)
     if found[0] is None or links.public_url is None:
         return None
-    return Signer(LinkSettings(links.public_url, secrets, links.valid_for_ms, links.mute_for_ms))
+    return LinkSettings(links.public_url, secrets, links.valid_for_ms, links.mute_for_ms)
+
+
+def signer_of(settings: Settings, environ: Mapping[str, str], base: Path) -> Signer | None:
+    """Who signs acknowledge and mute links; None where no secret is named.
+
+    Raises:
+        ConfigError: as :func:`link_settings_of`.
+    """
+    links = link_settings_of(settings, environ, base)
+    return None if links is None else Signer(links)
 
 
 def pages_of(settings: Settings, environ: Mapping[str, str], base: Path) -> MakePages:
@@ -57,9 +67,8 @@ def pages_of(settings: Settings, environ: Mapping[str, str], base: Path) -> Make
     signer = signer_of(settings, environ, base)
 
     def make(worker: Worker) -> Sequence[Pages]:
-        live = LivePages(worker)
-        if signer is None:
-            return (live,)
-        return live, LinkPages(signer, Desk(settings), worker.clock, worker.registry)
+        links = LinkPages(signer, Reception(settings), worker.clock, worker.registry)
+        worker.also_configure.append(lambda anew: links.believe(signer_of(anew, environ, base)))
+        return LivePages(worker), links
 
     return make

@@ -77,8 +77,9 @@ class ConfigFile:
         environ: the variables, as at the start.
         running: the settings that were loaded at the start.
         apply: takes the new settings up; called on the event loop, quick, with a tree in which only
-            what can change live differs from the one before. If it raises, the change has failed and
-            the settings before are handed to it again.
+            what can change live differs from the one before. If it raises ConfigError, it has changed
+            nothing and the file is rejected; if anything else, the change has failed and the settings
+            before are handed to it again.
         count: told each outcome, for metrics.
     """
 
@@ -151,7 +152,11 @@ class ConfigFile:
             return Reload(ReloadOutcome.REJECTED, self.running, error=error)
         changed = tuple(differences(self.running, wanted))
         needs_restart = tuple(differences(wanted, written))
-        if not self._applied(wanted):
+        try:
+            taken = self._applied(wanted)
+        except ConfigError as error:
+            return Reload(ReloadOutcome.REJECTED, self.running, error=error)
+        if not taken:
             self._applied(self.running)
             return Reload(ReloadOutcome.FAILED, self.running, (), needs_restart)
         self.running = wanted
@@ -160,6 +165,8 @@ class ConfigFile:
     def _applied(self, settings: Settings) -> bool:
         try:
             self._apply(settings)
+        except ConfigError:
+            raise
         except Exception:  # noqa: BLE001  # the edge: counting must not end because a reload failed
             _LOG.exception("configuration not taken up")
             return False

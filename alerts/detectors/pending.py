@@ -35,6 +35,8 @@ _STEEPEST = 10.0
 _HALVINGS = 30
 _BUCKET_S = 10.0
 _PARTS = 40
+# An attempt falls anywhere in its bucket: a law is the mean over its place there.
+_AGES_S = np.arange(TAPS * _PARTS) * (_BUCKET_S / _PARTS) + _BUCKET_S / _PARTS / 2
 
 
 def result_law(edges_s: Sequence[float], counts: Sequence[float], resolved_share: float = 1.0) -> F64:
@@ -48,9 +50,7 @@ def result_law(edges_s: Sequence[float], counts: Sequence[float], resolved_share
     """
     known = np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)[:-1]])
     known *= resolved_share / max(float(np.sum(counts)), 1e-9)
-    # An attempt falls anywhere in its bucket: the mean over its place there.
-    ages = np.arange(TAPS * _PARTS) * (_BUCKET_S / _PARTS) + _BUCKET_S / _PARTS / 2
-    by_end = np.interp(ages, edges_s, known).reshape(TAPS, _PARTS).mean(axis=1)
+    by_end = np.interp(_AGES_S, edges_s, known).reshape(TAPS, _PARTS).mean(axis=1)
     law: F64 = np.concatenate([by_end[:1], np.diff(by_end)])
     return law
 

@@ -111,6 +111,10 @@ class ResolvedTest:
         self._hangs = [_hang(*each, self.settings.tolerance) for each in self.settings.results]
         failing = [Cause.FAILING] * len(self.settings.shares)
         self._causes = [*failing, *[Cause.HANGING] * (len(self._hangs) + 1)]
+        lines = [(1.0, math.log(weight)) for _, weight in self.settings.shares]
+        lines += [(rate, offset) for _, rate, offset in self._hangs]
+        # Rates and offsets of the evidence of all but the last, shape (2, components, 1).
+        self._lines = np.array(lines).T[:, :, np.newaxis]
         self._pending = Pending()
         self.due: F64 = np.zeros(0)
         self._heights: F64 = np.zeros((len(self._causes), 0))
@@ -176,9 +180,7 @@ class ResolvedTest:
 
     def _weigh(self, law: F64, spread: F64 | float) -> F64:
         """Nats of every component, shape (components, rows)."""
-        lines = [(1.0, math.log(weight)) for _, weight in self.settings.shares]
-        lines += [(rate, offset) for _, rate, offset in self._hangs]
-        rates, offsets = np.array(lines).T[:, :, np.newaxis]
+        rates, offsets = self._lines
         waiting = self._pending.evidence(law, self.settings.waiting_tolerance, spread)
         return np.vstack([rates * self._heights[:-1] + offsets, waiting + math.log(self.settings.waiting)])
 

@@ -38,7 +38,7 @@ from alerts.detectors.components import SequentialSettings, Way, margin_for
 from alerts.packing import pack, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -131,47 +131,65 @@ class SequentialTest:
             entries: upstream events, broadcast to (rows, steps); only summed.
         """
         self._now += 1
-        before = self._totals.copy()
+        # Of the others nothing changes: most keys of a large shop are not judged.
+        where = np.flatnonzero(judged)
         both = expected if isinstance(expected, tuple) else (expected, expected)
-        counts = [np.where(judged, each, 0.0) for each in (observed, entries, *both)]
-        for total, count in zip(self._totals, counts, strict=True):
-            np.add(total, count, out=total)
-        weight = 1.0 / np.maximum(dispersion, 1.0)
+        counts = [self._some(each, where) for each in (observed, entries, *both)]
+        totals = self._totals.reshape(len(counts), -1)
+        before = [total.take(where) for total in totals]
+        for total, old, count in zip(totals, before, counts, strict=True):
+            total[where] = old + count
+        weight = 1.0 / np.maximum(self._some(dispersion, where), 1.0)
         scaled = [count * weight for count in counts]
         for at, component in enumerate(self.components):
             due = scaled[_EXPECTED + component.way]
-            self._move(at, component, scaled[_OBSERVED] - component.slope * due, before)
+            self._move(at, component, where, scaled[_OBSERVED] - component.slope * due, before)
 
-    def _move(self, at: int, component: Component, more: F64, before: F64) -> None:
+    def _some(self, values: NDArray[Any] | float, where: NDArray[np.intp]) -> NDArray[Any]:
+        """Of values that are broadcast to (rows, steps), those at these places, shape (k,)."""
+        return np.broadcast_to(values, (self.rows, self._steps)).reshape(-1).take(where)
+
+    def _move(
+        self, at: int, component: Component, where: NDArray[np.intp], more: F64, before: Sequence[F64]
+    ) -> None:
         """What left zero notes its base: few do in a bucket, so that is cheaper than whenever it is at zero."""
-        height = self._heights[at]
-        still = height == 0
-        height += component.sign * more
-        np.maximum(height, 0.0, out=height)
-        still &= height > 0
-        left = np.flatnonzero(still)
+        heights = self._heights[at].reshape(-1)
+        old = heights.take(where)
+        new = np.maximum(old + component.sign * more, 0.0)
+        heights[where] = new
+        left = np.flatnonzero((old == 0) & (new > 0))
         if left.size:
-            self._turns[at].reshape(-1)[left] = self._now - 1
+            places = where[left]
+            self._turns[at].reshape(-1)[places] = self._now - 1
             for base, total in zip(self._bases[at], _watched(before, component.way), strict=True):
-                base.reshape(-1)[left] = total.reshape(-1)[left]
+                base.reshape(-1)[places] = total[left]
 
-    def evidence(self, uncertainty: F64 | float = 0.0) -> F64:
+    def evidence(self, uncertainty: F64 | float = 0.0, asked: Bools | None = None) -> F64:
         """Nats, shape (rows, steps, 2): the last axis is ``Way``.
 
         Args:
             uncertainty: standard error of the expectation, relative, broadcast to (rows, steps).
+            asked: which are wanted, shape (rows, steps); of the others it is 0. None for all.
         """
-        best = np.zeros((len(Way), self.rows * self._steps))
-        places = np.broadcast_to(self._places(uncertainty), (self.rows, self._steps)).reshape(-1)
+        size = self.rows * self._steps
+        where = np.arange(size) if asked is None else np.flatnonzero(asked)
+        found = np.zeros((len(Way), size))
+        found[:, where] = self.evidence_at(where, uncertainty)
+        return found.reshape(len(Way), self.rows, self._steps).transpose(1, 2, 0)
+
+    def evidence_at(self, where: NDArray[np.intp], uncertainty: F64 | float = 0.0) -> F64:
+        """Nats of the series at places of the flattened (rows, steps), shape (2, k): the first axis is ``Way``."""
+        places = self._places(self._some(uncertainty, where))
+        best = np.zeros((len(Way), where.size))
         for at, component in enumerate(self.components):
-            heights = self._heights[at].reshape(-1)
+            heights = self._heights[at].reshape(-1).take(where)
             standing = np.flatnonzero(heights)
             rates, offsets = self._laws[at]
-            margins = places[standing]
-            nats = rates[margins] * heights[standing] + offsets[margins]
+            margins = places.take(standing)
+            nats = rates.take(margins) * heights.take(standing) + offsets.take(margins)
             mine = best[component.way]
             mine[standing] = np.maximum(mine[standing], nats)
-        return best.reshape(len(Way), self.rows, self._steps).transpose(1, 2, 0)
+        return best
 
     def _places(self, uncertainty: F64 | float) -> NDArray[np.intp]:
         share = margin_for(uncertainty) / self.settings.tolerance * (MARGINS - 1)
@@ -224,7 +242,7 @@ class SequentialTest:
         self._totals = unpack(state["totals"])
 
 
-def _watched(totals: F64, way: Way) -> tuple[F64, F64, F64]:
+def _watched(totals: F64 | Sequence[F64], way: Way) -> tuple[F64, F64, F64]:
     """Totals of observed, expected and entered events, as that way sees them."""
     return totals[_OBSERVED], totals[_EXPECTED + way], totals[_ENTRIES]
 

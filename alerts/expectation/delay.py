@@ -50,6 +50,7 @@ class DelayLaws:
         self._risk = np.zeros((2, WITHIN, steps))
         self._learnt = 0
         self._shaped = self._prior.copy()
+        self._place()
         self._refresh()
 
     @property
@@ -144,7 +145,7 @@ class DelayLaws:
         self._beyond_s = np.where(seen, self._tail.means_s(), self._prior_beyond_s)
         if self._learnt % (_REFRESH * _RESHAPE) == 0:
             self._shaped = self._masses[1].copy()
-        self._place()
+            self._place()
 
     def _beyond(self, long: F64) -> F64:
         """Mass beyond half an hour: the prior's until entries are so old."""

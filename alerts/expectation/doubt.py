@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from alerts.expectation.delay import DelayLaws
     from alerts.expectation.lags import Law
     from alerts.expectation.settings import ExpectationSettings
+    from alerts.expectation.slower import Compared
 
     Bools = NDArray[np.bool_]
     F64 = NDArray[np.float64]
@@ -203,32 +204,36 @@ class Doubt:
         if not self._laws.seen(step):
             return
         if self._since[step] != _CERTAIN:
-            self._tell(step, [self._now - int(self._since[step])])
-            self._weigh(step)
+            age = self._now - int(self._since[step])
+            found = self._compared(step, age)
+            self._tell(step, [(age, found)])
+            self._plausible[step] = slower.plausible(found)
         elif self._now % MINUTE == 0:
             if self._now % _FRESH == 0 or not self._reference.known(step):
                 self._renew(step)
-            self._tell(step, _SINCE)
-            found = self._slower.get(step)
-            if found is not None and found.evidence >= _DOUBTED:
-                self._begin(step, found.since_ms // BUCKET_MS)
-                self._weigh(step)
+            self._tell(step, [(age, self._compared(step, age)) for age in _SINCE])
+            told = self._slower.get(step)
+            if told is not None and told.evidence >= _DOUBTED:
+                self._begin(step, told.since_ms // BUCKET_MS)
+                age = self._now - int(self._since[step])
+                self._plausible[step] = slower.plausible(self._compared(step, age))
 
     def _renew(self, step: int) -> None:
         known = self._laws.known(step, long=True)
         self._reference.take(step, self._laws.long(step), self._laws.conversion(step), known)
 
-    def _weigh(self, step: int) -> None:
-        age = self._now - int(self._since[step])
+    def _compared(self, step: int, age: int) -> Compared:
+        """Journeys of who entered in the last so many buckets against the law from before."""
         arrived, risk = self._journeys.since(age - 1, step)
-        self._plausible[step] = slower.plausible(arrived, risk, self._reference.stretched(step))
+        return slower.compared(arrived, risk, self._reference.stretched(step))
 
-    def _tell(self, step: int, ages: list[int] | tuple[int, ...]) -> None:
+    def _tell(self, step: int, looks: list[tuple[int, Compared]]) -> None:
+        """Note it if journeys became slower, by the look that says so most; an age and what it showed, each."""
         stretched = self._reference.stretched(step)
         self._slower.pop(step, None)
         best = _TOLD
-        for age in ages:
-            factor, evidence = slower.evidence(*self._journeys.since(age - 1, step), stretched)
+        for age, found in looks:
+            factor, evidence = slower.evidence(found)
             if evidence > best:
                 best = evidence
                 before_s = lags.quantile_s(stretched.law, 0.5)

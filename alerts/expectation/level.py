@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from alerts.expectation.memory import faded
 from alerts.packing import pack, unpack
 
 if TYPE_CHECKING:
@@ -82,10 +83,8 @@ class Levels:
 
     def learn(self, counts: F64, base: F64, frozen: Bools) -> None:
         """Conversions, and arrivals times all that is known to change conversion; (rows, steps)."""
-        learns = ~frozen
-        kept = np.where(learns, self._kept, 1.0)
-        self._counts = self._counts * kept + counts * learns
-        self._base = self._base * kept + base * learns
+        self._counts = faded(self._counts, self._kept, counts, frozen)
+        self._base = faded(self._base, self._kept, base, frozen)
 
     def compare(self, dispersion: F64) -> None:
         """Look anew at how keys of a dimension differ; ``dispersion`` of shape (levels, steps)."""

@@ -46,4 +46,5 @@ def codes(monitorable: Bools, *, learning: bool) -> I8:
     """``Code`` of each series, shape (rows, steps)."""
     if learning:
         return np.full(monitorable.shape, Code.LEARNING, dtype=np.int8)
-    return np.where(monitorable, Code.MONITORED, Code.NOT_MONITORABLE).astype(np.int8)
+    # Either code is the one before it, and one more where it is so.
+    return monitorable.astype(np.int8) + np.int8(Code.NOT_MONITORABLE)

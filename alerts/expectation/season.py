@@ -26,8 +26,10 @@ HOURS: Final = 24
 _WEEK_MS: Final = DAYS * DAY_MS
 # Monday 5 January 1970: weeks begin there.
 _MONDAY_MS: Final = 4 * DAY_MS
-# Variance of an hour's ratio that no count explains, relative: conversion wanders by 5 % or so.
+# Variance of an hour's ratio that no count explains, relative, where it was not measured: conversion
+# wanders by 5 % or so. However quiet a shop is, so little is left of it.
 _WANDERING: Final = 0.002
+_LEAST_WANDERING: Final = 0.005**2
 _SMOOTH: Final = (0.25, 0.5, 0.25)
 _TINY: Final = 1e-9
 
@@ -72,12 +74,23 @@ class Season:
         """Of the factor at a time, relative, shape (steps,)."""
         return np.asarray(self._variance[self._hour_of(at_ms)])
 
-    def learn(self, at_ms: int, counts: F64, base: F64, span_ms: int, frozen: NDArray[np.bool_]) -> None:
-        """Counts of the total and what they should have been at a level of one, shape (steps,)."""
+    def learn(
+        self,
+        at_ms: int,
+        counts: F64,
+        base: F64,
+        span_ms: int,
+        frozen: NDArray[np.bool_],
+        wandering: F64 | float = _WANDERING,
+    ) -> None:
+        """Counts of the total and what they should have been at a level of one, shape (steps,).
+
+        ``wandering`` is the relative variance of an hour's ratio that no count explains, broadcast to it.
+        """
         hour = self._hour_of(at_ms)
         day, of_day = divmod(hour, HOURS)
         if hour != self._hour:
-            self._fit()
+            self._fit(np.maximum(wandering, _LEAST_WANDERING))
             for sums in (self._counts, self._base, self._visits):
                 sums[day, of_day] *= self._kept
             self._hour = hour
@@ -89,13 +102,17 @@ class Season:
     def _hour_of(self, at_ms: int) -> int:
         return (at_ms + self._offset_ms) % _WEEK_MS // HOUR_MS
 
-    def _fit(self) -> None:
+    def _fit(self, wandering: F64) -> None:
         """Work out the factors anew."""
         base = self._base.sum(axis=(0, 1))
         level = self._counts.sum(axis=(0, 1)) / np.maximum(base, _TINY)
         normal = self._base * level
         daily, daily_left = _shrunk(
-            self._counts.sum(axis=0), normal.sum(axis=0), self._visits.sum(axis=0), self._swings.daily
+            self._counts.sum(axis=0),
+            normal.sum(axis=0),
+            self._visits.sum(axis=0),
+            self._swings.daily,
+            wandering,
         )
         normal = normal * np.exp(daily)
         shape = (DAYS * HOURS, -1)
@@ -104,6 +121,7 @@ class Season:
             normal.reshape(shape),
             self._visits.reshape(shape),
             self._swings.weekly,
+            wandering,
         )
         log = np.tile(daily, (DAYS, 1)) + weekly
         weights = self._base.reshape(shape)
@@ -123,11 +141,11 @@ class Season:
         self._hour = state["hour"]
 
 
-def _shrunk(counts: F64, normal: F64, visits: F64, sd: float) -> tuple[F64, F64]:
+def _shrunk(counts: F64, normal: F64, visits: F64, sd: float, wandering: F64) -> tuple[F64, F64]:
     """Logarithms of smoothed ratios, shrunk to zero, and the variance left; shape (hours, steps)."""
     counts, normal, visits = (_smoothed(sums) for sums in (counts, normal, visits))
     seen = normal > 0
-    noise = _WANDERING / np.maximum(visits, _TINY) + 1.0 / np.maximum(normal, _TINY)
+    noise = wandering / np.maximum(visits, _TINY) + 1.0 / np.maximum(normal, _TINY)
     weight = np.where(seen, sd**2 / (sd**2 + noise), 0.0)
     ratio = np.log((counts + 0.5) / (np.maximum(normal, _TINY) + 0.5))
     return weight * np.where(seen, ratio, 0.0), (1.0 - weight) * sd**2

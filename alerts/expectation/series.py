@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 # An hour may be so many standard errors off; detection bears so much by itself (its tolerance).
 _SURE: Final = 2.0
 _BORNE: Final = 0.1
+# The total has one of the first rows.
+_AMONG: Final = 1_000
 
 
 class Expected(NamedTuple):
@@ -58,7 +60,8 @@ class Expected(NamedTuple):
         drop: the same as a drop is judged: while the delay law is in doubt, the lowest count that a
             plausible law expects; in an hour of the day that was not seen yet, less by what hours differ.
         surge: likewise the highest.
-        uncertainty: standard error of all three, relative: of the level and the season.
+        uncertainty: standard error of all three, relative: of the level and the season, and what wanders
+            for longer than dispersion bears.
         dispersion: variance of counts over 15 minutes, divided by their mean; 1 to 10.
         readiness: of ``readiness.Code``.
         missing: expected conversions that a series still has to see before it is judged.
@@ -142,8 +145,7 @@ class Expectation:
     @property
     def total(self) -> int | None:
         """Row of the total; None until it has one."""
-        found = np.flatnonzero(self._level_of[:1_000] == TOTAL)
-        return int(found[0]) if found.size else None
+        return self._total
 
     @property
     def learning(self) -> bool:
@@ -168,6 +170,8 @@ class Expectation:
     def _take_levels(self, levels: I16) -> None:
         self._level_of = levels
         self._attributed = np.isin(levels, self._attributed_levels)
+        found = np.flatnonzero(levels[:_AMONG] == TOTAL)
+        self._total = int(found[0]) if found.size else None
 
     def observe(
         self,
@@ -192,17 +196,16 @@ class Expectation:
         Raises:
             ValueError: the bucket is not after the one before.
         """
-        self._go_to(start_ms // BUCKET_MS, np.zeros_like(entered))
+        self._go_to(start_ms // BUCKET_MS, entered.shape)
         forecast = self._traffic.expected(start_ms)
         at_risk = self._push(entered, lags, late)
         kernels = self._doubt.kernels()
         units = self._units(kernels)
         if late is not None and late.rows.size:
             units += self._overdue(late, units.shape[1:], kernels)
-        known = lift * np.ones_like(entered)
         level = self._levels.now()
-        means = units * (level.mean * known * self._season.factor(start_ms))
-        self._open = _Open(start_ms, entered, lags, at_risk, units[0] * known, means[0])
+        means = units * (level.mean * lift * self._season.factor(start_ms))
+        self._open = _Open(start_ms, entered, lags, at_risk, units[0] * lift, means[0])
         return self._expected(means, level, start_ms, forecast)
 
     def learn(self, reached: F64, frozen: Bools) -> None:
@@ -234,7 +237,10 @@ class Expectation:
     def _learn_season(self, was: _Open, reached: F64, frozen: Bools) -> None:
         total = self.total
         if total is not None:
-            self._season.learn(was.start_ms, reached[total], was.units[total], BUCKET_MS, frozen[total])
+            wandering = self._dispersion.wandering[TOTAL]
+            self._season.learn(
+                was.start_ms, reached[total], was.units[total], BUCKET_MS, frozen[total], wandering
+            )
 
     def _learn_laws(self, was: _Open, frozen: Bools) -> None:
         total = self.total
@@ -242,13 +248,13 @@ class Expectation:
             beyond = self._leaks.at_risk(slice(total, total + 1))[:, 0]
             self._laws.learn(was.lags, was.at_risk, beyond, frozen[total])
 
-    def _go_to(self, number: int, nothing: F64) -> None:
+    def _go_to(self, number: int, shape: tuple[int, ...]) -> None:
         if self._number is not None:
             if number <= self._number:
                 raise ValueError("buckets come in order")
             # What is longer ago than the taps reach is forgotten all the same.
             for _ in range(min(number - self._number - 1, 2 * TAPS)):
-                self._push(nothing, np.zeros((BINS, self._steps)), None)
+                self._push(np.zeros(shape), np.zeros((BINS, self._steps)), None)
         self._number = number
 
     def _push(self, entered: F64, lags: F64, late: LateEntries | None) -> F64:
@@ -279,7 +285,7 @@ class Expectation:
         beyond = self._leaks.arriving(self._laws.tail_shares * kernels.beyond)
         beyond[self._attributed] = 0.0
         units += beyond
-        units[:, self._attributed] /= 1.0 - kernels.beyond
+        units /= self._within(kernels)
         return units
 
     def _overdue(self, late: LateEntries, shape: tuple[int, ...], kernels: Kernels) -> F64:
@@ -290,13 +296,17 @@ class Expectation:
         places = late.rows * self._steps + late.steps
         sums = np.bincount(places, due, minlength=shape[0] * shape[1])
         found = sums.astype(np.float64, copy=False).reshape(shape)
-        found[self._attributed] /= 1.0 - kernels.beyond
+        found /= self._within(kernels)
         return found
+
+    def _within(self, kernels: Kernels) -> F64:
+        """Share of arrivals that are counted, however late, shape (rows, steps)."""
+        return np.where(self._attributed[:, None], 1.0 - kernels.beyond, 1.0)
 
     def _expected(self, means: F64, level: Level, start_ms: int, forecast: Forecast) -> Expected:
         dispersion = self._dispersion.now()
         hour = self._season.variance(start_ms)
-        variance = level.error**2 * dispersion + hour
+        variance = level.error**2 * dispersion + hour + self._dispersion.slow()
         conceded = np.maximum(_SURE * np.sqrt(hour) - _BORNE, 0.0)
         needed = np.broadcast_to(self._needed(self._level_of), level.seen.shape)
         self._monitored = readiness.monitored(level.seen, needed, self._monitored)

@@ -121,17 +121,41 @@ class Journeys:
         self._sums, self._newest = unpack(state["sums"]), state["newest"]
 
 
-def plausible(arrived: F64, risk: F64, of: Stretched) -> Plausible:
-    """Which factors may explain what was seen, best without a change of conversion.
+class Compared(NamedTuple):
+    """What was seen against the law from before: log likelihoods by factor, shape (factors,).
+
+    Attributes:
+        free: whatever conversion is now.
+        same: conversion about as before.
+        weight: the old law is an estimate as well: this makes of a likelihood against a known law one of
+            two samples, near enough.
+    """
+
+    free: F64
+    same: F64
+    weight: float
+
+
+def compared(arrived: F64, risk: F64, of: Stretched) -> Compared:
+    """What was seen against the law from before.
 
     Args:
         arrived: by delay, shape (18,).
         risk: likewise.
         of: the law from before.
     """
-    rates, best, weight = _compared(arrived, risk, of)
-    free = weight * _likelihood(arrived, rates, best)
-    same = weight * _likelihood(arrived, rates, np.clip(best, *_SAME_RATE))
+    rates = risk * of.masses * of.conversion
+    seen = arrived.sum()
+    best = np.asarray(seen / np.maximum(rates.sum(axis=1), _TINY), dtype=np.float64)
+    weight = of.known / max(of.known + float(seen), _TINY)
+    either = np.stack([best, np.clip(best, *_SAME_RATE)])
+    free, same = _likelihood(arrived, rates, either)
+    return Compared(free, same, weight)
+
+
+def plausible(found: Compared) -> Plausible:
+    """Which factors may explain what was seen, best without a change of conversion."""
+    free, same = found.weight * found.free, found.weight * found.same
     enough = free.max() - _PLAUSIBLE
     score = same if (same >= enough).any() else free
     places = np.flatnonzero(score >= enough)
@@ -139,32 +163,20 @@ def plausible(arrived: F64, risk: F64, of: Stretched) -> Plausible:
     return Plausible(likeliest, min(int(places[0]), likeliest), max(int(places[-1]), likeliest))
 
 
-def evidence(arrived: F64, risk: F64, of: Stretched) -> tuple[float, float]:
+def evidence(found: Compared) -> tuple[float, float]:
     """Factor above the tolerated that explains best what was seen, and its evidence against fewer or more."""
-    rates, best, weight = _compared(arrived, risk, of)
-    slower = _likelihood(arrived, rates, np.clip(best, *_SAME_RATE))[_TOLERATED + 1 :]
-    unchanged = _likelihood(arrived, rates, best)[UNCHANGED : _TOLERATED + 1].max()
+    slower = found.same[_TOLERATED + 1 :]
+    unchanged = found.free[UNCHANGED : _TOLERATED + 1].max()
     place = int(slower.argmax())
-    return float(FACTORS[_TOLERATED + 1 + place]), weight * float(slower[place] - unchanged)
-
-
-def _compared(arrived: F64, risk: F64, of: Stretched) -> tuple[F64, F64, float]:
-    """Expected arrivals by factor and delay, shape (factors, 18); the likeliest rate by factor; a weight.
-
-    The old law is an estimate as well: the weight makes of a likelihood against a known law one of two
-    samples, near enough.
-    """
-    rates = risk * of.masses * of.conversion
-    best = np.asarray(arrived.sum() / np.maximum(rates.sum(axis=1), _TINY), dtype=np.float64)
-    return rates, best, of.known / max(of.known + float(arrived.sum()), _TINY)
+    return float(FACTORS[_TOLERATED + 1 + place]), found.weight * float(slower[place] - unchanged)
 
 
 def _likelihood(arrived: F64, rates: F64, rate: F64) -> F64:
-    """Log likelihood by factor, shape (factors,), but for what is the same for all.
+    """Log likelihood by factor at rates of shape (..., factors), but for what is the same for all.
 
     Of counts whose variance is their mean and what conversion's wandering adds to it.
     """
-    means = np.maximum(rates * rate[:, None], _TINY)
+    means = np.maximum(rates * rate[..., None], _TINY)
     # Where nobody was at risk nothing was seen.
     weights = (rates[UNCHANGED] > 0) / (1.0 + _WANDERING**2 * np.maximum(arrived, rates[UNCHANGED]))
-    return np.asarray(((arrived * np.log(means) - means) * weights).sum(axis=1), dtype=np.float64)
+    return np.asarray(((arrived * np.log(means) - means) * weights).sum(axis=-1), dtype=np.float64)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from alerts.expectation.memory import faded
 from alerts.expectation.season import Season, Swings
 from alerts.expectation.settings import DAY_MS
 from alerts.packing import pack, unpack
@@ -61,15 +62,14 @@ class Traffic:
 
     def learn(self, at_ms: int, counts: F64, total: int | None, frozen: Bools) -> None:
         """Entries of a bucket, and which row is the total; all of shape (rows, steps)."""
-        learns = ~frozen
         if total is not None:
             self._learn_total(at_ms, counts[total], total, frozen[total])
-        kept = np.where(learns, self._kept, 1.0)
-        self._counts = self._counts * kept + counts * learns
-        self._base = self._base * kept + self._season.factor(at_ms) * learns
+        self._counts = faded(self._counts, self._kept, counts, frozen)
+        self._base = faded(self._base, self._kept, self._season.factor(at_ms), frozen)
 
     def _learn_total(self, at_ms: int, counts: F64, total: int, frozen: Bools) -> None:
-        self._block += np.stack([counts, self.expected(at_ms).mean[total], ~frozen])
+        busy = self._counts[total] / np.maximum(self._base[total], _TINY)
+        self._block += np.stack([counts, busy * self._season.factor(at_ms), ~frozen])
         self._season.learn(at_ms, counts, np.ones_like(counts), BUCKET_MS, frozen)
         if self._block[2].max() >= _BLOCK or frozen.all():
             self._compare()

@@ -130,7 +130,8 @@ class PaymentJudge:
         rows = len(self._methods) + 1
         self._test.resize(rows)
         more = rows - self._usual.shape[1]
-        self._usual = np.pad(self._usual, ((0, 0), (0, more)))
+        if more:
+            self._usual = np.pad(self._usual, ((0, 0), (0, more)))
 
     def _law(self) -> F64:
         """Share of attempts that get their result in the same bucket, the next and so on, shape (90,)."""

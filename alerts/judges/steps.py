@@ -101,14 +101,22 @@ class StepJudge:
         self._test.resize(rows)
         due = (expected.drop, expected.surge)
         self._test.update(counts.reached, due, expected.dispersion, judged, counts.entered)
-        alarming = judged[..., None] & (self._test.evidence(expected.uncertainty) >= held)
-        self.last = Judged(counts, expected, judged, alarming.any(axis=-1))
+        alarming = self._alarming(judged, expected, held)
+        self.last = Judged(counts, expected, judged, alarming[Way.DOWN] | alarming[Way.UP])
         self._held = held
         back = self._mirrors.look(self._now)
         self.forget(back)
         spoken = tuple(spoken for spoken in self._say(alarming, expected, at_ms) if spoken.series not in back)
         self._mirrors.watch(spoken)
         return Verdicts(spoken, back)
+
+    def _alarming(self, judged: Bools, expected: Expected, held: F64) -> Bools:
+        """Which series show as much as it takes, shape (2, rows, steps): the first axis is ``Way``."""
+        where = np.flatnonzero(judged)
+        nats = self._test.evidence_at(where, expected.uncertainty)
+        found = np.zeros((len(Way), judged.size), dtype=np.bool_)
+        found[:, where] = nats >= held.reshape(-1, len(Way)).take(where, axis=0).T
+        return found.reshape(len(Way), *judged.shape)
 
     def _now(self, series: Series) -> Now:
         if self.last is None:
@@ -123,7 +131,9 @@ class StepJudge:
         )
 
     def _say(self, alarming: Bools, expected: Expected, at_ms: int) -> Iterator[Spoken]:
-        for row, step, way in np.argwhere(alarming).tolist():
+        if not alarming.any():
+            return
+        for row, step, way in np.argwhere(alarming.transpose(1, 2, 0)).tolist():
             finding = self._finding(row, step, Way(way), at_ms, expected)
             yield Spoken(finding, Series(JUDGE, row, step, way))
 
@@ -147,10 +157,9 @@ class StepJudge:
 
     def slower(self, expected: Expected, at_ms: int) -> tuple[Finding, ...]:
         """Steps whose journeys take longer, by the law of the total's delays; said as long as it is so."""
-        total = np.flatnonzero(self._table.levels == 0)
-        if not total.size:
+        row = self.expectation.total
+        if row is None or not expected.slower:
             return ()
-        row = int(total[0])
         return tuple(
             Finding(
                 Kind.SLOWER,

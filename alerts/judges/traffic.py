@@ -67,6 +67,8 @@ class TrafficJudge:
         self._seen = np.zeros((0, 1))
         self._expected = np.zeros((0, 1))
         self._judged = np.zeros((0, 1), np.bool_)
+        # By row, whether it is of a dimension that is watched.
+        self._of_watched = np.zeros((0, 1), np.bool_)
 
     def judge(
         self,
@@ -93,12 +95,12 @@ class TrafficJudge:
         self._seen = seen[:, None]
         usual = self._long / np.maximum(self._weight, 1.0)
         self._expected = np.minimum(lately[:, None], usual) * min(lift, 1.0)
-        self._judged = np.isin(levels, self._watched)[:, None] & (self._weight >= self._learning) & trusted
+        self._judged = self._of_watched & (self._weight >= self._learning) & trusted
         spread = np.full(self._seen.shape, _DISPERSION)
         both = self._thresholds.update(self._expected, spread, self._judged, levels, sensitivity)
         held = both[..., Way.DOWN]
         self._test.update(self._seen, self._expected, spread, self._judged, self._seen)
-        alarming = self._judged & (self._test.evidence()[..., Way.DOWN] >= held)
+        alarming = self._judged & (self._test.evidence(asked=self._judged)[..., Way.DOWN] >= held)
         back = self._mirrors.look(self._now)
         self.forget(back)
         spoken = [
@@ -112,6 +114,9 @@ class TrafficJudge:
         return Verdicts(told, back)
 
     def _resize(self, rows: int) -> None:
+        if rows == len(self._of_watched):
+            return
+        self._of_watched = np.isin(self._table.levels, self._watched)[:, None]
         self._test.resize(rows)
         self._thresholds.resize(rows)
         more = ((0, rows - len(self._long)), (0, 0))

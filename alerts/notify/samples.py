@@ -20,10 +20,8 @@ from alerts.stages.knowledge import MetaAlert
 from alerts.stages.stage import Candidate, Parcel, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from alerts.content.writing import WritingSettings
-    from alerts.message import LinkKind, Message
+    from alerts.message import Message
 
 _MINUTE_MS: Final = 60_000
 _MARK: Final = {Language.EN: "[TEST]", Language.ZH: "【测试】"}
@@ -98,42 +96,29 @@ def _course(now_ms: int) -> CoursePart:
     )
 
 
-def sample(
-    kind: Sample,
-    channel: str,
-    language: Language,
-    settings: WritingSettings,
-    now_ms: int,
-    links: Mapping[LinkKind, str] | None = None,
-    *,
-    picture: bool = True,
-) -> Message:
-    """The message of a kind, marked as a test.
+def sample(kind: Sample, channel: str, language: Language, settings: WritingSettings, now_ms: int) -> Message:
+    """The message of a kind in the built-in words, with its picture and without links, marked as a test."""
+    parcel = sample_parcel(kind, channel, now_ms)
+    course = parcel.told[0].incident.course if len(parcel.told) == 1 else None
+    return marked(write(parcel, language, settings, None, sparkline(course) if course else None))
 
-    Args:
-        kind: of which.
-        channel: to which; also part of its key.
-        language: of the words.
-        settings: how to word.
-        now_ms: the same moment gives the same incident, so that what is opened is resolved.
-        links: by kind; signed ones lead to an incident that nobody knows, and say so.
-        picture: with the sparkline.
-    """
-    parcel = _parcel(kind, channel, now_ms)
-    course = parcel.told[0].incident.course if len(parcel.told) == 1 and picture else None
-    written = write(parcel, language, settings, links, sparkline(course) if course else None)
+
+def marked(message: Message) -> Message:
+    """The message so that nobody takes it for real."""
+    mark = _MARK[message.language]
     return msgspec.structs.replace(
-        written,
-        title=f"{_MARK[language]} {written.title}",
-        summary=f"{_MARK[language]} {written.summary}",
-        lines=(_NOTE[language], *written.lines),
+        message,
+        title=f"{mark} {message.title}",
+        summary=f"{mark} {message.summary}",
+        lines=(_NOTE[message.language], *message.lines),
     )
 
 
-def _parcel(kind: Sample, channel: str, now_ms: int) -> Parcel:
+def sample_parcel(kind: Sample, channel: str, now_ms: int) -> Parcel:
+    """What is told of a kind. The same moment gives the same incident, so that what is opened is resolved."""
     key = key_of("notify-test", kind.value, channel, str(now_ms))
     if kind is Sample.META:
-        meta = MetaAlert("another-channel", now_ms - 6 * _MINUTE_MS, "timeout", 2, now_ms)
+        meta = MetaAlert("another_channel", now_ms - 6 * _MINUTE_MS, "timeout", 2, now_ms)
         return Parcel(key, channel, MessageState.META, meta=meta)
     incident = sample_incident(now_ms)
     told = [_candidate(_as(kind, incident, now_ms), channel, MessageState(kind.value))]

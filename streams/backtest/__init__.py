@@ -8,6 +8,7 @@ arrivals    records of all source partitions in the order in which they came
 parquet     the same from Parquet files (extra ``parquet``)
 counting    records into the rollups that workers would have sent
 recording   rollups in a file
+reading     any recording into closed buckets
 story       closed buckets into incidents, and two runs side by side
 report      the table and the JSON
 arguments   of the verb ``backtest``

@@ -21,7 +21,7 @@ from alerts.silences import Silences, matches
 from streams.clock import Clock, SystemClock
 from streams.commands.listing import incident_table, silence_table
 from streams.errors import CodecError, ConfigError, TopicError
-from streams.worker.desk import Desk
+from streams.worker.reception import Reception
 
 if TYPE_CHECKING:
     import argparse
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from alerts.incident import Incident
     from streams.config import Settings
 
-    Do = Callable[[Desk, argparse.Namespace, Settings, Clock], Awaitable[None]]
+    Do = Callable[[Reception, argparse.Namespace, Settings, Clock], Awaitable[None]]
 
 _MAX_NAME: Final = 80
 _MAX_COMMENT: Final = 400
@@ -53,15 +53,15 @@ def run(verb: str, arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _at_the_desk(do: Do, arguments: argparse.Namespace, settings: Settings) -> None:
-    desk = Desk(settings, _PATIENCE_SECONDS)
+    reception = Reception(settings, _PATIENCE_SECONDS)
     try:
-        await do(desk, arguments, settings, SystemClock())
+        await do(reception, arguments, settings, SystemClock())
     finally:
-        await desk.stop()
+        await reception.stop()
 
 
-async def _incidents(desk: Desk, arguments: argparse.Namespace, _: Settings, clock: Clock) -> None:
-    found = [one for one in await _known(desk) if arguments.all or one.open]
+async def _incidents(reception: Reception, arguments: argparse.Namespace, _: Settings, clock: Clock) -> None:
+    found = [one for one in await _known(reception) if arguments.all or one.open]
     found.sort(key=lambda one: (not one.open, -one.opened_at_ms, one.id))
     if arguments.format == "json":
         print(json.dumps([record_of(one) for one in found], ensure_ascii=False, indent=2))
@@ -69,36 +69,38 @@ async def _incidents(desk: Desk, arguments: argparse.Namespace, _: Settings, clo
     print(incident_table(found, clock.now_ms()) if found else "no incident is open")
 
 
-async def _ack(desk: Desk, arguments: argparse.Namespace, _: Settings, clock: Clock) -> None:
-    incident = _meant(arguments.incident, await _known(desk))
+async def _ack(reception: Reception, arguments: argparse.Namespace, _: Settings, clock: Clock) -> None:
+    incident = find(arguments.incident, await _known(reception))
     if not incident.open:
         raise ConfigError("INCIDENT", f"an open one; {incident.id} is {incident.state.value}")
     if incident.state is State.ACKNOWLEDGED:
         print(f"{incident.id} is acknowledged already, by {harmless(incident.acknowledged_by or '?')}")
         return
-    await _say(desk, Ack(incident.id, harmless(arguments.by, _MAX_NAME), clock.now_ms()))
+    await _say(reception, Ack(incident.id, harmless(arguments.by, _MAX_NAME), clock.now_ms()))
     print(f"written: {incident.id} acknowledged; the watcher takes it up within seconds")
 
 
-async def _silence(desk: Desk, arguments: argparse.Namespace, settings: Settings, clock: Clock) -> None:
-    record = _silence_of(arguments, settings, clock.now_ms())
-    await _say(desk, record)
+async def _silence(
+    reception: Reception, arguments: argparse.Namespace, settings: Settings, clock: Clock
+) -> None:
+    record = silence_of(arguments, settings, clock.now_ms())
+    await _say(reception, record)
     print(f"written: silence {record.id} until {rfc3339(record.ends_ms)}")
-    matched = [one for one in await _known(desk) if one.open and matches(record, one)]
+    matched = [one for one in await _known(reception) if one.open and matches(record, one)]
     print(f"open incidents that it matches: {len(matched)}")
 
 
-async def _unsilence(desk: Desk, arguments: argparse.Namespace, _: Settings, clock: Clock) -> None:
-    known = await _active(desk, clock.now_ms())
+async def _unsilence(reception: Reception, arguments: argparse.Namespace, _: Settings, clock: Clock) -> None:
+    known = await _active(reception, clock.now_ms())
     if arguments.silence not in {silence.id for silence in known}:
         names = ", ".join(silence.id for silence in known[:10]) or "there is none"
         raise ConfigError("SILENCE", f"one that has not ended: {names}")
-    await _say(desk, Unsilence(arguments.silence, harmless(arguments.by, _MAX_NAME), clock.now_ms()))
+    await _say(reception, Unsilence(arguments.silence, harmless(arguments.by, _MAX_NAME), clock.now_ms()))
     print(f"written: silence {arguments.silence} has ended")
 
 
-async def _silences(desk: Desk, arguments: argparse.Namespace, _: Settings, clock: Clock) -> None:
-    found = await _active(desk, clock.now_ms())
+async def _silences(reception: Reception, arguments: argparse.Namespace, _: Settings, clock: Clock) -> None:
+    found = await _active(reception, clock.now_ms())
     if arguments.format == "json":
         plain = [msgspec.to_builtins(one) | {"ends": rfc3339(one.ends_ms)} for one in found]
         print(json.dumps(plain, ensure_ascii=False, indent=2))
@@ -115,10 +117,10 @@ _VERBS: Final[dict[str, Do]] = {
 }
 
 
-async def _known(desk: Desk) -> list[Incident]:
+async def _known(reception: Reception) -> list[Incident]:
     """The newest record of each incident; those of other versions are left out."""
     found = []
-    for record in (await desk.newest()).values():
+    for record in (await reception.newest()).values():
         try:
             found.append(decode_incident(record))
         except CodecError:
@@ -126,9 +128,9 @@ async def _known(desk: Desk) -> list[Incident]:
     return found
 
 
-async def _active(desk: Desk, now_ms: int) -> tuple[Silence, ...]:
+async def _active(reception: Reception, now_ms: int) -> tuple[Silence, ...]:
     silences = Silences()
-    for record in await desk.said():
+    for record in await reception.said():
         try:
             said = decode_control(record)
         except CodecError:
@@ -139,15 +141,19 @@ async def _active(desk: Desk, now_ms: int) -> tuple[Silence, ...]:
     return silences.all()
 
 
-async def _say(desk: Desk, record: Control) -> None:
+async def _say(reception: Reception, record: Control) -> None:
     try:
-        await desk.write(control_key(record), encode_control(record))
+        await reception.write(control_key(record), encode_control(record))
     except TopicError as error:
         raise TopicError(f"{error}; it may not have been written: look before you try again") from error
 
 
-def _meant(text: str, known: Sequence[Incident]) -> Incident:
-    """The incident of an id, or of the beginning of one that no other has."""
+def find(text: str, known: Sequence[Incident]) -> Incident:
+    """The incident of an id, or of the beginning of one that no other has.
+
+    Raises:
+        ConfigError: none, or several; names those that are open.
+    """
     found = [one for one in known if one.id == text]
     if not found and len(text) >= _LEAST_LETTERS:
         found = [one for one in known if one.id.startswith(text)]
@@ -158,7 +164,12 @@ def _meant(text: str, known: Sequence[Incident]) -> Incident:
     raise ConfigError("INCIDENT", f"{what}; open: {opened[:400]}")
 
 
-def _silence_of(arguments: argparse.Namespace, settings: Settings, now_ms: int) -> Silence:
+def silence_of(arguments: argparse.Namespace, settings: Settings, now_ms: int) -> Silence:
+    """The silence that the arguments describe.
+
+    Raises:
+        ConfigError: they say nothing, or name what there is not.
+    """
     lists = (
         *(arguments.kind, arguments.severity, arguments.scope, arguments.step),
         *(arguments.promotion, arguments.incident),

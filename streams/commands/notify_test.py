@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
-from zoneinfo import ZoneInfo
 
-from alerts.content.writing import WritingSettings
-from alerts.message import Language
+import msgspec
+
+from alerts.message import LinkKind
 from alerts.notify.base import Sending
-from alerts.notify.registry import ChannelKind, channel_of, open_carrier, plan_of
-from alerts.notify.samples import Sample, sample, sample_incident
+from alerts.notify.registry import ChannelKind, channel_of, open_carrier
+from alerts.notify.samples import Sample, marked, sample_parcel
 from alerts.notify.secrets import Secret, scrub
+from alerts.wording import message_of
+from streams.assembly import notify_plan_of
 from streams.clock import SystemClock
 from streams.commands.listing import table
 from streams.errors import ConfigError
-from streams.pages import signer_of
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from alerts.links import Signer
     from alerts.message import Message
     from alerts.notify.base import Outcome, Rate
     from alerts.notify.registry import ChannelPlan
@@ -66,17 +66,7 @@ class Rehearsal:
     """
 
     def __init__(self, settings: Settings, environ: Mapping[str, str], base: Path, clock: Clock) -> None:
-        notify = settings.notify
-        self._plans = {
-            entry.name: (
-                plan_of(entry.plain(), environ, base),
-                Language(entry.language or notify.language),
-            )
-            for entry in notify.channels
-        }
-        zone = ZoneInfo(notify.time_zone or settings.watch.time_zone)
-        self._words = WritingSettings(zone, notify.contributors, notify.digest_lines)
-        self._signer: Signer | None = signer_of(settings, environ, base)
+        self._plan = notify_plan_of(settings, environ, base)
         self._now_ms = clock.now_ms()
         self._clock = clock
 
@@ -86,22 +76,22 @@ class Rehearsal:
         Raises:
             ConfigError: there are none, or not these.
         """
-        if not self._plans:
+        known = [plan.name for plan in self._plan.channels]
+        if not known:
             raise ConfigError("notify.channels", "at least one is needed to try")
-        if not set(names) <= self._plans.keys():
-            raise ConfigError("--channel", f"one of {', '.join(self._plans)}")
-        return [plan for name, (plan, _) in self._plans.items() if not names or name in names]
+        if not set(names) <= set(known):
+            raise ConfigError("--channel", f"one of {', '.join(known)}")
+        return [plan for plan in self._plan.channels if not names or plan.name in names]
 
-    def message(self, plan: ChannelPlan, kind: Sample, *, picture: bool = True) -> Message:
-        """A sample for a channel."""
-        _, language = self._plans[plan.name]
-        links = self._signer.links(sample_incident(self._now_ms), plan.name) if self._signer else {}
-        return sample(kind, plan.name, language, self._words, self._now_ms, links, picture=picture)
+    def message(self, plan: ChannelPlan, kind: Sample) -> Message:
+        """A sample for a channel, in the words and with the links that it would have."""
+        return marked(message_of(sample_parcel(kind, plan.name, self._now_ms), self._plan))
 
     def body(self, plan: ChannelPlan, kind: Sample) -> str:
         """What would be sent, its secrets masked; without the picture."""
-        message = self.message(plan, kind, picture=False)
-        secrets = [Secret(link.url) for link in message.links]
+        message = msgspec.structs.replace(self.message(plan, kind), sparkline=None)
+        signed = (message.link(LinkKind.ACKNOWLEDGE), message.link(LinkKind.MUTE))
+        secrets = [Secret(link.url) for link in signed if link is not None]
         if plan.kind is ChannelKind.APPRISE:
             text = "\n".join([message.title, message.summary, *message.lines])
             return scrub(text, secrets)

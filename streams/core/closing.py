@@ -22,7 +22,7 @@ import msgspec
 
 from streams.closed import BUCKET_MS, ClosedBucket, Progress
 from streams.codec import decode_rollup, encode_rollup
-from streams.core.closing_cells import Numbering
+from streams.core.closing_cells import Late, Numbering
 from streams.core.merge import Applied, PartitionState, ShardMerge
 from streams.core.shard_progress import ClosingSettings, ShardProgress, ShardState
 from streams.results import Fence
@@ -151,23 +151,24 @@ class Closing:
 
     @property
     def _done_ms(self) -> int:
-        return min(shard.done_ms for shard in self._shards)
+        return min([shard.done_ms for shard in self._shards])
 
     def _skip_to_next(self) -> bool:
         """Whether the next bucket can be closed; spans that have none lie behind us then."""
+        done_ms = self._done_ms
         if self._next_ms is None:
-            if self._done_ms < BUCKET_MS:
+            if done_ms < BUCKET_MS:
                 return False
             # What was said until everybody had something to say: the first bucket is among it.
             self._absorb(BUCKET_MS)
             self._next_ms = self._quiet_until()
-        if self._done_ms < self._next_ms + BUCKET_MS:
+        if done_ms < self._next_ms + BUCKET_MS:
             return False
         self._absorb(self._next_ms + BUCKET_MS)
         quiet_ms = self._quiet_until()
         if quiet_ms - self._next_ms > self._settings.skip_after_ms:
             self._next_ms = quiet_ms
-        return self._done_ms >= self._next_ms + BUCKET_MS
+        return done_ms >= self._next_ms + BUCKET_MS
 
     def _quiet_until(self) -> int:
         """Start of the first bucket of which anything was said that is not closed yet."""
@@ -203,9 +204,7 @@ class Closing:
             shard.forget(end_ms)
         self._next_ms = end_ms
         starts = [start for start in rollups if start < start_ms]
-        counts, *late = self._numbering.cells(
-            [rollups.get(start_ms, ()), *(rollups[start] for start in starts)]
-        )
+        counted = self._numbering.cells([rollups.get(start_ms, ()), *(rollups[start] for start in starts)])
         return ClosedBucket(
             start_ms,
             self._closed_at_ms,
@@ -213,11 +212,13 @@ class Closing:
             self._stages[1],
             self._stages[2],
             self._numbering.names,
-            counts,
-            tuple((start, cells) for start, cells in zip(starts, late, strict=True) if cells),
+            counted.group(0),
+            Late(counted, starts),
             self._numbering.money(chain.from_iterable(rollups.values())),
             dict(sorted(records.items())),
             dict(sorted(self._progress.items())),
+            counted.whole([start_ms, *starts]),
+            tuple((start, money) for start in starts if (money := self._numbering.money(rollups[start]))),
         )
 
 

@@ -8,12 +8,12 @@ as ``(other)``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, islice, repeat
+from itertools import accumulate, chain, islice, pairwise
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from streams.closed import Cells
+from streams.closed import NO_CELLS, Cells
 from streams.core.buckets import COLUMN_BITS, COLUMN_MASK
 from streams.core.merge import MoneyKey
 from streams.core.sorting import summed
@@ -47,7 +47,10 @@ class Names(Sequence[str]):
 
     def __getitem__(self, at: int | slice) -> str | list[str]:
         if isinstance(at, slice):
-            return [self._all[place] for place in range(self._size)[at]]
+            places = range(self._size)[at]
+            if places.step == 1:
+                return self._all[places.start : places.stop]
+            return [self._all[place] for place in places]
         if 0 <= at < self._size:
             return self._all[at]
         raise IndexError(at)
@@ -65,12 +68,15 @@ class Names(Sequence[str]):
 
 
 class KeyNumbers(dict[str, int]):
-    """Number of each key of one dimension."""
+    """Number of each key of one dimension, below 0 of one that has none."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         super().__init__({name: number for number, name in enumerate(names)})
         self._names = [*self]
         self.names = Names(self._names)
+
+    def __missing__(self, key: str) -> int:
+        return -1
 
     def learn(self, keys: Iterable[str], max_keys: int) -> None:
         """Number keys that have no number yet, each named once."""
@@ -88,12 +94,137 @@ class KeyNumbers(dict[str, int]):
 
         Of those beyond the bound, the number of ``(other)``. Most are known, and so are looked up once.
         """
-        numbers = np.fromiter(map(self.get, keys, repeat(-1)), np.int64, len(keys))
-        unknown = np.flatnonzero(numbers < 0).tolist()
-        self.learn({keys[at] for at in unknown} | {key for key in others if key not in self}, max_keys)
-        other = self.get(OTHER, 0)
-        numbers[unknown] = [self.get(keys[at], other) for at in unknown]
+        numbers = np.fromiter(map(self.__getitem__, keys), np.int64, len(keys))
+        places = np.flatnonzero(numbers < 0)
+        unknown = [keys[at] for at in places.tolist()]
+        self.learn({*unknown, *(key for key in others if key not in self)}, max_keys)
+        known = np.fromiter(map(self.__getitem__, unknown), np.int64, len(unknown))
+        numbers[places] = np.where(known < 0, self.get(OTHER, 0), known)
         return numbers
+
+
+class Counted:
+    """Cells of groups of rollups; those of a dimension and group ascend by key and column.
+
+    Args:
+        groups: how many.
+        dimensions: in which something may have been counted.
+        cells: of all, by dimension, then by group.
+        edges: where those of each dimension and group begin, and the end.
+    """
+
+    __slots__ = ("_cells", "_dimensions", "_edges", "_groups")
+
+    def __init__(
+        self, groups: int, dimensions: Sequence[str], cells: Cells, edges: NDArray[np.int64]
+    ) -> None:
+        self._groups = groups
+        self._dimensions = dimensions
+        self._cells = cells
+        self._edges = edges
+
+    @classmethod
+    def of(
+        cls,
+        groups: int,
+        parts: Mapping[str, Sequence[KeyCounts]],
+        whose: Mapping[str, Sequence[int]],
+        numbered: Sequence[tuple[str, NDArray[np.int64]]],
+    ) -> Counted:
+        """All parts of all dimensions at once, for most are small and numpy's price is per call.
+
+        Args:
+            groups: how many.
+            parts: by dimension.
+            whose: the group of each.
+            numbered: dimensions, and the numbers of their parts' keys.
+        """
+        dimensions = [dimension for dimension, _ in numbered]
+        every = [part for dimension in dimensions for part in parts.get(dimension, ())]
+        layers = [
+            rank * groups + group
+            for rank, dimension in enumerate(dimensions)
+            for group in whose.get(dimension, ())
+        ]
+        keys = np.concatenate([NO_CELLS.keys, *(numbers for _, numbers in numbered)])
+        bits = int(keys.max(initial=0)).bit_length() + COLUMN_BITS
+        sizes = [len(part.column) for part in every]
+        firsts = accumulate([len(part.keys) for part in every], initial=0)
+        shared = np.array([layers, [*islice(firsts, len(every))]], dtype=np.int64)
+        layer, first = np.repeat(shared, sizes, axis=1)
+        index = np.frombuffer(b"".join([part.index for part in every]), dtype="<u4")
+        columns = np.frombuffer(b"".join([part.column for part in every]), dtype=np.uint8)
+        counts = np.frombuffer(b"".join([part.count for part in every]), dtype="<u8")
+        places = layer << bits | keys[first + index] << COLUMN_BITS | columns
+        cells, sums = summed(places, counts.astype(np.int64))
+        edges = np.searchsorted(cells, np.arange(len(dimensions) * groups + 1) << bits)
+        cells &= (1 << bits) - 1
+        return cls(groups, dimensions, Cells(cells >> COLUMN_BITS, cells & COLUMN_MASK, sums), edges)
+
+    def group(self, number: int) -> dict[str, Cells]:
+        """Those of one group, by dimension; one that it has nothing of is not there."""
+        starts = self._edges[number :: self._groups].tolist()
+        ends = self._edges[number + 1 :: self._groups].tolist()
+        spans = zip(self._dimensions, starts, ends, strict=False)
+        return {dimension: self._part(start, end) for dimension, start, end in spans if start < end}
+
+    def whole(self, starts: Sequence[int]) -> dict[str, tuple[Cells, NDArray[np.int64]]]:
+        """Those of all groups, by dimension, and beside each what stands in ``starts`` for its group."""
+        of_each = np.repeat(np.tile(starts, len(self._dimensions)), np.diff(self._edges))
+        borders = self._edges[:: self._groups].tolist()
+        return {
+            dimension: (self._part(start, end), of_each[start:end])
+            for dimension, (start, end) in zip(self._dimensions, pairwise(borders), strict=True)
+            if start < end
+        }
+
+    def _part(self, start: int, end: int) -> Cells:
+        return Cells(*(column[start:end] for column in self._cells))
+
+
+class Late(Sequence[tuple[int, "Mapping[str, Cells]"]]):
+    """Late counts by the start of their bucket: put together when somebody asks, for few do.
+
+    Args:
+        counted: the first group is of the bucket that closes.
+        starts: of the others.
+    """
+
+    __slots__ = ("_found", "counted", "starts")
+
+    def __init__(self, counted: Counted, starts: Sequence[int]) -> None:
+        self.counted = counted
+        self.starts = starts
+        self._found: list[tuple[int, Mapping[str, Cells]]] | None = None
+
+    @property
+    def _all(self) -> list[tuple[int, Mapping[str, Cells]]]:
+        if self._found is None:
+            each = ((start, self.counted.group(number)) for number, start in enumerate(self.starts, 1))
+            self._found = [(start, cells) for start, cells in each if cells]
+        return self._found
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @overload
+    def __getitem__(self, at: int) -> tuple[int, Mapping[str, Cells]]: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[tuple[int, Mapping[str, Cells]]]: ...
+
+    def __getitem__(
+        self, at: int | slice
+    ) -> tuple[int, Mapping[str, Cells]] | list[tuple[int, Mapping[str, Cells]]]:
+        return self._all[at]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]  # like a list
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
 
 
 class Numbering(dict[str, KeyNumbers]):
@@ -113,58 +244,35 @@ class Numbering(dict[str, KeyNumbers]):
         """Keys of each dimension, by number."""
         return {dimension: numbers.names for dimension, numbers in self.items()}
 
-    def cells(self, groups: Sequence[Iterable[Rollup]]) -> list[dict[str, Cells]]:
-        """What was counted in groups of rollups, each ascending by key and column; new keys get numbers."""
+    def cells(self, groups: Sequence[Iterable[Rollup]]) -> Counted:
+        """What was counted in groups of rollups; new keys get numbers."""
         parts: dict[str, list[KeyCounts]] = {}
         whose: dict[str, list[int]] = {}
         paid: dict[str, set[str]] = {}
         for group, rollups in enumerate(groups):
             for rollup in rollups:
                 for counts in rollup.counts:
-                    parts.setdefault(counts.dimension, []).append(counts)
-                    whose.setdefault(counts.dimension, []).append(group)
+                    dimension = counts.dimension
+                    if dimension not in parts:
+                        parts[dimension], whose[dimension] = [], []
+                    parts[dimension].append(counts)
+                    whose[dimension].append(group)
                 for money in rollup.money:
                     paid.setdefault(money.dimension, set()).add(money.key)
-        found: list[dict[str, Cells]] = [{} for _ in groups]
+        numbered = []
         for dimension in sorted({*parts, *paid}):
             numbers = self.setdefault(dimension, KeyNumbers())
-            mine = parts.get(dimension, [])
-            keys = [*chain.from_iterable(part.keys for part in mine)]
-            numbered = numbers.admit(keys, paid.get(dimension, ()), self._max_keys)
-            for group, cells in _cells(numbered, len(numbers), mine, whose.get(dimension, ())):
-                found[group][dimension] = cells
-        return found
+            keys = [*chain.from_iterable([part.keys for part in parts.get(dimension, ())])]
+            numbered.append(numbers.admit(keys, paid.get(dimension, ()), self._max_keys))
+        return Counted.of(len(groups), parts, whose, [*zip(sorted({*parts, *paid}), numbered, strict=True)])
 
     def money(self, rollups: Iterable[Rollup]) -> dict[MoneyKey, tuple[int, int]]:
         """Orders and amounts in rollups whose keys are known."""
-        sums: dict[MoneyKey, tuple[int, int]] = {}
-        for rollup in rollups:
-            for item in rollup.money:
-                key = item.key if item.key in self[item.dimension] else OTHER
-                place = MoneyKey(item.dimension, key, item.currency, item.kind)
-                orders, amount = sums.get(place, (0, 0))
-                sums[place] = (orders + item.orders, amount + item.amount_minor)
-        return dict(sorted(sums.items()))
-
-
-def _cells(
-    keys: NDArray[np.int64], known: int, parts: Sequence[KeyCounts], whose: Sequence[int]
-) -> Iterator[tuple[int, Cells]]:
-    """By group; all parts at once, for most are small and numpy's price is per call."""
-    if not parts:
-        return
-    sizes = np.array([len(part.column) for part in parts])
-    firsts = np.cumsum([0, *(len(part.keys) for part in parts)])[:-1]
-    index = np.frombuffer(b"".join([part.index for part in parts]), dtype="<u4")
-    columns = np.frombuffer(b"".join([part.column for part in parts]), dtype=np.uint8)
-    counts = np.frombuffer(b"".join([part.count for part in parts]), dtype="<u8")
-    bits = known.bit_length() + COLUMN_BITS
-    above = np.repeat(np.array(whose, dtype=np.int64) << bits, sizes)
-    places = keys[index + np.repeat(firsts, sizes)] << COLUMN_BITS | columns
-    cells, sums = summed(above | places, counts.astype(np.int64))
-    groups = sorted({*whose})
-    edges = np.searchsorted(cells, np.array([*groups, groups[-1] + 1], dtype=np.int64) << bits).tolist()
-    cells &= (1 << bits) - 1
-    found = Cells(cells >> COLUMN_BITS, cells & COLUMN_MASK, sums)
-    for group, start, end in zip(groups, edges[:-1], edges[1:], strict=True):
-        yield group, Cells(*(column[start:end] for column in found))
+        # Plain tuples until the end: most sums are made of several items.
+        sums: dict[tuple[str, str, str, str], tuple[int, int]] = {}
+        for item in chain.from_iterable([rollup.money for rollup in rollups]):
+            dimension, key = item.dimension, item.key
+            place = (dimension, key if key in self[dimension] else OTHER, item.currency, item.kind)
+            orders, amount = sums.get(place, (0, 0))
+            sums[place] = (orders + item.orders, amount + item.amount_minor)
+        return {MoneyKey._make(place): sums[place] for place in sorted(sums)}

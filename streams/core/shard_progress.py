@@ -111,6 +111,8 @@ class ShardProgress:
         self._settings = settings
         self._expected = frozenset(partitions)
         self._state = ShardState()
+        # What each said last: to say it again changes nothing.
+        self._said: dict[int, Progress] = {}
 
     @property
     def done_ms(self) -> int:
@@ -123,8 +125,14 @@ class ShardProgress:
         Messages are to be taken in the order of the shard's log.
         """
         state = self._state
-        heard = state.heard.setdefault(partition, Heard())
+        heard = state.heard.get(partition)
+        if heard is None:
+            heard = state.heard[partition] = Heard()
         end_ms = end_after(max(heard.reach_ms, state.done_ms))
+        if self._said.get(partition) == progress:
+            # Of several rollups of one flush only the last one says what is new.
+            return end_ms
+        self._said[partition] = progress
         self._hear(progress.told_at_ms)
         heard.told_ms = max(heard.told_ms, progress.told_at_ms)
         reach_ms = self._reach(progress)
@@ -159,6 +167,7 @@ class ShardProgress:
 
     def restore(self, state: ShardState) -> None:
         """Go on from a snapshot."""
+        self._said = {}
         self._state = msgspec.convert(msgspec.to_builtins(state), ShardState)
 
     def _hear(self, told_ms: int) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,17 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from pydantic import SecretStr
 from rich.console import Console
 
-from streams.assembly import make_watcher
+from streams.assembly import make_notifier, make_watcher
 from streams.clock import SystemClock
-from streams.config import Http, Kafka, Logging, Metrics, Settings
+from streams.config import Http, Kafka, Logging, Metrics, Notify, Settings, Watch
+from streams.config_channels import ChannelEntry
 from streams.demo.broker import EmbeddedBroker
+from streams.demo.chat import Chat
 from streams.demo.live_table import LiveTable
 from streams.demo.scenarios import Placed, Times, scenario_named, truth_of
 from streams.demo.screen import Screen, ShopProgress, addresses
 from streams.demo.shop import Shop, ShopSettings, within
-from streams.demo.simulator import TrafficSettings, simulate
+from streams.demo.simulator import MINUTE_MS, TrafficSettings, simulate
 from streams.demo.sinks import JsonLinesSink, KafkaSink, at_once, deliver, in_real_time
 from streams.errors import TopicError
 from streams.files import MAX_PARTITIONS
@@ -40,7 +43,11 @@ if TYPE_CHECKING:
 
 _SHOP_VISITORS = 20_000
 _TOKEN_BYTES = 24
-_PAST_MS = 15 * 60_000
+_PAST_MS = 15 * MINUTE_MS
+# Payments hang for a while: so there is something to be told of, and that it is over.
+_TROUBLE = "S1"
+_TROUBLE_AFTER_MS = 2 * MINUTE_MS
+_TROUBLE_LASTS_MS = 5 * MINUTE_MS
 _LOOK_AGAIN_S = 0.02
 _QUICK_MOTION = 60
 # Records that may wait for the worker: the embedded broker forgets what is not read soon.
@@ -96,15 +103,23 @@ async def run_demo(rate: float, seed: int, port: int, seconds: float | None) -> 
         loop.add_signal_handler(number, stop.set)
     if seconds is not None:
         loop.call_later(seconds, stop.set)
-    with EmbeddedBroker() as broker:
-        settings = _demo_settings(broker.bootstrap_servers, port)
-        configure(settings)
-        broker.create_topics(*(spec.name for spec in wanted_topics(settings)))
-        await _run(settings, rate, seed, stop)
+    console = Console()
+    async with Chat(partial(_show, console)) as chat:
+        with EmbeddedBroker() as broker:
+            settings = _demo_settings(broker.bootstrap_servers, port, chat.url)
+            configure(settings)
+            broker.create_topics(*(spec.name for spec in wanted_topics(settings)))
+            await _run(settings, rate, seed, stop, console, chat)
     return 0
 
 
-def _demo_settings(servers: str, port: int) -> Settings:
+def _show(console: Console, line: str) -> None:
+    """A message as it comes; on a terminal the table shows the last few."""
+    if not console.is_terminal:
+        console.print(line, highlight=False, markup=False)
+
+
+def _demo_settings(servers: str, port: int, chat: str) -> Settings:
     return Settings(
         kafka=Kafka(bootstrap_servers=(servers,)),
         # Whoever sees this screen may acknowledge and mute.
@@ -112,14 +127,21 @@ def _demo_settings(servers: str, port: int) -> Settings:
         # Nobody scrapes a demo before its first look at /metrics, so counters need not wait at zero.
         metrics=Metrics(zero_hold_ms=0, vanish_hold_ms=0),
         logging=Logging(level="ERROR"),
+        # What the shop's past tells of is enough to judge by.
+        watch=Watch(min_history_ms=_PAST_MS - 5 * MINUTE_MS),
+        notify=Notify(channels=(ChannelEntry(name="chat", kind="webhook", url=chat, allow_private=True),)),
     )
 
 
-async def _run(settings: Settings, rate: float, seed: int, stop: asyncio.Event) -> None:
-    pages = pages_of(settings, {}, Path())
-    worker, console = Worker(settings, make_watcher=make_watcher, make_pages=pages), Console()
+async def _run(
+    settings: Settings, rate: float, seed: int, stop: asyncio.Event, console: Console, chat: Chat
+) -> None:
+    notifier, pages = make_notifier({}, Path()), pages_of(settings, {}, Path())
+    worker = Worker(settings, make_watcher=make_watcher, make_notifier=notifier, make_pages=pages)
     progress = ShopProgress(_PAST_MS, rate)
-    table = LiveTable(Screen(worker, progress).frame, console=console)
+    # Elsewhere each message was printed when it came.
+    said = (lambda: chat.lines) if console.is_terminal else tuple
+    table = LiveTable(Screen(worker, progress, said).frame, console=console)
     working = asyncio.create_task(worker.run(), name="worker")
     await _say_where(worker, working, console)
     tasks = [
@@ -146,12 +168,18 @@ async def _say_where(worker: Worker, working: asyncio.Task[None], console: Conso
 
 
 async def _traffic(worker: Worker, rate: float, seed: int, progress: ShopProgress) -> None:
-    """The shop's last quarter of an hour in quick motion, so that there are orders to see; then live."""
-    clock = SystemClock()
+    """The shop's last quarter of an hour in quick motion, so that there are orders to see; then live, and trouble."""
     shop = ShopSettings(seed=seed, visitors=_SHOP_VISITORS, skus=500, banners=60)
-    now = clock.now_ms()
-    records = progress.watch(simulate(TrafficSettings(start_ms=now - _PAST_MS, rate=rate, shop=shop)))
-    past, live = _split(records, now)
+    now_ms = SystemClock().now_ms()
+    trouble = Placed(scenario_named(_TROUBLE), Times(now_ms + _TROUBLE_AFTER_MS, _TROUBLE_LASTS_MS))
+    traffic = TrafficSettings(start_ms=now_ms - _PAST_MS, rate=rate, shop=shop)
+    await pour(worker, progress.watch(simulate(traffic, trouble)), now_ms)
+
+
+async def pour(worker: Worker, records: Iterator[SimulatedRecord], now_ms: int) -> None:
+    """Write what arrives before ``now_ms`` in quick motion, the rest live; no faster than the worker reads."""
+    clock = SystemClock()
+    past, live = _split(records, now_ms)
     async with KafkaSink(",".join(worker.settings.kafka.bootstrap_servers)) as sink:
         with contextlib.suppress(asyncio.CancelledError):
             quick = in_real_time(past, clock, speed=_QUICK_MOTION)

@@ -17,7 +17,7 @@ from streams.demo.shop import CURRENCY
 from streams.funnel import ALL, CORE_DIMENSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from streams.clock import Clock
     from streams.config import Settings
@@ -136,11 +136,15 @@ class Screen:
     Args:
         worker: the worker; its clock is the screen's.
         shop: the shop that it counts.
+        said: what people were told lately, as lines.
     """
 
-    def __init__(self, worker: Watched, shop: ShopProgress) -> None:
+    def __init__(
+        self, worker: Watched, shop: ShopProgress, said: Callable[[], Sequence[str]] = tuple
+    ) -> None:
         self._worker = worker
         self._shop = shop
+        self._said = said
         self._started_ms = worker.clock.now_ms()
         self._ready_ms: int | None = None
         self._caught_up = False
@@ -164,7 +168,7 @@ class Screen:
             records_per_s=self._rate(sum(outcomes.values()), now),
             freshness_s=age if self._caught_up else None,
             running_s=(now - self._started_ms) / 1000,
-            notes=[self._place()],
+            notes=[*self._said(), self._place()],
             hints=_HINTS if rows else (),
         )
 

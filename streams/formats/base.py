@@ -37,6 +37,7 @@ from streams.formats.fields import (
 )
 from streams.formats.keys import check_key, check_text
 from streams.funnel import ORDER_OUTCOMES, REVERSALS
+from streams.heartbeats import HEARTBEAT_EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence, Sized
@@ -88,7 +89,8 @@ class Format(Protocol):
         """Return at least one event.
 
         Raises:
-            RejectedRecord: ``INVALID`` with reason and field, or ``UNMAPPED`` with ``unknown_event``.
+            RejectedRecord: ``INVALID`` with reason and field, ``UNMAPPED`` with ``unknown_event``, or
+                ``HEARTBEAT``.
         """
         ...
 
@@ -179,8 +181,10 @@ def node_table(preset: Mapping[str, str], events: Mapping[str, str | None], funn
     """Event name to node: the preset, overridden by ``events`` (None: ignore on purpose), within this funnel.
 
     Raises:
-        ConfigError: ``events`` names a node that the funnel does not have.
+        ConfigError: ``events`` names a node that the funnel does not have, or our own heartbeats.
     """
+    if HEARTBEAT_EVENT in events:
+        raise ConfigError(f"events.{HEARTBEAT_EVENT}", "any other name: this one is Funnelwatch's own")
     known = (*funnel.nodes, *ORDER_OUTCOMES)
     for name, node in events.items():
         if node is not None and node not in known:

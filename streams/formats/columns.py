@@ -157,6 +157,12 @@ def _code(table: KeyTable, key: str | None) -> int:
     return code
 
 
+def _rejected(index: int, error: RejectedRecord) -> Rejected:
+    # Of a heartbeat there is nothing to complain.
+    reason = None if error.outcome is Outcome.HEARTBEAT else error.reason
+    return Rejected(index, error.outcome, reason, error.field)
+
+
 class EventColumns:
     """Any format, one event at a time."""
 
@@ -172,7 +178,7 @@ class EventColumns:
             try:
                 built.add(index, self._form.decode(batch.record(index)))
             except RejectedRecord as error:
-                rejected.append(Rejected(index, error.outcome, error.reason, error.field))
+                rejected.append(_rejected(index, error))
         skus = np.array(built.lines.skus, dtype=np.int32)
         return Decoded(built.rows(), built.lines.details, rejected, skus)
 
@@ -346,7 +352,7 @@ class NativeColumns:
                 (event,) = self._form.decode(batch.record(at))
                 keys, lines = row_keys(event, self._vocabulary)
             except RejectedRecord as error:
-                rejected.append(Rejected(at, error.outcome, error.reason, error.field))
+                rejected.append(_rejected(at, error))
                 keep[at] = False
                 continue
             rows.time[at] = event.time_ms

@@ -16,6 +16,7 @@ import msgspec
 from streams.errors import RejectedRecord
 from streams.events import MAX_RECORD_BYTES, Outcome, Reason
 from streams.formats.fields import invalid, key
+from streams.heartbeats import is_heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,11 +43,13 @@ def unmapped(field: str) -> RejectedRecord:
 
 
 def check_size(value: bytes | None) -> bytes:
-    """Return the value of a record unless it is a tombstone or over 64 KiB."""
+    """Return the value of a record unless it is a tombstone, over 64 KiB, or a heartbeat."""
     if value is None:
         raise invalid(Reason.TOMBSTONE)
     if len(value) > MAX_RECORD_BYTES:
         raise invalid(Reason.RECORD_TOO_LARGE)
+    if is_heartbeat(value):
+        raise RejectedRecord(Outcome.HEARTBEAT, Reason.UNKNOWN_EVENT, "event")
     return value
 
 

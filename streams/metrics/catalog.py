@@ -221,6 +221,20 @@ PROMOTION_ACTIVE: Final = MetricSpec(
     "1 while a promotion of the calendar is in this phase; not there at other times.",
     ("promotion", "phase"),
 )
+PROMOTION_START: Final = MetricSpec(
+    "funnelwatch_promotion_start_timestamp_seconds",
+    "gauge",
+    "When a promotion of the calendar starts, past and to come, in seconds since the epoch.",
+    ("promotion",),
+    unit="seconds",
+)
+PROMOTION_END: Final = MetricSpec(
+    "funnelwatch_promotion_end_timestamp_seconds",
+    "gauge",
+    "When a promotion of the calendar ends, past and to come, in seconds since the epoch.",
+    ("promotion",),
+    unit="seconds",
+)
 CONFIG_RELOADS: Final = MetricSpec(
     "funnelwatch_config_reloads_total",
     "counter",
@@ -265,6 +279,12 @@ WATCH_SNAPSHOT_BYTES: Final = MetricSpec(
     "gauge",
     "Size of the last snapshot of the watcher, compressed.",
     unit="bytes",
+)
+WATCH_SNAPSHOT_TIME: Final = MetricSpec(
+    "funnelwatch_watch_snapshot_timestamp_seconds",
+    "gauge",
+    "When this watcher last wrote a snapshot, in seconds since the epoch; 0 before its first and where nothing is watched.",
+    unit="seconds",
 )
 BUILD_INFO: Final = MetricSpec(
     "funnelwatch_build_info", "info", "The running version of Funnelwatch.", ("version", "python")
@@ -331,12 +351,15 @@ CATALOG: Final = (
     FETCHED_BYTES,
     ROLLUPS,
     PROMOTION_ACTIVE,
+    PROMOTION_START,
+    PROMOTION_END,
     WATCHING,
     WATCH_LAG,
     WATCH_DELAY,
     WATCH_BUCKET,
     WATCH_FAILURES,
     WATCH_SNAPSHOT_BYTES,
+    WATCH_SNAPSHOT_TIME,
     CONFIG_RELOADS,
     CONFIG_RELOADED,
     BUILD_INFO,

@@ -39,7 +39,7 @@ class ReloadMetrics:
 
 
 class PromotionCollector(Collector):
-    """1 for each promotion that has a phase at the moment of the scrape; nothing for the others.
+    """1 for each promotion that has a phase at the moment of the scrape; start and end of all of them.
 
     Args:
         calendar: the calendar that is in force.
@@ -56,16 +56,20 @@ class PromotionCollector(Collector):
             registry.register(self)
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
-        """The family, so that no other may take its name."""
-        yield self._family()
+        """The families, so that no other may take their names."""
+        yield from map(_family, (catalog.PROMOTION_ACTIVE, catalog.PROMOTION_START, catalog.PROMOTION_END))
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The family with the promotions of now."""
-        family = self._family()
-        for active in self._calendar().active(self._clock.now_ms()):
-            family.add_metric((active.name, active.phase.value), 1)
-        yield family
+        """The families with the promotions of now."""
+        active, start, end = self.describe()
+        calendar = self._calendar()
+        for running in calendar.active(self._clock.now_ms()):
+            active.add_metric((running.name, running.phase.value), 1)
+        for promotion in calendar.promotions:
+            start.add_metric((promotion.name,), promotion.start_ms / 1000)
+            end.add_metric((promotion.name,), promotion.end_ms / 1000)
+        yield from (active, start, end)
 
-    def _family(self) -> GaugeMetricFamily:
-        spec = catalog.PROMOTION_ACTIVE
-        return GaugeMetricFamily(spec.name, spec.help, labels=spec.labels)
+
+def _family(spec: catalog.MetricSpec) -> GaugeMetricFamily:
+    return GaugeMetricFamily(spec.name, spec.help, labels=spec.labels, unit=spec.unit)

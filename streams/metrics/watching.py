@@ -24,6 +24,7 @@ class WatchMetrics:
         self._lag = gauge(catalog.WATCH_LAG)
         self._delay = gauge(catalog.WATCH_DELAY)
         self._snapshot = gauge(catalog.WATCH_SNAPSHOT_BYTES)
+        self._snapshot_time = gauge(catalog.WATCH_SNAPSHOT_TIME)
         spec = catalog.WATCH_FAILURES
         self._failures = Counter(spec.name, spec.help, registry=registry)
         self._bucket = WeightedHistogram(catalog.WATCH_BUCKET, registry)
@@ -34,6 +35,7 @@ class WatchMetrics:
         if not watching:
             self._lag.set(0)
             self._delay.set(0)
+            self._snapshot_time.set(0)
 
     def observe_bucket(self, seconds: float) -> None:
         """A bucket was judged."""
@@ -44,9 +46,10 @@ class WatchMetrics:
         self._lag.set(records)
         self._delay.set(seconds)
 
-    def set_snapshot_bytes(self, size: int) -> None:
-        """A snapshot was written."""
+    def keep(self, size: int, now_ms: int) -> None:
+        """A snapshot of so many bytes was written."""
         self._snapshot.set(size)
+        self._snapshot_time.set(now_ms / 1000)
 
     def fail(self) -> None:
         """Watching ended with an error; it begins again."""

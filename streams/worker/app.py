@@ -18,19 +18,17 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from streams.clock import Clock, SystemClock
-from streams.core.ordering import Patience
-from streams.core.vocabulary import Vocabulary
 from streams.errors import TopicError
-from streams.formats.columns import create_columns, key_objection
 from streams.logs import configure as configure_logs
 from streams.metrics.exposition import Exposition
 from streams.metrics.http import HttpServer, Readiness
-from streams.metrics.key_series import ExportSnapshot, KeySeries
+from streams.metrics.key_series import KeySeries
+from streams.metrics.last_scrape import LastScrape
 from streams.metrics.pipeline import PipelineMetrics
 from streams.metrics.reloads import PromotionCollector, ReloadMetrics
 from streams.worker.agents import add_agents, add_timers
 from streams.worker.batching import BatchConsumer
-from streams.worker.counting import Counting, CountingTopics
+from streams.worker.delivering import Delivering
 from streams.worker.kafka import Producer, patiently
 from streams.worker.merging import Merging
 from streams.worker.publishing import Outbox
@@ -39,7 +37,7 @@ from streams.worker.republishing import Republishing
 from streams.worker.supervision import Supervision
 from streams.worker.totals_log import TotalsLog
 from streams.worker.watching import Watching
-from streams.worker.wiring import counting_settings, faust_app, input_format, key_series_settings
+from streams.worker.wiring import counting, faust_app, key_series_settings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -48,6 +46,7 @@ if TYPE_CHECKING:
     from streams.errors import DeadLetterLimit, Stalled
     from streams.metrics.http import Pages
     from streams.worker.batching import Position
+    from streams.worker.delivering import MakeNotifier
     from streams.worker.watching import MakeWatcher
 
     MakePages = Callable[["Worker"], Sequence[Pages]]
@@ -56,10 +55,7 @@ T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.1
-_SCRAPED_LATELY = 3
 _MOST_UNSENT = 10_000
-# A series born just before the end is scraped, held, and scraped again.
-_TWO_SCRAPES_MS = 30_000
 
 
 @dataclass(slots=True)
@@ -82,6 +78,7 @@ class Worker:
         clock: wall clock.
         make_watcher: makes who judges what was counted; None watches nothing.
         make_pages: makes what its HTTP server shows beside metrics and health, once all else is made.
+        make_notifier: makes who tells people of what went wrong; None tells nobody. Raises ConfigError.
     """
 
     def __init__(
@@ -90,6 +87,7 @@ class Worker:
         clock: Clock | None = None,
         make_watcher: MakeWatcher | None = None,
         make_pages: MakePages | None = None,
+        make_notifier: MakeNotifier | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -99,7 +97,7 @@ class Worker:
         self.series = KeySeries(key_series_settings(settings, self.sources))
         self.producer = Producer(settings.kafka)
         self.outbox = Outbox(self.producer)
-        self.counting = self._counting()
+        self.counting = counting(settings, self.clock, self.outbox, self.metrics)
         self.merging = Merging(
             source_topics=self.sources, series=self.series, clock=self.clock, metrics=self.metrics
         )
@@ -129,11 +127,17 @@ class Worker:
             if make_watcher is not None and settings.watch.enabled
             else None
         )
+        self.delivering = (
+            Delivering(settings, make_notifier, self.clock, self.registry)
+            if make_notifier is not None
+            else None
+        )
+        self.last_scrape = LastScrape(self.series, settings.metrics, self.clock)
+        self._elected = [one for one in (self.watching, self.delivering) if one is not None]
         self.supervision = Supervision(
             settings.counting.stall_timeout_ms / 1000, self.heartbeat.age, self.metrics
         )
         self.republishing = Republishing(settings, self.clock) if settings.topics.rekey else None
-        self._scraped_at: float | None = None
         self._flushing = asyncio.Lock()
         # Held while a batch of rollups is merged and acknowledged: a shard never goes in between.
         self.merging_turn = asyncio.Lock()
@@ -145,6 +149,8 @@ class Worker:
         self._limit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         add_agents(self)
         add_timers(self)
+        # Told of settings that are taken up, after all that may refuse them.
+        self.also_configure: list[Callable[[Settings], None]] = []
         self.http = self._http(() if make_pages is None else make_pages(self))
 
     def _http(self, pages: Sequence[Pages]) -> HttpServer:
@@ -152,62 +158,26 @@ class Worker:
         return HttpServer(
             self.settings.http.host,
             self.settings.http.port,
-            page=Exposition(self.registry, self._scrape, more),
+            page=Exposition(self.registry, self.last_scrape.scrape, more),
             heartbeat_age=self.heartbeat.age,
             readiness=self.readiness,
             pages=pages,
         )
 
-    def _counting(self) -> Counting:
-        settings = self.settings
-        funnel = settings.funnel_model()
-        vocabulary = Vocabulary(
-            funnel,
-            key_objection,
-            max_keys=settings.counting.max_tracked_keys,
-            shards=settings.topics.rollup_shards,
-        )
-        forms = (
-            input_format(settings, settings.formats.clickstream),
-            input_format(settings, settings.formats.orders),
-        )
-        return Counting(
-            topics=CountingTopics(
-                self.sources, settings.topics.rollups, settings.topics.deadletter, settings.topics.rekey
-            ),
-            decoders=[create_columns(form, vocabulary) for form in forms],
-            vocabulary=vocabulary,
-            settings=counting_settings(settings),
-            clock=self.clock,
-            outbox=self.outbox,
-            metrics=self.metrics,
-            patience=Patience(settings.counting.idle_timeout_ms, settings.counting.silence_timeout_ms),
-            stop_after=settings.deadletter.stop_after,
-        )
-
-    def _scrape(self) -> ExportSnapshot:
-        self._scraped_at = time.monotonic()
-        return self.series.snapshot(self.clock.now_ms())
-
-    async def _be_scraped(self) -> None:
-        """Wait until whoever scrapes has seen the last counts; they are lost to him otherwise."""
-        metrics = self.settings.metrics
-        hold = (metrics.zero_hold_ms + min(metrics.vanish_hold_ms, _TWO_SCRAPES_MS)) / 1000
-        asked = time.monotonic()
-        if self._scraped_at is None or asked - self._scraped_at > _SCRAPED_LATELY * hold:
-            return
-        while self._unseen(asked) and time.monotonic() - asked < hold:  # noqa: ASYNC110  # two conditions
-            await asyncio.sleep(_LOOK_SECONDS)
-
-    def _unseen(self, since: float) -> bool:
-        return self.series.holding or self._scraped_at is None or self._scraped_at <= since
-
     def configure(self, settings: Settings) -> None:
-        """Take up what can be changed while the worker runs: log level, promotions, how is watched."""
+        """Take up what can be changed while the worker runs: log level, promotions, who watches and is told.
+
+        Raises:
+            ConfigError: a channel lacks something; nothing is changed then.
+        """
+        if self.delivering is not None:
+            self.delivering.configure(settings)
         configure_logs(settings)
         self.calendar = settings.calendar()
         if self.watching is not None:
             self.watching.configure(settings)
+        for configure in self.also_configure:
+            configure(settings)
 
     @property
     def consumer(self) -> BatchConsumer:
@@ -234,8 +204,8 @@ class Worker:
         numbers = {tp.partition for tp in revoked if tp.topic in self.sources}
         if self.republishing is not None:
             await self.republishing.revoked()
-        if self.watching is not None and self._control in revoked:
-            await self.watching.revoked()
+        if self._control in revoked:
+            await asyncio.gather(*(one.revoked() for one in self._elected))
         async with self.merging_turn, self._flushing:
             await self.recovery.give(sorted(numbers))
             await self._give_totals({tp.partition for tp in revoked if tp.topic == self._rollups})
@@ -266,8 +236,8 @@ class Worker:
         self._start_where_state_ends()
         if self.republishing is not None:
             await self.republishing.assigned(tps)
-        if self.watching is not None:
-            await self.watching.assigned(mine=self._control in tps)
+        for one in self._elected:
+            await one.assigned(mine=self._control in tps)
         self._throttled.clear()
         self.supervision.recovering = False
         self.heartbeat.waiting_for = ""
@@ -310,12 +280,12 @@ class Worker:
             self._throttle()
 
     def _throttle(self) -> None:
-        """Hold back a topic that has run far ahead of its partner."""
-        ahead = set()
-        for assigned in self.counting.partitions.values():
-            which = self.counting.ahead(assigned)
-            if which is not None:
-                ahead.add(TP(self.sources[which], assigned.number))
+        """Hold back a topic that has run far ahead of its partner, or of the log."""
+        ahead = {
+            TP(self.sources[which], assigned.number)
+            for assigned in self.counting.partitions.values()
+            for which in self.counting.ahead(assigned)
+        }
         if self.republishing is not None:
             ahead |= {TP(*place) for place in self.republishing.ahead()}
         if ahead - self._throttled:
@@ -399,15 +369,15 @@ class Worker:
         finally:
             try:
                 await self.app.stop()
-                if self.watching is not None:
-                    await self.watching.stop()
+                for one in self._elected:
+                    await one.stop()
                 await self.totals.take(())
                 await self.recovery.stop()
                 if self.republishing is not None:
                     await self.republishing.stop()
                 await self.totals_producer.stop()
                 await self.producer.stop()
-                await self._be_scraped()
+                await self.last_scrape.wait()
             finally:
                 await self.http.stop()
                 self.supervision.stop()

@@ -46,6 +46,9 @@ _PROCESS_AT = 32_768
 _ROLLUPS_AT_ONCE = 64
 # One topic may run ahead of the other by this many events before it is held back.
 _AHEAD_LIMIT = 400_000
+# So many events of a source partition may be counted and in no log; then nothing more is read of it, or a log
+# that takes nothing would fill the memory. At full speed half as many come between two flushes.
+_UNLOGGED_LIMIT = 200_000
 _PATIENCE = Patience()
 
 
@@ -72,6 +75,8 @@ class AssignedPartition:
     logged_ms: int = UNREAD
     rejected_in_a_row: int = 0
     unprocessed: int = 0
+    # Taken in since the last flush was captured.
+    unlogged: int = 0
 
     @property
     def sources(self) -> tuple[SourceOffsets, SourceOffsets]:
@@ -201,6 +206,7 @@ class Counting:
                     raise
             reading.take(fresh, assigned.counts.newest[which], ack)
         assigned.unprocessed += len(batch.offsets)
+        assigned.unlogged += len(batch.offsets)
         if assigned.unprocessed >= _PROCESS_AT:
             self._process(assigned, (None, None))
         self._metrics.observe_batch(time.perf_counter() - started, len(batch.offsets))
@@ -211,10 +217,13 @@ class Counting:
         timestamps = np.array(batch.timestamps, dtype=np.int64)
         known = assigned.readings[which].known(batch)
         rejected = assigned.counts.ingest(which, decoded, timestamps, known)
-        assigned.taken_at_ms[which] = self._clock.monotonic_ms()
-        for item in rejected:
+        letters = [item for item in rejected if item.outcome is not Outcome.HEARTBEAT]
+        if accepted or letters:
+            # Heartbeats do not break a silence: what waits for its end would never be counted.
+            assigned.taken_at_ms[which] = self._clock.monotonic_ms()
+        for item in letters:
             self._outbox.put(self._dead_letter(assigned.number, which, batch, item))
-        self._count_rejected(assigned, which, rejected, accepted)
+        self._count_rejected(assigned, which, letters, accepted)
 
     def _dead_letter(self, number: int, which: int, batch: RecordBatch, item: Rejected) -> Outgoing:
         record = batch.record(item.index)
@@ -294,12 +303,14 @@ class Counting:
         if read:
             self._metrics.set_watermark_delay(assigned.number, (self._clock.now_ms() - min(read)) / 1000)
 
-    def ahead(self, assigned: AssignedPartition) -> int | None:
-        """The topic (0, 1) that has run so far ahead that it must wait for the other, if any."""
+    def ahead(self, assigned: AssignedPartition) -> tuple[int, ...]:
+        """The topics (0, 1) that must wait: who has run far ahead of the other, both if the log takes nothing."""
+        if assigned.unlogged >= _UNLOGGED_LIMIT:
+            return 0, 1
         if assigned.counts.waiting < _AHEAD_LIMIT:
-            return None
+            return ()
         newest = assigned.counts.newest
-        return 0 if newest[0] > newest[1] else 1
+        return (0,) if newest[0] > newest[1] else (1,)
 
     async def flush(self, position: Callable[[str, int], Position]) -> bool:
         """Count what is due, write all changes to the log, then send the rollups that say the same.
@@ -340,6 +351,7 @@ class Counting:
     async def _capture(self, assigned: AssignedPartition) -> None:
         """Put a flush on its way: everything as of one moment, and after that others have their turn."""
         changes, until = assigned.counts.flush(), assigned.counts.counted_until
+        assigned.unlogged = 0
         acks = [ack for reading in assigned.readings for ack in reading.counted(assigned.limit_ms)]
         sources, log = assigned.sources, assigned.log
         progress = Progress(assigned.counts.limit_ms, self._clock.now_ms(), assigned.idle)

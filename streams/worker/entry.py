@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from streams.config import Settings
     from streams.topics import TopicProblem
     from streams.worker.app import MakePages
+    from streams.worker.delivering import MakeNotifier
     from streams.worker.topic_admin import CreatedTopics
     from streams.worker.watching import MakeWatcher
 
@@ -36,6 +37,7 @@ def run_worker(
     environ: Mapping[str, str] | None = None,
     *,
     make_pages: MakePages | None = None,
+    make_notifier: MakeNotifier | None = None,
 ) -> int:
     """Run one worker until SIGINT or SIGTERM; 0 after a clean stop, 1 after a crash.
 
@@ -45,12 +47,18 @@ def run_worker(
         config: the file that is taken up anew when it changes, and on SIGHUP.
         environ: the variables that go over it.
         make_pages: makes what is served beside metrics and health.
+        make_notifier: makes who tells people of what went wrong; None tells nobody.
+
+    Raises:
+        ConfigError: a channel lacks something.
     """
     with contextlib.suppress(ImportError):
         import uvloop  # noqa: PLC0415  # not on every platform
 
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    worker = partial(Worker, settings, make_watcher=make_watcher, make_pages=make_pages)
+    worker = partial(
+        Worker, settings, make_watcher=make_watcher, make_pages=make_pages, make_notifier=make_notifier
+    )
     return asyncio.run(_until_signal(worker, config, environ or {}))
 
 

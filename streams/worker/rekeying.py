@@ -44,11 +44,12 @@ import numpy as np
 from aiokafka.errors import KafkaError
 
 from streams.core.interleaving import FOREVER, Interleaving
-from streams.core.keying import keyed_partitions
+from streams.core.keying import EVERY_PARTITION, keyed_partitions, spread
 from streams.core.ordering import UNREAD
 from streams.core.republished import HEADER, headers_of
 from streams.core.sorting import stable_order
 from streams.errors import TopicError
+from streams.heartbeats import heartbeats_in
 from streams.worker.batch_producer import KeyedRecord
 from streams.worker.publishing import REFUSALS
 
@@ -242,8 +243,10 @@ class Rekeying:
             return
         visits = self._readers[stream.topic].read(batch)
         keyed = keyed_partitions(visits.visitors, visits.known, partition, batch.offsets, self._partitions)
+        keyed[heartbeats_in(batch.values)] = EVERY_PARTITION
         stamps = np.minimum(np.array(batch.timestamps, dtype=np.int64), self._clock.now_ms())
-        times = np.where(visits.times > stamps + self._max_future, UNREAD, visits.times)
+        moves = (visits.times <= stamps + self._max_future) & (keyed != EVERY_PARTITION)
+        times = np.where(moves, visits.times, UNREAD)
         weight = sum(map(len, filter(None, batch.values))) + 100 * len(batch.values)
         self._waiting.add(stream, _Taken(batch, keyed, ack), times, weight)
         self._behind[stream] = batch.offsets[-1] + 1
@@ -336,14 +339,13 @@ class Rekeying:
 
     def _lanes(self, due: Due[RawPartition, _Taken]) -> Iterable[_Lane]:
         count = self._partitions
-        number = np.concatenate(
-            [
-                piece.content.keyed[piece.begin : piece.end] + piece.stream.topic * count
-                for piece in due.pieces
-            ]
-        )[due.order].astype(np.int64)
+        keyed = np.concatenate([piece.content.keyed[piece.begin : piece.end] for piece in due.pieces])
+        topics = np.repeat(
+            [piece.stream.topic for piece in due.pieces], [piece.end - piece.begin for piece in due.pieces]
+        )
+        order, number = spread(keyed[due.order], topics[due.order], due.order, count)
         records = [record for piece in due.pieces for record in _records(*piece[:4])]
-        by_lane = due.order[stable_order(number)]
+        by_lane = order[stable_order(number)]
         sizes = np.bincount(number)
         ends = np.cumsum(sizes)
         for lane in np.flatnonzero(sizes).tolist():

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _WAIT_MS = 500
 _AT_ONCE = 500
 _MOST_AHEAD_MS = 300_000
+# Who has lost everything learns from these what is open: five hundred that are told of each hour, for two days.
+_MOST_TOLD = 24_000
 
 
 class Fed(NamedTuple):
@@ -76,12 +78,15 @@ class WatchFeed:
         else:
             self._consumer.seek(self._control, offsets.control)
 
-    async def told_since(self, offset: int | None, since_ms: int) -> tuple[int, int]:
-        """Where what was told behind an offset of the incidents begins and ends; None for since a time."""
-        if offset is None:
-            offset = (await self._offsets_since([self._incidents], since_ms))[self._incidents]
-        end = (await self._consumer.end_offsets([self._incidents]))[self._incidents]
-        return offset, end
+    async def told_since(self, offset: int | None) -> tuple[int, int]:
+        """Where what was told behind an offset of the incidents begins and ends; None for all that is kept.
+
+        Of very many the last ones.
+        """
+        tps = [self._incidents]
+        begin = (await self._consumer.beginning_offsets(tps))[self._incidents]
+        end = (await self._consumer.end_offsets(tps))[self._incidents]
+        return min(max(offset or 0, begin, end - _MOST_TOLD), end), end
 
     async def _offsets_since(self, tps: list[TopicPartition], since_ms: int) -> dict[TopicPartition, int]:
         if not tps:

@@ -117,6 +117,8 @@ class WatchFold:
         self._metrics = metrics
         self._series = series
         self._controls: deque[Record] = deque()
+        # Start of the newest bucket that was judged; 0 before.
+        self.judged_ms = 0
         # Buckets closed since gauges were refreshed.
         self._unshown = 0
         self._begin(settings, snapshot)
@@ -201,9 +203,11 @@ class WatchFold:
 
     def _observed(self, bucket: ClosedBucket) -> Sequence[Message]:
         try:
-            return self._watcher.observe(bucket, self._windows)
+            told = self._watcher.observe(bucket, self._windows)
         except Exception as error:
             raise JudgingFailed(bucket.start_ms) from error
+        self.judged_ms = bucket.start_ms
+        return told
 
     def _obey(self, until_ms: int | None) -> Iterator[Message]:
         """Do what people said until then; None for all."""

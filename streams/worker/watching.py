@@ -6,9 +6,9 @@ knows no more); what that tells goes to ``incidents``. After a crash the same is
 what was told already is not told twice.
 
 Promises: counting never waits for judging, which has a thread of its own, nor ends because it failed:
-then watching begins again from its snapshot, after a pause, and leaves a bucket out at which it failed
-three times. Who was replaced while he was asleep may
-repeat what is told anyway, and destroys no snapshot.
+then watching begins again from its snapshot, after a pause, or without it if nothing else helps
+(:mod:`streams.worker.watch_failures`). Who was replaced while he was asleep may repeat what is told
+anyway, and destroys no snapshot.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from streams.metrics.window_series import WindowSeries
 from streams.web.capturing import Capturing
 from streams.worker.kafka import Producer, kafka_options
 from streams.worker.totals_reader import TotalsReader
+from streams.worker.watch_failures import Failures
 from streams.worker.watch_feed import WatchFeed
 from streams.worker.watch_fold import JudgingFailed, WatchFold
 from streams.worker.watch_log import WatchLog
@@ -63,8 +64,6 @@ _LOG = logging.getLogger(__name__)
 # Without a snapshot: the longest window, and the time that learning takes.
 _LOOK_BACK_MS = 2 * 3_600_000
 _FIRST_PAUSE_SECONDS = 2.0
-# A bucket is judged so often; more would be no use, and every later one waits for it.
-_ATTEMPTS = 3
 _LONGEST_PAUSE_SECONDS = 60.0
 # A rebalance waits for a last snapshot so long; without it, more is read again.
 _LAST_SNAPSHOT_SECONDS = 5.0
@@ -75,6 +74,10 @@ class Watcher(Protocol):
 
     def begin(self, state: Any | None) -> None:  # noqa: ANN401  # its own plain data
         """Forget everything; go on from what :meth:`snapshot` returned, or from nothing."""
+        ...
+
+    def recall(self, told: Sequence[bytes], latest_ms: int) -> None:
+        """Learn what was told since the snapshot, newest last; nothing that closed can be later than that time."""
         ...
 
     def observe(self, closed: ClosedBucket, windows: Windows) -> Sequence[Message]:
@@ -141,7 +144,7 @@ class Watching:
         self._task: asyncio.Task[None] | None = None
         self._fold: WatchFold | None = None
         self._told: Counter[Message] = Counter()
-        self._failed: Counter[int] = Counter()
+        self._failures = Failures()
         self._due = 0.0
         # What a page or an API shows.
         self.reads = WatchReads(self.asked, self._watcher)
@@ -236,23 +239,27 @@ class Watching:
             except (FunnelwatchError, KafkaError, OSError) as error:
                 _LOG.warning("watching is interrupted", extra={"error": f"{type(error).__name__}: {error}"})
             except JudgingFailed as error:
-                self._failed[error.start_ms] += 1
-                again = self._failed[error.start_ms] < _ATTEMPTS
-                _LOG.exception("judging failed", extra={"bucket_ms": error.start_ms, "again": again})
+                then = self._failures.at(error.start_ms, self._judged_ms)
+                _LOG.exception("judging failed", extra={"bucket_ms": error.start_ms, "then": then})
                 self._metrics.fail()
             except Exception:  # noqa: BLE001  # the edge: counting must not end because judging failed
-                _LOG.exception("watching failed, it begins again from its snapshot")
+                _LOG.exception("watching failed", extra={"then": self._failures.elsewhere(self._judged_ms)})
                 self._metrics.fail()
             self._forget()
             lasted = time.monotonic() - began > 2 * _LONGEST_PAUSE_SECONDS
             pause = _FIRST_PAUSE_SECONDS if lasted else min(pause * 2, _LONGEST_PAUSE_SECONDS)
             await asyncio.sleep(pause)
 
+    @property
+    def _judged_ms(self) -> int:
+        return 0 if self._fold is None else self._fold.judged_ms
+
     async def _watch_once(self) -> None:
-        fold = await self._restored(await self._log.take())
+        snapshot = await self._log.take()
+        fold = await self._restored(None if self._failures.begin() else snapshot)
         since_ms = self._clock.now_ms() - _LOOK_BACK_MS
         async with WatchFeed(self._settings) as feed:
-            await self._recall(feed, fold, since_ms)
+            await self._recall(feed, fold)
             await feed.begin(fold.offsets, since_ms)
             self._fold = fold
             self._show()
@@ -268,9 +275,13 @@ class Watching:
                 await self._keep(fold)
 
     async def _restored(self, snapshot: bytes | None) -> WatchFold:
-        left_out = {start_ms for start_ms, times in self._failed.items() if times >= _ATTEMPTS}
         make = partial(
-            WatchFold, self._settings, self._watcher, self._metrics, self._shown, left_out=left_out
+            WatchFold,
+            self._settings,
+            self._watcher,
+            self._metrics,
+            self._shown,
+            left_out=self._failures.left_out,
         )
         try:
             return await self._in_thread(make, snapshot)
@@ -281,16 +292,18 @@ class Watching:
             _LOG.exception("snapshot cannot be taken up, going on without")
             return await self._in_thread(make, None)
 
-    async def _recall(self, feed: WatchFeed, fold: WatchFold, since_ms: int) -> None:
-        """What was told behind the snapshot: it will be told again, and then is not to be."""
+    async def _recall(self, feed: WatchFeed, fold: WatchFold) -> None:
+        """What was told behind the snapshot: it is not to be told again, and goes on as it was told."""
         topic = self._settings.topics.incidents
-        begin, end = await feed.told_since(fold.offsets.incidents, since_ms)
+        begin, end = await feed.told_since(fold.offsets.incidents)
         fold.offsets.incidents = begin
         self._told.clear()
         if begin < end:
             async with TotalsReader(kafka_options(self._settings.kafka), topic, time.monotonic) as reader:
                 records = await reader.read(0, begin)
             self._told.update((r.key, r.value) for r in records if r.key and r.value)
+            told = [record.value for record in records if record.value]
+            await self._in_thread(self._watcher.recall, told, self._clock.now_ms())
 
     # --- step by step ----------------------------------------------------------------------------
 
@@ -355,7 +368,7 @@ class Watching:
             data = await self._in_thread(fold.encode)
             if not await self._log.write(data):
                 raise NotOurs(f"{self._settings.topics.watch}: somebody else watches")
-        self._metrics.set_snapshot_bytes(len(data))
+        self._metrics.keep(len(data), self._clock.now_ms())
 
     async def _in_thread(self, do: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, do, *arguments)

@@ -7,8 +7,11 @@ from zoneinfo import ZoneInfo
 
 import faust
 
+from streams.core.ordering import Patience
 from streams.core.pace import Pace
 from streams.core.settings import CountingSettings
+from streams.core.vocabulary import Vocabulary
+from streams.formats.columns import create_columns, key_objection
 from streams.formats.mapping import MappingPaths
 from streams.formats.registry import create_format
 from streams.formats.sensorsdata import SensorsFields
@@ -16,6 +19,7 @@ from streams.formats.visitors import create_visitor_reader
 from streams.metrics.key_series import KeySeriesSettings
 from streams.topics import topic_specs
 from streams.worker.batching import BatchTransport
+from streams.worker.counting import Counting, CountingTopics
 from streams.worker.kafka import faust_credentials
 from streams.worker.rekeying import Rekeying, RekeyTopics
 
@@ -23,8 +27,10 @@ if TYPE_CHECKING:
     from streams.clock import Clock
     from streams.config import Settings
     from streams.formats.base import Format
+    from streams.metrics.pipeline import PipelineMetrics
     from streams.topics import TopicSpec
     from streams.worker.batch_producer import BatchProducer
+    from streams.worker.publishing import Outbox
 
 # Per agent: enough that it never waits, few enough that little is lost when partitions move.
 _BUFFERED_BATCHES = 8
@@ -45,6 +51,37 @@ def counting_settings(settings: Settings) -> CountingSettings:
         max_tracked_keys=counting.max_tracked_keys,
         remembered_orders=counting.remembered_orders,
         combinations=counting.combinations,
+    )
+
+
+def counting(settings: Settings, clock: Clock, outbox: Outbox, metrics: PipelineMetrics) -> Counting:
+    """The counting side."""
+    funnel = settings.funnel_model()
+    vocabulary = Vocabulary(
+        funnel,
+        key_objection,
+        max_keys=settings.counting.max_tracked_keys,
+        shards=settings.topics.rollup_shards,
+    )
+    forms = (
+        input_format(settings, settings.formats.clickstream),
+        input_format(settings, settings.formats.orders),
+    )
+    return Counting(
+        topics=CountingTopics(
+            settings.topics.counted,
+            settings.topics.rollups,
+            settings.topics.deadletter,
+            settings.topics.rekey,
+        ),
+        decoders=[create_columns(form, vocabulary) for form in forms],
+        vocabulary=vocabulary,
+        settings=counting_settings(settings),
+        clock=clock,
+        outbox=outbox,
+        metrics=metrics,
+        patience=Patience(settings.counting.idle_timeout_ms, settings.counting.silence_timeout_ms),
+        stop_after=settings.deadletter.stop_after,
     )
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from dataclasses import replace
+from math import inf
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from streams.closed import BUCKET_MS, LAG, PAYMENT_METHOD, VISITORS, ClosedBucket
 from tests.benchmarks.detection import catalogue, laws, light, shop
+from tests.benchmarks.detection.earlier import Ran, read, write
 from tests.benchmarks.detection.effects import Effect, What
 from tests.benchmarks.detection.light_buckets import closed_buckets
+from tests.benchmarks.detection.outcome import Outcome
+from tests.benchmarks.detection.plans import OURS, Row
 from tests.benchmarks.detection.rules import FixedLine, LagCusum
 from tests.benchmarks.detection.running import ONSET_MS, Plan, run
 from tests.benchmarks.detection.scenarios import SCENARIOS
@@ -19,6 +25,9 @@ from tests.benchmarks.detection.scoring import episodes, rate_bound, upper_bound
 from tests.benchmarks.detection.telling import Teller
 from tests.benchmarks.detection.watching import Budget, RuleWatcher, Watcher
 from tests.benchmarks.detection.yardsticks import BUCKETS, MINUTES, Morning, by_hour, false_alarms, flat
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SMALL = catalogue.Settings(600.0, slots=5, banners=10, skus=40)
 
@@ -167,3 +176,11 @@ def test_the_runner_scores_crying_wolf() -> None:
     outcome = run(SCENARIOS["S5"], plan, lambda _: RuleWatcher(lambda: FixedLine(0.0257)))
     assert outcome.runs == 20
     assert outcome.crying >= 15
+
+
+def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """What a run gave, false words by kind among it, is the same after it was kept in a file."""
+    outcome = Outcome(delays=[1.5, inf], runs=7, crying=2, kinds=Counter(slower=2, mix_shift=1))
+    rows = {Row("S8", OURS, realistic=True): Ran(outcome, "make bench-detection")}
+    write(tmp_path / "rows.json", rows)
+    assert read(tmp_path / "rows.json") == rows

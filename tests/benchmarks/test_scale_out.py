@@ -152,6 +152,7 @@ def count(servers: str, name: str, workers: int, written: int, folder: Path) -> 
         "totals": f"{name}.totals",
         "incidents": f"{name}.incidents",
         "control": f"{name}.control",
+        "deliveries": f"{name}.deliveries",
         "watch": f"{name}.watch",
     }
     asyncio.run(create_topics(servers, topic_specs(rollup_shards=SHARDS, **names)))

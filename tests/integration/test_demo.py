@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import sys
@@ -12,8 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from alerts.incident import encode_incident
+from streams.clock import SystemClock
+from streams.config import Settings
+from tests.support.deliveries import incident
 from tests.support.pages import Totals, totals_on
 from tests.support.processes import Process
+from tests.support.producing import Message, produce
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +104,20 @@ def assert_has_rates(screen: str) -> None:
     """The last picture has rates above zero: CTR and CVR of the whole shop among them."""
     rates = [float(rate) for rate in re.findall(r"(\d+\.\d+) ?%", screen[-20_000:])]
     assert len([rate for rate in rates if rate > 0]) >= 4
+
+
+def test_what_goes_wrong_is_told_in_its_chat(demo: Process) -> None:
+    """An incident comes out as a message, in one line."""
+    found = re.search(r"kafka  (127\.0\.0\.1:\d+)", demo.log.read_text("utf-8"))
+    assert found
+    at_ms = SystemClock().now_ms()
+    one = incident("i", since_ms=at_ms, opened_at_ms=at_ms, updated_at_ms=at_ms)
+    topic = Settings().topics.incidents
+    asyncio.run(produce(found[1], [Message(topic, encode_incident(one), b"i", 0)]))
+    demo.wait_until(
+        lambda: "chat  [warning] Opened" in demo.log.read_text("utf-8"), timeout=60, what="the message"
+    )
+    assert "home.top.1" in demo.log.read_text("utf-8").split("chat  ")[1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from alerts.incident import StepPart, decode_incident
+from alerts.incident import ScopePart, StepPart, decode_incident, encode_incident
 from alerts.model import Kind, Reason
 from streams.clock import SystemClock
 from streams.codec import encode_rollup
@@ -62,6 +63,11 @@ async def deployment(kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Pat
     made = Deployment(kafka.bootstrap_servers, topic_names.prefix, tmp_path, QUICK)
     await create_topics(made.settings())
     return made
+
+
+def patient(deployment: Deployment) -> Deployment:
+    """Events of minutes ago and a clock of today: a worker on a busy machine must not look like silence."""
+    return replace(deployment, overrides={**deployment.overrides, "WATCH__PATIENCE": "40s"})
 
 
 class Shop:
@@ -146,6 +152,7 @@ async def test_a_broken_payment_is_one_incident(deployment: Deployment) -> None:
 
 async def test_a_watcher_that_was_killed_goes_on(deployment: Deployment) -> None:
     """Killed while an incident is open, between snapshots: the next one knows it, and opens it no more."""
+    deployment = patient(deployment)
     shop = Shop()
     with workers(deployment, "a") as (first,):
         await shop.is_healthy(deployment)
@@ -162,6 +169,46 @@ async def test_a_watcher_that_was_killed_goes_on(deployment: Deployment) -> None
     assert_told_once(await incidents(deployment))
 
 
+async def test_a_watcher_that_lost_everything_goes_on(deployment: Deployment) -> None:
+    """Without the snapshot, and with other settings: what is open goes on under its id, what is gone is over."""
+    shop = Shop()
+    with workers(deployment, "a") as (first,):
+        await shop.is_healthy(deployment)
+        await shop.breaks(deployment)
+        await until(lambda: opened(deployment), seconds=PATIENCE_S, what="an incident")
+        await judged(first)
+        first.process.kill()
+    before = await opened(deployment)
+    known = next(one for one in await incidents(deployment) if one.id == before[0].id)
+    gone = msgspec.structs.replace(
+        known, id="gone", kind=Kind.TRAFFIC_DROP, step=None, scope=(ScopePart("slot", "closed"),), revision=1
+    )
+    await produce(
+        deployment.bootstrap_servers,
+        [Message(deployment.settings().topics.incidents, encode_incident(gone), key=b"gone", partition=0)],
+    )
+    changed = {
+        "TOPICS__WATCH": f"{deployment.prefix}anew",
+        "WATCH__TOLERANCE": "0.2",
+        "WATCH__REOPEN_WITHIN": "10s",
+    }
+    deployment = replace(deployment, overrides={**deployment.overrides, **changed})
+    await create_topics(deployment.settings())
+
+    async def over() -> list[Incident]:
+        return [one for one in await incidents(deployment) if one.id == "gone" and not one.open]
+
+    with workers(deployment, "b") as (second,):
+        await until(over, seconds=PATIENCE_S, what="what is gone is over")
+        await judged(second)
+        page = await asyncio.to_thread(second.metrics)
+    assert [one for one in await opened(deployment) if one.id != "gone"] == before
+    last = [one for one in await incidents(deployment) if one.id == known.id][-1]
+    assert (last.open, last.opened_at_ms, last.since_ms) == (True, known.opened_at_ms, known.since_ms)
+    assert page.count("funnelwatch_incident_active{") == 1
+    assert_told_once(await incidents(deployment))
+
+
 async def has_snapshot(worker: WorkerProcess) -> bool:
     """Whether a watcher has written one down that holds anything."""
     return await asyncio.to_thread(value, worker, "funnelwatch_watch_snapshot_bytes") > 10_000
@@ -169,8 +216,7 @@ async def has_snapshot(worker: WorkerProcess) -> bool:
 
 async def test_one_watches_and_another_takes_over(deployment: Deployment) -> None:
     """Of two workers one watches; when it leaves, the other does, and what breaks meanwhile is told once."""
-    # Events of minutes ago and a clock of today: a rebalance on a busy machine must not look like silence.
-    deployment = replace(deployment, overrides={**deployment.overrides, "WATCH__PATIENCE": "40s"})
+    deployment = patient(deployment)
     shop = Shop()
     with workers(deployment, "a", "b") as both:
         await shop.is_healthy(deployment)

@@ -17,6 +17,7 @@ from alerts.model import Kind, Reason
 from alerts.settings import EngineSettings
 from tests.benchmarks.detection import shop
 from tests.benchmarks.detection.catalogue import Settings as ShopSettings
+from tests.benchmarks.detection.effects import Effect, What
 from tests.benchmarks.detection.running import ONSET_MS
 from tests.benchmarks.detection.scenarios import SCENARIOS
 from tests.benchmarks.detection.telling import Teller
@@ -92,3 +93,21 @@ def test_a_restart_anywhere_says_the_same(at: set[int]) -> None:
         engine, begin = restarted(engine), end
     found += said(engine, buckets()[begin:])
     assert found == live()
+
+
+@pytest.mark.timeout(120)
+def test_more_visitors_who_hardly_buy_break_nothing() -> None:
+    """A campaign on one slot is a shift of mix: banners and SKUs it shows are not said to be broken, nor after a restart."""
+    small = ShopSettings(3_000, slots=5, banners=6, skus=10, low_intent=4, seed=2)
+    campaign = Effect(What.TRAFFIC, 12, ONSET_MS, ramp_ms=300_000, where=(("slot", 4),))
+    teller = Teller(shop.Shop(small, ONSET_MS - HISTORY * 10_000))
+    first, then = (tuple(teller.closed(ticks, [campaign])) for ticks in (HISTORY + 38, 30))
+    engine = Engine(QUICK)
+    assert said(engine, first) == []
+    opened = []
+    for each in then:
+        engine = restarted(engine)
+        opened += [change.incident for change in engine.observe(each) if change.reason is Reason.OPENED]
+    (incident,) = opened
+    assert incident.kind is Kind.MIX_SHIFT
+    assert [(part.dimension, part.key) for part in incident.scope] == [("all", "all")]

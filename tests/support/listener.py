@@ -40,6 +40,9 @@ class Listener:
         """Begin where another has ended."""
         self.told = state["told"] if state else 0
 
+    def recall(self, *_: object) -> None:
+        """It knows by its state what it has told."""
+
     def observe(self, closed: ClosedBucket, windows: Windows) -> list[Message]:
         """Tell of a bucket: its start and what was in it."""
         self._look(closed)

@@ -96,6 +96,12 @@ class OracleResult:
     inner: dict[tuple[str, str, str, int], tuple[int, int]] = field(default_factory=dict)
 
 
+# A record of ours that is no event.
+_HEARTBEAT = re.compile(
+    rb'\{"event":"funnelwatch_heartbeat","event_id":"\d{1,20}","event_time":\d{1,15},"visitor_id":"funnelwatch"\}'
+)
+
+
 class Rejected(Exception):  # noqa: N818 - named for what it is, as in the contract
     """The record is invalid or unmapped."""
 
@@ -346,6 +352,9 @@ def _classified(
     newest: int | None = None
     pending = []
     for record in records:
+        if _HEARTBEAT.fullmatch(record.value or b""):
+            result.outcomes[topic, Outcome.HEARTBEAT] += 1
+            continue
         try:
             event = read_event(record.value, settings)
         except Rejected as rejected:

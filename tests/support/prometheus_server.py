@@ -56,14 +56,18 @@ class PrometheusServer:
     Args:
         targets: for each job the addresses to scrape, ``host:port``.
         interval: time between two scrapes, as Prometheus writes it.
+        rules: files of rules, which are evaluated as often.
     """
 
-    def __init__(self, targets: Mapping[str, Sequence[str]], *, interval: str = "1s") -> None:
+    def __init__(
+        self, targets: Mapping[str, Sequence[str]], *, interval: str = "1s", rules: Sequence[Path] = ()
+    ) -> None:
         found = shutil.which("prometheus")
         if found is None:
             raise Unavailable("Prometheus: no prometheus")
         self._program = found
         self._interval = interval
+        self._rules = rules
         self._targets = {job: list(addresses) for job, addresses in targets.items()}
         self._scratch = tempfile.TemporaryDirectory(prefix="funnelwatch-prometheus-")
         self._directory = Path(self._scratch.name)
@@ -120,6 +124,11 @@ class PrometheusServer:
             for one in self._get("query_range", arguments)["result"]
         ]
 
+    def alerts(self) -> list[dict[str, Any]]:
+        """Alerts that are pending or firing, with their texts as people get them."""
+        found: list[dict[str, Any]] = self._get("alerts", {})["alerts"]
+        return found
+
     def wait_scraped(self, job: str | None = None, *, timeout: float = 20) -> None:
         """Wait until each target (of one job), and no former one, has been scraped since this call.
 
@@ -159,7 +168,12 @@ class PrometheusServer:
 
     def _config(self) -> dict[str, Any]:
         return {
-            "global": {"scrape_interval": self._interval, "scrape_timeout": self._interval},
+            "global": {
+                "scrape_interval": self._interval,
+                "scrape_timeout": self._interval,
+                "evaluation_interval": self._interval,
+            },
+            "rule_files": [str(file) for file in self._rules],
             "scrape_configs": [
                 {
                     "job_name": job,

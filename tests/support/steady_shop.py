@@ -1,7 +1,7 @@
 """A shop in which every second is like the one before, until its payments break: for tests of watching.
 
 A visitor a second clicks and, two times in three, goes on to pay. Once payments are broken every
-attempt fails; everything before goes on.
+attempt fails; everything before goes on. Before that they may ail: then a quarter of the attempts fails.
 """
 
 from __future__ import annotations
@@ -21,18 +21,22 @@ _ORDERING = {"order": 25, "payment_attempt": 26}
 _PAYING = 30
 
 
-def visits(start_ms: int, end_ms: int, broken_from_ms: int) -> list[SimulatedRecord]:
+def visits(
+    start_ms: int, end_ms: int, broken_from_ms: int, ailing_from_ms: int | None = None
+) -> list[SimulatedRecord]:
     """All records with event times in ``[start_ms, end_ms)``, in order."""
     found = [
         record
         for number in range((start_ms // 1000) - 60, end_ms // 1000)
-        for record in _visit(number, broken_from_ms)
+        for record in _visit(
+            number, broken_from_ms, broken_from_ms if ailing_from_ms is None else ailing_from_ms
+        )
         if start_ms <= record.event_time_ms < end_ms
     ]
     return sorted(found, key=lambda record: record.event_time_ms)
 
 
-def _visit(number: int, broken_from_ms: int) -> Iterator[SimulatedRecord]:
+def _visit(number: int, broken_from_ms: int, ailing_from_ms: int) -> Iterator[SimulatedRecord]:
     came_ms = number * 1000
     buys = number % 3 > 0
     for event, second in _BROWSING.items():
@@ -44,7 +48,8 @@ def _visit(number: int, broken_from_ms: int) -> Iterator[SimulatedRecord]:
     for event, second in _ORDERING.items():
         yield _record("orders", event, number, came_ms + second * 1000, **order)
     paid_ms = came_ms + _PAYING * 1000
-    outcome = "payment_failed" if paid_ms >= broken_from_ms else "paid"
+    ailing = paid_ms >= ailing_from_ms and number // 3 % 4 == 0
+    outcome = "payment_failed" if paid_ms >= broken_from_ms or ailing else "paid"
     yield _record("orders", outcome, number, paid_ms, **order)
 
 

@@ -86,6 +86,7 @@ class Draft(NamedTuple):
     future_ms: int | None = None  # how far beyond (or before) the future bound
     written: timezone | None = None  # event time as RFC 3339 in this zone, else as a number
     fault: int | None = None  # index into FAULTS
+    heartbeat: bool = False  # one of ours, and no event
 
 
 # --- faults: one record spoiled in one way -------------------------------------------------------
@@ -185,7 +186,7 @@ def draft(rng: Random, settings: OracleSettings, shape: Shape) -> Draft:
         return made._replace(future_ms=rng.choice([0, 1, 1, 5_000]))
     if _chance(rng, shape.rejected_share):
         return made._replace(fault=_fault(rng, made.document))
-    return made
+    return made._replace(heartbeat=_chance(rng, 0.02))
 
 
 def _chance(rng: Random, share: float) -> bool:
@@ -308,6 +309,11 @@ class _Writer:
 
     def write(self, made: Draft) -> None:
         """Appends one record to its topic."""
+        if made.heartbeat:
+            stamp = max(self.newest.values())
+            beat = b'{"event":"funnelwatch_heartbeat","event_id":"%d","event_time":%d,"visitor_id":"funnelwatch"}'
+            self._append(made.topic, stamp, beat % (stamp, stamp))
+            return
         event_id, time, value = self._id(made), self._time(made), None
         if made.verbatim and made.repeat is not None and made.repeat <= len(self.written):
             event_id, time, value = self.written[-made.repeat]

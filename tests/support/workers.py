@@ -76,6 +76,7 @@ class Deployment:
             "TOPICS__INCIDENTS": f"{self.prefix}.incidents",
             "TOPICS__WATCH": f"{self.prefix}.watch",
             "TOPICS__CONTROL": f"{self.prefix}.control",
+            "TOPICS__DELIVERIES": f"{self.prefix}.deliveries",
             # Tests write events with time stamps long past; Kafka would delete them half a minute in.
             "TOPICS__SOURCES_RETENTION": "3650d",
             # A writer of a busy machine may pause; that is no topic at rest.

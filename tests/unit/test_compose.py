@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from grafana.mixin.config import DEFAULT
 from streams.config import Settings, load_settings
 from streams.durations import parse_duration_ms
 from streams.errors import ConfigError
@@ -170,6 +171,29 @@ def test_grafana_asks_prometheus() -> None:
     assert _services()[url.hostname]["ports"][0].endswith(f":{url.port}")
     interval = _load("grafana/prometheus/prometheus.yml")["global"]["scrape_interval"]
     assert source["jsonData"]["timeInterval"] == interval
+
+
+def test_grafana_finds_its_dashboards() -> None:
+    """They are mounted where the provider looks, the first one that people see among them."""
+    (provider,) = _load("grafana/provisioning/dashboards/funnelwatch.yaml")["providers"]
+    grafana = _services()["grafana"]
+    mounted = dict(volume.split(":")[1::-1] for volume in grafana["volumes"])
+    assert mounted[provider["options"]["path"]] == "./grafana/dashboards"
+    assert mounted["/etc/grafana/provisioning/dashboards"] == "./grafana/provisioning/dashboards"
+    home = Path(grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert str(home.parent) == provider["options"]["path"]
+    assert (ROOT / "grafana" / "dashboards" / home.name).exists()
+    assert provider["allowUiUpdates"] is False
+
+
+def test_prometheus_finds_its_rules() -> None:
+    """They are mounted beside its configuration, which names them."""
+    (pattern,) = _load("grafana/prometheus/prometheus.yml")["rule_files"]
+    mounted = dict(volume.split(":")[1::-1] for volume in _services()["prometheus"]["volumes"])
+    assert mounted["/etc/prometheus/rules"] == "./grafana/prometheus/rules"
+    assert len([*(ROOT / "grafana" / "prometheus").glob(pattern)]) == 2
+    jobs = [job["job_name"] for job in _load("grafana/prometheus/prometheus.yml")["scrape_configs"]]
+    assert DEFAULT.job in jobs
 
 
 def test_versions_agree() -> None:
@@ -335,7 +359,7 @@ def test_counts_of_a_moved_shard_survive_missed_scrapes() -> None:
     assert Settings().metrics.vanish_hold_ms / 1000 >= 4 * max(own_s, SCRAPE_S)
 
 
-@pytest.mark.parametrize("name", ["worker", "simulate"])
+@pytest.mark.parametrize("name", ["worker", "heartbeat", "simulate"])
 def test_topics_come_first(name: str) -> None:
     """Who reads or writes topics starts when they have been made."""
     assert "topics" in _services()[name]["depends_on"]

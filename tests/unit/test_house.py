@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import count_skipped
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-PACKAGES: Final = ("streams", "alerts")
+PACKAGES: Final = ("streams", "alerts", "grafana")
 LOCKS: Final = ("requirements.lock", "requirements-dev.lock")
 TOP_LEVEL: Final = frozenset(
     {"alerts", "grafana", "streams", "tests", "docker-compose.yml", "pyproject.toml", "README.md"}
@@ -197,7 +197,7 @@ def test_every_type_ignore_has_its_reason() -> None:
     assert [line for line in lines_with("# type: ignore") if not REASONED_IGNORE.search(line)] == []
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "check", "bench", "chaos", "lock", "clean"])
+@pytest.mark.parametrize("target", ["demo", "test", "check", "boards", "bench", "chaos", "lock", "clean"])
 def test_the_commands_to_remember(target: str) -> None:
     """Each of them is a target of the Makefile and marked as no file."""
     makefile = (ROOT / "Makefile").read_text()

@@ -33,7 +33,8 @@ _TABLE: Final = Path(__file__).with_name("TABLE.md")
 _ROWS: Final = Path(__file__).with_name("rows.json")
 _YARDSTICKS: Final = Path(__file__).with_name("yardsticks.json")
 _MODES: Final = ("ideal", "realistic")
-# Modes are both for S0; else the one that the pass mark names.
+# Modes are both for these; else the one that the pass mark names.
+_BOTH: Final = frozenset({"S0", "S3"})
 _IDEAL: Final = frozenset({"S2", "S2c", "S2d"})
 
 
@@ -81,7 +82,7 @@ def rows(scenarios: Sequence[str], watchers: Sequence[str], rates: Sequence[floa
     out = []
     for name in scenarios:
         light = SCENARIOS[name].stage is Stage.LIGHT
-        modes = (False, True) if name == "S0" else (name not in _IDEAL,)
+        modes = (False, True) if name in _BOTH else (name not in _IDEAL,)
         for watcher in watchers if light else [w for w in watchers if w == OURS]:
             out += [Row(name, watcher, mode, rate) for mode in modes for rate in (rates if light else (6.0,))]
     return out

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks.detection.outcome import Outcome
@@ -74,8 +74,14 @@ def read(path: Path) -> dict[Row, Ran]:
 
 def write(path: Path, rows: Mapping[Row, Ran]) -> None:
     """Replace the file; one row a line."""
-    lines = (json.dumps(asdict(ran) | {"row": asdict(row)}, sort_keys=True) for row, ran in rows.items())
+    lines = (json.dumps(_plain(row, ran), sort_keys=True) for row, ran in rows.items())
     path.write_text("[\n" + ",\n".join(lines) + "\n]\n")
+
+
+def _plain(row: Row, ran: Ran) -> dict[str, Any]:
+    # ``asdict`` would count the pairs of a Counter.
+    outcome = asdict(replace(ran.outcome, kinds=Counter())) | {"kinds": dict(ran.outcome.kinds)}
+    return {"row": asdict(row), "outcome": outcome, "command": ran.command}
 
 
 def _outcome(state: Mapping[str, Any]) -> Outcome:

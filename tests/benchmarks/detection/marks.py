@@ -19,6 +19,7 @@ _PER_SLOT_DAY: Final = 1 / 60
 _REGRET: Final = 1.25
 # Medians wanted at 6 orders a minute, by drop.
 _AT_MOST: Final = {0.3: 40.0, 0.5: 23.0, 1.0: 11.0}
+# A CUSUM that knows true conversion, ideal mode, a minute's clock.
 _S3_OPTIMUM_MIN: Final = 80.0
 
 
@@ -157,7 +158,8 @@ MARKS: Final = (
     Mark("S2", False, "-30 %: median at most 1.25 x optimum", _regret(0.3)),
     Mark("S2c", False, "-50 %: likewise", _regret(0.5)),
     Mark("S2d", False, "dead: likewise", _regret(1.0)),
-    Mark("S3", True, "slow drop: median at most 1.25 x 80 min", _slow),
+    Mark("S3", False, "ideal, slow drop: median at most 1.25 x 80 min", _slow),
+    Mark("S3", True, "realistic, slow drop: likewise", _slow),
     *(Mark(name, True, "no conversion alarm", _no_alarm) for name in ("S4", "S5", "S5b", "S5c")),
     Mark("S5b+", True, "drop before the flash ends found as fast as -50 %", _regret(0.5)),
     *(

@@ -121,9 +121,10 @@ def _broken(what: What, factor: float, start: int = 0, end: int = _FOREVER_MIN, 
     return Effect(what, factor, start, end, ramp, _BROKEN)
 
 
-def _drop(name: str, what: str, factor: float, ramp: int = 0) -> Scenario:
+def _drop(name: str, what: str, factor: float, ramp: int = 0, minutes: int = 240) -> Scenario:
+    """What is found far sooner than in four hours is not followed for so long."""
     effect = _broken(What.CONVERSION, factor, ramp=ramp)
-    return Scenario(name, what, Stage.LIGHT, Truth(DROPS, step="order"), (effect,), local=True)
+    return Scenario(name, what, Stage.LIGHT, Truth(DROPS, step="order"), (effect,), minutes, local=True)
 
 
 def _still(name: str, what: str, *effects: Effect, minutes: int = 120, lead: int = 0) -> Scenario:
@@ -149,8 +150,8 @@ def _outage(name: str, what: str, scope: Scope, where: Scope) -> Scenario:
 _LIGHT: Final = (
     _still("S0", "nothing", minutes=1_440),
     _drop("S2", "one slot -30 %", 0.7),
-    _drop("S2c", "one slot -50 %", 0.5),
-    _drop("S2d", "one slot stops converting", 0.0),
+    _drop("S2c", "one slot -50 %", 0.5, minutes=120),
+    _drop("S2d", "one slot stops converting", 0.0, minutes=60),
     _drop("S3", "linear to -50 % in 120 min", 0.5, ramp=120),
     _still("S4", "traffic x2, same conversion", _e(What.TRAFFIC, 2)),
     _still("S5", "flash start x10 within a minute", _FLASH),
@@ -187,7 +188,7 @@ _LIGHT: Final = (
         Stage.LIGHT,
         Truth(DROPS, step="order", ends=True),
         (_broken(What.CONVERSION, 0.5, end=120),),
-        minutes=360,
+        minutes=240,
         local=True,
     ),
     replace(_drop("S15", "one slot -50 %, restart in the middle", 0.5), minutes=120),

@@ -29,8 +29,8 @@ SIGNER = Signer(LinkSettings("http://here.example", (Secret("a secret of sixteen
 HOUR_MS = 3_600_000
 
 
-class PaperDesk:
-    """A desk that keeps what is said in memory, or is out of reach."""
+class PaperReception:
+    """A reception that keeps what is said in memory, or is out of reach."""
 
     def __init__(self, *records: bytes) -> None:
         self.records = {msgspec.json.decode(record)["id"].encode(): record for record in records}
@@ -56,8 +56,10 @@ class PaperDesk:
 class Served:
     """The pages on a port of their own, and a browser."""
 
-    def __init__(self, desk: PaperDesk, clock: ManualClock, session: aiohttp.ClientSession) -> None:
-        self.desk, self.clock, self._session = desk, clock, session
+    def __init__(
+        self, reception: PaperReception, clock: ManualClock, session: aiohttp.ClientSession, pages: LinkPages
+    ) -> None:
+        self.reception, self.clock, self._session, self.pages = reception, clock, session, pages
 
     async def ask(self, token: str) -> tuple[int, str]:
         """GET."""
@@ -75,19 +77,19 @@ class Served:
 @asynccontextmanager
 async def serving(*records: bytes) -> AsyncIterator[Served]:
     """Pages that know one firing incident, unless told otherwise."""
-    desk, clock = PaperDesk(*(records or (encode_incident(FIRING),))), ManualClock()
-    pages, app = LinkPages(SIGNER, desk, clock, CollectorRegistry()), web.Application()
+    reception, clock = PaperReception(*(records or (encode_incident(FIRING),))), ManualClock()
+    pages, app = LinkPages(SIGNER, reception, clock, CollectorRegistry()), web.Application()
     app.add_routes(pages.routes())
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as session:
-            yield Served(desk, clock, session)
+            yield Served(reception, clock, session, pages)
     finally:
         await runner.cleanup()
         await pages.stop()
-        assert desk.stopped
+        assert reception.stopped
 
 
 def token(action: Action = Action.ACKNOWLEDGE, mute_ms: int = 0, incident_id: str = FIRING.id) -> str:
@@ -98,9 +100,10 @@ def token(action: Action = Action.ACKNOWLEDGE, mute_ms: int = 0, incident_id: st
 async def test_a_preview_changes_nothing() -> None:
     """A chat that fetches the link, however often, gets the question and writes nothing."""
     async with serving() as served:
-        for _ in range(50):
-            status, page = await served.ask(token())
-        assert (status, served.desk.said) == (200, [])
+        for _ in range(49):
+            await served.ask(token())
+        status, page = await served.ask(token())
+        assert (status, served.reception.said) == (200, [])
         assert "Acknowledge this incident?" in page
         assert FIRING.id in page
 
@@ -110,7 +113,7 @@ async def test_a_press_acknowledges() -> None:
     async with serving() as served:
         status, page = await served.act(token(), {"by": " Li\u202e Wei\n"})
         assert (status, "Written down" in page) == (200, True)
-        assert served.desk.said == [Ack(FIRING.id, "Li Wei (ops)", served.clock.now_ms())]
+        assert served.reception.said == [Ack(FIRING.id, "Li Wei (ops)", served.clock.now_ms())]
 
 
 @pytest.mark.parametrize("data", [None, {"by": "   "}, {"other": "x"}, b"\xff\xfe"])
@@ -118,7 +121,7 @@ async def test_without_a_name_the_channel_answers(data: object) -> None:
     """The name is of no weight: the channel is signed."""
     async with serving() as served:
         assert (await served.act(token(), data))[0] == 200
-        assert [one.by for one in served.desk.said if isinstance(one, Ack)] == ["ops"]
+        assert [one.by for one in served.reception.said if isinstance(one, Ack)] == ["ops"]
 
 
 async def test_a_press_mutes_for_as_long_as_was_signed() -> None:
@@ -126,7 +129,7 @@ async def test_a_press_mutes_for_as_long_as_was_signed() -> None:
     async with serving() as served:
         for _ in range(2):
             assert (await served.act(token(Action.MUTE, mute_ms=1_800_000)))[0] == 200
-        first, second = served.desk.said
+        first, second = served.reception.said
         assert first == second
         assert isinstance(first, Silence)
         assert first.incident_ids == (FIRING.id,)
@@ -136,7 +139,7 @@ async def test_a_press_mutes_for_as_long_as_was_signed() -> None:
 async def test_out_of_reach_is_said() -> None:
     """Nobody is to believe that something was done: 503, and when to try again."""
     async with serving() as served:
-        served.desk.reachable = False
+        served.reception.reachable = False
         status, page = await served.act(token())
         assert (status, served.headers["Retry-After"]) == (503, "5")
         assert "Kafka cannot be reached" in page
@@ -155,7 +158,7 @@ async def test_what_has_no_point_is_not_written(state: State, action: Action, st
     record = encode_incident(msgspec.structs.replace(FIRING, state=state, acknowledged_by="<b>Zhang"))
     async with serving(record) as served:
         found, page = await served.act(token(action, mute_ms=60_000))
-        assert (found, served.desk.said) == (status, [])
+        assert (found, served.reception.said) == (status, [])
         assert ("by &lt;b&gt;Zhang" in page) is (state is State.ACKNOWLEDGED)
 
 
@@ -163,7 +166,16 @@ async def test_an_incident_nobody_knows() -> None:
     """Forgotten, or of another deployment with the same secret."""
     async with serving() as served:
         assert (await served.act(token(incident_id="gone")))[0] == 404
-        assert served.desk.said == []
+        assert served.reception.said == []
+
+
+async def test_whom_it_believes_can_be_changed() -> None:
+    """A new secret is taken up while it runs; without one no link is believed."""
+    async with serving() as served:
+        served.pages.believe(None)
+        assert (await served.act(token()))[0] == 403
+        served.pages.believe(SIGNER)
+        assert (await served.act(token()))[0] == 200
 
 
 async def test_a_link_ends() -> None:
@@ -172,7 +184,7 @@ async def test_a_link_ends() -> None:
         good = token()
         served.clock.advance(HOUR_MS)
         assert [(await served.ask(good))[0], (await served.act(good))[0]] == [410, 410]
-        assert served.desk.said == []
+        assert served.reception.said == []
 
 
 async def test_whoever_guesses_waits_and_keeps_nobody_away() -> None:
@@ -193,14 +205,14 @@ async def test_one_link_cannot_flood_the_topic() -> None:
         assert [(await served.act(mute))[0] for _ in range(12)] == [200] * 10 + [429] * 2
         served.clock.advance(6_000)
         assert (await served.act(mute))[0] == 200
-        assert len(served.desk.said) == 11
+        assert len(served.reception.said) == 11
 
 
 async def test_a_huge_form_is_refused() -> None:
     """It is not read into memory."""
     async with serving() as served:
         assert (await served.act(token(), {"by": "x" * 100_000}))[0] == 413
-        assert served.desk.said == []
+        assert served.reception.said == []
 
 
 async def test_in_the_browsers_language() -> None:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERBS = (
-    *("worker", "topics", "simulate", "replay", "backtest", "demo", "check", "healthcheck"),
-    *("incidents", "ack", "silence", "unsilence", "silences", "notify-test"),
+    *("worker", "topics", "heartbeat", "simulate", "replay", "backtest", "demo", "check", "healthcheck"),
+    *("incidents", "ack", "silence", "unsilence", "silences", "notify-test", "dashboards", "report"),
 )
 
 
@@ -49,7 +49,7 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
 def test_the_command_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
     """``--help`` alone names every verb, and there are no others than those tested here."""
     assert exit_code("--help") == 0
-    listed = re.findall(r"^    (\w+)(?: |$)", capsys.readouterr().out, re.MULTILINE)
+    listed = re.findall(r"^    ([\w-]+)(?: |$)", capsys.readouterr().out, re.MULTILINE)
     assert sorted(listed) == sorted(VERBS)
 
 
@@ -251,3 +251,17 @@ def test_healthcheck_asks_by_http_only(url: str, capsys: pytest.CaptureFixture[s
     """An address of another kind is a wrong argument."""
     assert main(["healthcheck", "--url", url]) == 2
     assert "http" in capsys.readouterr().err
+
+
+def test_check_warns_of_secrets_that_are_not_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be where the worker runs, so that is no error."""
+    file = tmp_path / "funnelwatch.yaml"
+    file.write_text("notify: {channels: [{name: ops, kind: slack, url_env: FW_TEST_URL}]}")
+    assert main(["check", str(file)]) == 0
+    said = capsys.readouterr()
+    assert "notify.channels.ops.url_env: needs the environment variable FW_TEST_URL" in said.err
+    monkeypatch.setenv("FW_TEST_URL", "https://hooks.example/s3cret")
+    assert main(["check", str(file)]) == 0
+    assert capsys.readouterr().err == ""

@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.codec import decode_message, decode_rollup, encode_fence, encode_rollup, sent_again
+from streams.codec import (
+    decode_message,
+    decode_messages,
+    decode_rollup,
+    encode_fence,
+    encode_rollup,
+    sent_again,
+)
 from streams.errors import CodecError
 from streams.results import VERSION, Fence, MoneyCounts, OutcomeCounts, Rollup
 from tests.support.rollups import key_counts, rollup
@@ -204,3 +211,34 @@ def test_a_damaged_fence_is_refused() -> None:
         decode_message(data + b"\0")
     with pytest.raises(CodecError, match=f"fence version 9, this build reads version {VERSION}"):
         decode_message(data[:3] + b"\x09" + data[4:])
+
+
+# --- many at once --------------------------------------------------------------------------------
+
+
+def test_many_are_the_same_as_one_by_one() -> None:
+    """Rollups, empty ones and fences, in order."""
+    assert list(decode_messages(map_encoded(GOOD, FENCE, rollup()))) == [GOOD, FENCE, rollup()]
+    assert list(decode_messages([])) == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        damaged(sequence=-1),
+        damaged(counts=[key_counts("slot", {"A": {32: 1}})]),
+        damaged(counts=[msgspec.structs.replace(key_counts("slot", {"A": {1: 5}}), keys=[])]),
+        b"something else",
+    ],
+)
+def test_those_before_a_damaged_one_are_delivered(bad: bytes) -> None:
+    """Then it is refused, as it would be alone."""
+    decoded = decode_messages([encode_rollup(GOOD), bad, encode_rollup(GOOD)])
+    assert next(decoded) == GOOD
+    with pytest.raises(CodecError):
+        next(decoded)
+
+
+def map_encoded(*messages: Rollup | Fence) -> list[bytes]:
+    """Bytes of each."""
+    return [encode_fence(one) if isinstance(one, Fence) else encode_rollup(one) for one in messages]

@@ -90,7 +90,8 @@ notify:
     )
     assert (night["quiet"]["start_minute"], night["quiet_below"]) == (1380, "warning")
     assert (rest["quiet"], rest["quiet_below"]) == (None, "critical")
-    assert notify.channels[0].budget.burst == 3
+    budgets = [channel.budget for channel in notify.channels]
+    assert [budget and budget.burst for budget in budgets] == [3, None]
     assert merged(settings, settings) == settings
 
 
@@ -160,3 +161,16 @@ def test_all_of_it_is_taken_up_while_running(tmp_path: Path) -> None:
     before = loaded(tmp_path, "")
     after = loaded(tmp_path, f"notify: {{channels: [{OPS}], language: zh}}")
     assert list(differences(merged(before, after), after)) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "finding"),
+    [
+        ("old_secret_env: A, old_secret_file: b", "old_secret_file: must not stand beside old_secret_env"),
+        ("old_secret_env: A", "secret_env: or secret_file must be given beside an old one"),
+    ],
+)
+def test_an_old_secret_stands_beside_a_new_one(tmp_path: Path, words: str, finding: str) -> None:
+    """Given once, and never alone."""
+    text = f"notify:\n  links: {{public_url: 'https://a.example', {words}}}"
+    assert any(finding in line for line in refused(tmp_path, text))

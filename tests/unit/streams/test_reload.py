@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from streams.config import Settings, load_settings
+from streams.errors import ConfigError
 from streams.reload import ConfigFile, Reload, ReloadOutcome, differences, merged
 from tests.support.settings import loaded
 
@@ -26,12 +27,14 @@ class Worker:
         self.path.write_text(text)
         self.told: list[Settings] = []
         self.outcomes: list[ReloadOutcome] = []
-        self.broken = False
+        self.broken = self.refuses = False
         running = load_settings(self.path, environ)
         self.file = ConfigFile(self.path, environ, running, self._apply, self.outcomes.append)
 
     def _apply(self, settings: Settings) -> None:
         self.told.append(settings)
+        if self.refuses:
+            raise ConfigError("notify", "something else")
         if self.broken:
             raise RuntimeError("cannot")
 
@@ -45,6 +48,18 @@ class Worker:
         """What so many looks found."""
         found = [await self.file.look() for _ in range(times)]
         return [reload for reload in found if reload is not None]
+
+
+async def test_what_is_refused_when_it_is_taken_up_is_rejected(tmp_path: Path) -> None:
+    """A secret that is not there: the file's fault, and nothing has changed by then."""
+    worker = Worker(tmp_path, SALE)
+    before = worker.file.running
+    worker.refuses = True
+    worker.write(f"{SALE}notify: {{channels: [{{name: ops, kind: slack, url_env: X}}]}}\n")
+    (reload,) = await worker.looks(4)
+    assert (reload.outcome, reload.error and reload.error.field) == (ReloadOutcome.REJECTED, "notify")
+    assert worker.file.running is before
+    assert len(worker.told) == 1
 
 
 async def test_a_file_that_stays_is_left_alone(tmp_path: Path) -> None:

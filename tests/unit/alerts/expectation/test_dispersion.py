@@ -55,6 +55,14 @@ def test_wandering_grows_with_size() -> None:
     assert found.now().mean() > 5.0
 
 
+def test_what_wanders_is_unsure_for_longer_than_a_block() -> None:
+    """Half of the variance that was found in 15 minutes is left over an hour; Poisson counts leave next to none."""
+    noise = np.random.default_rng(8).normal(0.0, 0.05, (20, ROWS, 1))
+    found = learnt(lambda rng, bucket: rng.poisson(50.0 * (1 + noise[bucket // 90])), 50.0)
+    assert np.sqrt(found.slow()).ravel() == pytest.approx(np.full(ROWS, 0.035), rel=0.3)
+    assert np.sqrt(learnt(lambda rng, _: rng.poisson(50.0, (ROWS, 1)), 50.0).slow()).max() < 0.01
+
+
 def test_it_is_bounded_and_robust() -> None:
     """Half an hour of nothing, not yet found to be an incident, moves it little."""
     found = learnt(lambda rng, b: rng.poisson(0.0 if 900 <= b < 1_080 else 5.0, (ROWS, 1)), 5.0)

@@ -53,6 +53,18 @@ def test_what_is_seen_is_surer() -> None:
     assert learnt(14).variance(0)[0] < 0.2 * Season(1, SWINGS, 28 * DAY_MS).variance(0)[0]
 
 
+@pytest.mark.parametrize(("wandering", "known_to"), [(0.002, 0.05), (0.0, 0.01)])
+def test_an_hour_seen_once_is_known_as_well_as_conversion_stands_still(
+    wandering: float, known_to: float
+) -> None:
+    """How far a single hour can be believed follows from how much hours were measured to wander."""
+    season = Season(1, SWINGS, 28 * DAY_MS)
+    for hour in range(7 * 24 + 1):
+        many = np.array([1e5])
+        season.learn(hour * HOUR_MS, many, many, HOUR_MS, NOT_FROZEN, np.array([wandering]))
+    assert np.sqrt(season.variance(0)) == pytest.approx([known_to], rel=0.5)
+
+
 def test_factors_average_one() -> None:
     """Weighted by what was to be expected, a season adds nothing to the level."""
     season = learnt(7)

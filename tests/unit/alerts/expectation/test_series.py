@@ -188,3 +188,14 @@ def test_an_hour_that_was_never_seen_is_given_what_hours_differ_by() -> None:
         last = run(of, shop(90)[59:60], 59)[-1]
         assert (1.0 - last.drop / last.mean).max() == given
         assert (last.surge / last.mean - 1.0).max() == given
+
+
+def test_where_conversion_wanders_less_is_sure() -> None:
+    """A level's series that come and go by a fifth each quarter of an hour are unsure by half of that variance."""
+    steady = shop(720)
+    swings = (1.2 if at // 90 % 2 else 0.8 for at in range(len(steady)))
+    restless = [
+        each._replace(reached=each.reached * swing) for each, swing in zip(steady, swings, strict=True)
+    ]
+    calm, wild = (run(expectation(), seconds)[-1].uncertainty[1:, 0] for seconds in (steady, restless))
+    assert (wild > calm + 0.015).all()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alerts.expectation import lags
-from alerts.expectation.slower import FACTORS, UNCHANGED, Journeys, Stretched, evidence, plausible
+from alerts.expectation.slower import FACTORS, UNCHANGED, Journeys, Stretched, compared, evidence, plausible
 
 LAW = lags.mixed(lags.exponential(240.0), lags.exponential(2_400.0), 0.7)
 OLD = Stretched(LAW, conversion=0.03, known=50_000.0)
@@ -26,28 +26,28 @@ def cohort(
 @pytest.mark.parametrize(("factor", "rate"), [(1.0, 1.0), (1.0, 0.5), (1.0, 0.0), (1.0, 1.5)])
 def test_fewer_is_not_slower(factor: float, rate: float) -> None:
     """However many arrive, if they take as long as ever there is no evidence."""
-    assert evidence(*cohort(30.0, factor, rate), OLD)[1] < 4.0
+    assert evidence(compared(*cohort(30.0, factor, rate), OLD))[1] < 4.0
 
 
 def test_twice_as_slow() -> None:
     """A large shop's journeys of a quarter of an hour are evidence; those of thirty are proof, and say how slow."""
-    assert evidence(*cohort(15.0, 2.0, 1.0), OLD)[1] > 6.0
-    factor, nats = evidence(*cohort(30.0, 2.0, 1.0), OLD)
+    assert evidence(compared(*cohort(15.0, 2.0, 1.0), OLD))[1] > 6.0
+    factor, nats = evidence(compared(*cohort(30.0, 2.0, 1.0), OLD))
     assert factor == pytest.approx(2.0, rel=0.16)
     assert nats > 60.0
 
 
 def test_early_on_both_are_plausible() -> None:
     """After a minute, half as many may be twice as slow; after twenty they are fewer."""
-    early = plausible(*cohort(1.0, 1.0, 0.5), OLD)
-    late = plausible(*cohort(20.0, 1.0, 0.5), OLD)
+    early = plausible(compared(*cohort(1.0, 1.0, 0.5), OLD))
+    late = plausible(compared(*cohort(20.0, 1.0, 0.5), OLD))
     assert FACTORS[early.slowest] > 1.7
     assert late.slowest <= UNCHANGED + 1
 
 
 def test_what_is_known_narrows() -> None:
     """An unchanged law is soon the only one that is plausible, and always among them."""
-    ranges = [plausible(*cohort(minutes, 1.0, 1.0), OLD) for minutes in (0.0, 1.0, 5.0, 30.0)]
+    ranges = [plausible(compared(*cohort(minutes, 1.0, 1.0), OLD)) for minutes in (0.0, 1.0, 5.0, 30.0)]
     widths = [each.slowest - each.fastest for each in ranges]
     assert widths[0] > widths[1] > widths[3]
     assert widths[3] <= 1
@@ -58,7 +58,7 @@ def test_a_law_of_few_journeys_proves_little() -> None:
     """Against an old law learnt from 20 journeys, a thousand new ones are worth 20."""
     few = Stretched(LAW, conversion=0.03, known=20.0)
     seen = cohort(10.0, 2.0, 1.0)
-    assert evidence(*seen, few)[1] < 0.1 * evidence(*seen, OLD)[1]
+    assert evidence(compared(*seen, few))[1] < 0.1 * evidence(compared(*seen, OLD))[1]
 
 
 def test_only_who_entered_since_counts() -> None:
@@ -75,4 +75,7 @@ def test_only_who_entered_since_counts() -> None:
 
 def test_a_little_slower_is_not_told() -> None:
     """A law that is off by a seventh is no evidence, in however large a shop."""
-    assert evidence(*cohort(60.0, float(FACTORS[UNCHANGED + 1]), 1.0, per_minute=100_000.0), OLD)[1] < 2.0
+    assert (
+        evidence(compared(*cohort(60.0, float(FACTORS[UNCHANGED + 1]), 1.0, per_minute=100_000.0), OLD))[1]
+        < 2.0
+    )

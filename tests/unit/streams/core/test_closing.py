@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams.core.closing import Closing
+from streams.core.merge import MoneyKey
 from streams.core.shard_progress import ClosingSettings
 from streams.results import VERSION, Fence
 from tests.support.logs_of_rollups import BUCKET, Speaker
@@ -252,3 +253,20 @@ def test_another_number_of_shards() -> None:
     """A snapshot of it is refused."""
     with pytest.raises(ValueError, match="shards"):
         Closing(3).restore(Closing(2).snapshot())
+
+
+def test_late_money_is_told_by_its_own_bucket() -> None:
+    """It is in the money of the bucket at whose closing it came, and stands once more by its own."""
+    shop, paid = Shop(), ("all", "all", "CNY", "paid")
+    shop.say(0, BUCKET, ONE)
+    late = shop.speakers[0].says(2 * BUCKET, ONE, bucket=0)
+    late.money = rollup(money={paid: (1, 500)}).money
+    [closed] = shop.hear(late)
+    key = MoneyKey(*paid)
+    assert closed.money == {key: (1, 500)}
+    assert closed.late_money == ((T0, {key: (1, 500)}),)
+    own = shop.speakers[0].says(3 * BUCKET, ONE, bucket=2)
+    own.money = rollup(money={paid: (2, 900)}).money
+    [closed] = shop.hear(own)
+    assert closed.money == {key: (2, 900)}
+    assert closed.late_money == ()

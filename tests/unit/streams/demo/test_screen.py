@@ -185,3 +185,10 @@ def test_the_last_frame_still_knows_where_it_was(seen: Seen, shop: ShopProgress)
     before = screen.frame().notes
     seen.port = 0
     assert screen.frame().notes == before
+
+
+def test_what_people_were_told_stands_below() -> None:
+    """Above the line that says where everything is."""
+    seen = Seen()
+    screen = Screen(seen, ShopProgress(PAST_MS, 200.0), lambda: ["chat  a slot is broken"])
+    assert screen.frame().notes[0] == "chat  a slot is broken"

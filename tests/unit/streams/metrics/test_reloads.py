@@ -36,7 +36,7 @@ def test_a_promotion_is_there_while_it_is_on() -> None:
     PromotionCollector(lambda: calendars[-1], clock, registry)
 
     def shown() -> list[tuple[dict[str, str], float]]:
-        (family,) = registry.collect()
+        family = next(iter(registry.collect()))
         return [(sample.labels, sample.value) for sample in family.samples]
 
     assert shown() == []
@@ -47,3 +47,22 @@ def test_a_promotion_is_there_while_it_is_on() -> None:
     calendars.pop()
     clock.advance(100)
     assert shown() == []
+
+
+def test_start_and_end_are_there_all_the_time() -> None:
+    """Of each promotion of the calendar, in seconds, before, while and after it is on."""
+    registry, clock = CollectorRegistry(), ManualClock(0)
+    calendars = [Calendar([promotion("D11", 100_000, 200_000), promotion("D12", 300_500, 400_000)])]
+    PromotionCollector(lambda: calendars[-1], clock, registry)
+
+    def at(what: str, name: str) -> float | None:
+        return registry.get_sample_value(
+            f"funnelwatch_promotion_{what}_timestamp_seconds", {"promotion": name}
+        )
+
+    for _ in range(3):
+        found = [at(what, name) for name in ("D11", "D12") for what in ("start", "end")]
+        assert found == [100, 200, 300.5, 400]
+        clock.advance(150_000)
+    calendars.append(Calendar())
+    assert at("start", "D11") is None

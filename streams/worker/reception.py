@@ -1,7 +1,7 @@
 """Where what people say goes in, and what is known of incidents is looked up: two topics, as bytes.
 
-For pages and commands. Promises: what :meth:`Desk.write` returned from is in Kafka; what
-:meth:`Desk.newest` returns stood in the topic when it was asked, or a second before. Bounded: of the
+For pages and commands. Promises: what :meth:`Reception.write` returned from is in Kafka; what
+:meth:`Reception.newest` returns stood in the topic when it was asked, or a second before. Bounded: of the
 incidents that changed last, so many; reading goes on where it ended. Everything takes as long as
 ``patience_seconds`` at most, for somebody waits for the answer.
 """
@@ -12,7 +12,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from streams.errors import KafkaUnreachable, TopicError
 from streams.worker.kafka import Producer, kafka_options
@@ -33,7 +33,7 @@ _MOST_INCIDENTS: Final = 5_000
 _PARTITION: Final = 0
 
 
-class Desk:
+class Reception:
     """See the module.
 
     Args:
@@ -128,5 +128,7 @@ class Desk:
             raise
         except TimeoutError as error:
             raise KafkaUnreachable("kafka does not answer in time") from error
+        except (KafkaConnectionError, OSError) as error:
+            raise KafkaUnreachable(f"kafka unreachable: {type(error).__name__}") from error
         except KafkaError as error:
             raise TopicError(f"kafka: {type(error).__name__}") from error

@@ -1,0 +1,1 @@
+"""PromQL as named functions, by what they are about."""
