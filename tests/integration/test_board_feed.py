@@ -11,7 +11,7 @@ from alerts.incident import encode_incident
 from streams.config import Kafka, Settings
 from streams.web.board import Board
 from streams.worker.board_feed import BoardFeed
-from streams.worker.desk import Desk
+from streams.worker.reception import Reception
 from streams.worker.wiring import wanted_topics
 from tests.support.live import told
 from tests.support.producing import Message, produce
@@ -44,7 +44,7 @@ async def test_it_knows_what_was_said_and_hears_what_is(settings: Settings) -> N
     ]
     await produce(server, [Message(incidents, record, partition=0) for record in records])
     board, changes = Board(), list[int]()
-    feed, desk = BoardFeed(settings, board, lambda: changes.append(board.revision)), Desk(settings)
+    feed, reception = BoardFeed(settings, board, lambda: changes.append(board.revision)), Reception(settings)
     feed.start()
     try:
 
@@ -54,7 +54,7 @@ async def test_it_knows_what_was_said_and_hears_what_is(settings: Settings) -> N
 
         await until(has_the_incident, seconds=60, what="the incident")
         silence = Silence(id="s1", by="li", ends_ms=2_000)
-        await desk.write(control_key(silence), encode_control(silence))
+        await reception.write(control_key(silence), encode_control(silence))
 
         async def has_the_silence() -> bool:
             return [one.id for one in board.silences(1_000)] == ["s1"]
@@ -62,5 +62,5 @@ async def test_it_knows_what_was_said_and_hears_what_is(settings: Settings) -> N
         await until(has_the_silence, seconds=60, what="the silence")
     finally:
         await feed.stop()
-        await desk.stop()
+        await reception.stop()
     assert changes[-1] == board.revision
