@@ -60,7 +60,8 @@ class Answers:
         stamp = (id(moment.picture), revision, moment.now_ms // 1000)
         known = self._kept.get(key)
         if known is None or known[0] != stamp:
-            known = stamp, asyncio.ensure_future(self._made(make, moment))
+            known = stamp, asyncio.create_task(self._made(make, moment))
+            known[1].add_done_callback(_look_at)
             self._kept[key] = known
             self._kept.move_to_end(key)
             if len(self._kept) > _KEPT:
@@ -74,6 +75,12 @@ class Answers:
     def close(self) -> None:
         """Let the thread end."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _look_at(done: asyncio.Task[bytes]) -> None:
+    """Who asked may have gone; asyncio reports errors at which nobody has looked."""
+    if not done.cancelled():
+        done.exception()
 
 
 class Api:

@@ -77,7 +77,7 @@ class WebPages:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """The page, its files and updates, signing in, and the API."""
         yield web.get("/", self._page)
-        yield web.get("/live", self._api.guarded(self._live))
+        yield web.get("/live", self._api.guarded(self._live), allow_head=False)
         yield web.get("/static/{name}", self._file)
         yield web.post("/login", self._login)
         yield from self._api.routes()

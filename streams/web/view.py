@@ -6,6 +6,7 @@ Only the busiest and the most moved keys are in it, however many are counted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -148,7 +149,7 @@ class View:
         return clocks(self.moment, self.words, self.zone)
 
     # ------------------------------------------------------------------ counts
-    @property
+    @cached_property
     def funnel(self) -> a.Funnel | None:
         """The total's funnel."""
         if self.picture is None or ALL not in self.picture.names:
@@ -260,7 +261,7 @@ class View:
     def _signed(minor: int, found: a.GmvSplit) -> str:
         return shapes.signed(shapes.money(minor, found.exponent, found.currency), minor)
 
-    @property
+    @cached_property
     def chart(self) -> dict[str, Any] | None:
         """Conversion over the last hour: data for the script, a drawing for those without."""
         data = None if self.picture is None else chart(self.picture)
@@ -333,11 +334,12 @@ class View:
             found = places(self.picture, _SCORED_WINDOW, dimension, self.moment.judgement)
         except Problem:
             return []
+        ranks = found.ranks()
         return [
             (
                 word,
-                found.count(word),
-                [(key, shapes.percent(ratio)) for key, ratio in found.first(word, _PLACED)],
+                len(ranks.get(word, ())),
+                [(found.key(at), shapes.percent(found.ratio(at))) for at in ranks.get(word, ())[:_PLACED]],
             )
             for word in _QUADRANTS
         ]

@@ -303,7 +303,7 @@ class TestRefusals:
         [
             ("kafka:\n\n  grop_id: x", 3, "kafka.grop_id: is no setting; did you mean kafka.group_id?"),
             ("max_keys: 5", 1, "max_keys: is no setting; did you mean metrics.max_keys?"),
-            ("http: {zzz: 5}", 1, "http.zzz: is no setting; here are: host, port"),
+            ("http: {zzz: 5}", 1, "http.zzz: is no setting; here are: allowed_hosts, host, port, token"),
             (
                 "counting:\n  flush_interval_ms: 5",
                 2,

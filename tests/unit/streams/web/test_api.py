@@ -67,7 +67,8 @@ async def test_keys_page_by_page() -> None:
     """Every key once, ranked, whatever the size of the pages."""
     async with served(Stage()) as client:
         whole = await read(client, "/keys", dimension="sku", window="1h")
-        names, cursor = [], ""
+        names: list[str] = []
+        cursor: str | None = ""
         while cursor is not None:
             page = await read(client, "/keys", dimension="sku", window="1h", limit=2, cursor=cursor)
             names += [row["key"] for row in page["keys"]]

@@ -98,7 +98,7 @@ def test_what_is_described_is_what_is_done() -> None:
                 database=None,
                 suppress_health_check=list(HealthCheck),
             )
-            @_given(cases)
+            @_given(cases)  # type: ignore[untyped-decorator]  # of a library that may be missing
             def holds(case: Any) -> None:
                 # Time goes by, so that nobody asks too often.
                 stage.clock.advance(10_000)
