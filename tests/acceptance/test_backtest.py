@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams.cli import main
+from streams.demo.simulator import MINUTE_MS
 from tests.support.open_bandit import shop_events
 from tests.support.rehearsed import CONFIG, ONSET_MS, incidents, record_scenario
 
@@ -38,6 +39,16 @@ def test_a_payment_that_hangs_is_told_within_a_minute(tmp_path: Path) -> None:
     assert broken["scope"] == [{"dimension": "all", "key": "all"}]
     assert ONSET_MS < broken["opened_at_ms"] <= ONSET_MS + 60_000
     assert incidents(tmp_path, "--rollups", str(tmp_path / "rollups")) == told
+
+
+@pytest.mark.slow
+def test_payments_that_are_back_are_told_to_be(tmp_path: Path) -> None:
+    """Hanging for ten minutes and then well: one incident, over within minutes, whoever noticed it first."""
+    lasts_ms = 10 * MINUTE_MS
+    words = record_scenario(tmp_path, "S1", minutes=50, rate=60.0, lasts_ms=lasts_ms)
+    [broken] = [one for one in incidents(tmp_path, *words) if one["step"]["to_node"] == "paid"]
+    assert broken["state"] == "resolved"
+    assert ONSET_MS + lasts_ms < broken["resolved_at_ms"] <= ONSET_MS + lasts_ms + 3 * MINUTE_MS
 
 
 @pytest.mark.slow

@@ -35,9 +35,11 @@ class Hurried(Placed):
         return super().delay(step, at) * (1 / 30 if step == "checkout>order" else 1.0)
 
 
-def record_scenario(folder: Path, name: str, minutes: int, rate: float, partitions: int = 1) -> list[str]:
+def record_scenario(  # what a rehearsal is, by name
+    folder: Path, name: str, minutes: int, rate: float, partitions: int = 1, lasts_ms: int | None = None
+) -> list[str]:
     """Write a scenario's traffic; the words of the command line that read it."""
-    times = Times(ONSET_MS)
+    times = Times(ONSET_MS, lasts_ms)
     traffic = TrafficSettings(START_MS, rate, minutes * MINUTE_MS, shop=SHOP, late=0.002)
     lines: dict[str, list[bytes]] = {"clickstream": [], "orders": []}
     for record in simulate(traffic, Hurried(scenario_named(name), times, partitions)):
