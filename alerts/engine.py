@@ -218,6 +218,9 @@ class Engine:
     def _over(self, back: frozenset[Series]) -> tuple[list[Recovered], frozenset[Series]]:
         """Incidents whose series are back, and the series that begin anew: what they explained, too."""
         recovered, series = self._roots.over(back, self._lifecycle.identities)
+        # Also what had not said anything yet: its evidence is of the same trouble.
+        for step in {one.step for one in recovered if one.scope == EVERYWHERE and one.step is not None}:
+            series |= self._steps.all_of(step) | self._payments.all_of(step)
         for judge in (self._steps, self._payments, self._traffic, self._order_value):
             judge.forget(series)
         return recovered, series

@@ -190,6 +190,11 @@ class PaymentJudge:
             self._lags = self._lags * _KEPT + result_lags(closed)
         self._usual = np.where(frozen, self._usual, self._usual * _KEPT + counts)
 
+    def all_of(self, step: Step) -> frozenset[Series]:
+        """Every series, if it is the payments' step."""
+        rows = self._test.rows if step == STEP else 0
+        return frozenset(Series(JUDGE, row, 0, 0) for row in range(rows))
+
     def forget(self, series: frozenset[Series] | Sequence[Series]) -> None:
         """Begin anew with some rows."""
         mine = [one for one in series if one.judge == JUDGE]

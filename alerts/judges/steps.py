@@ -188,6 +188,13 @@ class StepJudge:
         if self.last is not None:
             self.expectation.learn(self.last.counts.reached, frozen | self.last.alarming)
 
+    def all_of(self, step: Step) -> frozenset[Series]:
+        """Every series of a step; none if it is not judged here."""
+        if step not in self._steps:
+            return frozenset()
+        at = self._steps.index(step)
+        return frozenset(Series(JUDGE, row, at, way) for row in range(self._test.rows) for way in Way)
+
     def forget(self, series: Sequence[Series] | frozenset[Series]) -> None:
         """Begin anew with some series: what was wrong with them is over."""
         self._mirrors.forget(series)
