@@ -107,7 +107,9 @@ def proposed(
         if best is not own:
             found.append(as_finding(best, finding, leaves))
         inside = leaves.inside(best.places)
-        rest = rest.expecting(np.where(inside, rest.expected * best.ratio, rest.expected))
+        # Where nothing was expected, what was observed is all explained.
+        known = rest.expected * best.ratio if np.isfinite(best.ratio) else rest.observed
+        rest = rest.expecting(np.where(inside, known, rest.expected))
     return tuple(found)
 
 

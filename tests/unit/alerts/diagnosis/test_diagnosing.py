@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from alerts.diagnosis.decomposition import Trade, decompose
 from alerts.diagnosis.diagnosing import Evidence, RuledOut, diagnose, proposed, scopes_of
 from alerts.diagnosis.mix import Period, split
-from alerts.model import EVERYWHERE
-from tests.support.diagnosis import at, findings, shop
+from alerts.model import EVERYWHERE, Kind
+from tests.support.diagnosis import at, finding, findings, shop
 
 
 def test_a_diagnosis_says_who_what_and_what_not() -> None:
@@ -46,6 +48,22 @@ def test_the_scan_proposes_only_what_fits_clearly_better() -> None:
     assert better.scope == at(slot="slot1", banner="banner2")
     assert better.observed == pytest.approx(0.2 * better.expected)
     assert better.entries == pytest.approx(30.0 * better.expected)
+
+
+def test_what_comes_where_nothing_was_expected_is_named() -> None:
+    """A surge from a slot nobody expected anything of is proposed once, and what is left is no number gone wrong."""
+    usual = shop(each=10.0)
+    silent = usual.codes[:, 0] == 3
+    leaves = replace(
+        usual,
+        expected=np.where(silent, 0.0, usual.expected),
+        observed=np.where(silent, 40.0, usual.observed),
+    )
+    observed, expected = float(leaves.observed.sum()), float(leaves.expected.sum())
+    total = finding(EVERYWHERE, observed, expected, kind=Kind.CONVERSION_SURGE)
+    (found,) = proposed(total, leaves)
+    assert found.scope == at(slot="slot3")
+    assert (found.observed, found.expected) == (40.0 * silent.sum(), 0.0)
 
 
 def test_without_findings_nothing_is_proposed() -> None:
