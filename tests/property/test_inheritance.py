@@ -7,6 +7,7 @@ the midst of telling. A successor has the snapshot (or has lost it) and the log.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 from alerts.drafting import identity_of_incident
 from alerts.lifecycle import Lifecycle
 from alerts.model import Reason, State
-from tests.property.test_lifecycle import ALLOWED, DAYS, SETTINGS, live, numbered
+from tests.property.test_lifecycle import ALLOWED, DAYS, live, numbered
+from tests.property.test_lifecycle import SETTINGS as FORGETFUL
 from tests.support.findings import at
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from tests.property.test_lifecycle import Close
 
 FUTURE = at(1_000)
+# All findings here have one beginning, and with it one id: what is forgotten would be opened by it once more.
+SETTINGS = replace(FORGETFUL, max_closed=1_000, keep_closed_ms=1 << 40)
 
 
 def lived(lifecycle: Lifecycle, days: Iterable[tuple[int, Close]]) -> list[Incident]:
