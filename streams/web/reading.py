@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 CLICK: Final = 1
 _BUCKETS_A_MINUTE: Final = 6
 _Z: Final = 1.96
+# Of a currency that is none: what was reversed of an order whose payment is not known (`XXX`).
+_DECIMALS: Final = 2
 # What a window is held against when its change is split: as long, and at a time that is like it.
 _SPLIT_WITH: Final = {"day": "yesterday", "promotion": "last_promotion"}
 
@@ -166,7 +168,7 @@ def _money(money: Money) -> tuple[a.Money, ...]:
         found.append(
             a.Money(
                 currency=currency,
-                exponent=EXPONENTS[currency],
+                exponent=EXPONENTS.get(currency, _DECIMALS),
                 paid_orders=paid[0],
                 paid_minor=paid[1],
                 refunded_orders=refunded[0],
@@ -202,7 +204,7 @@ def split(picture: Picture, name: str, judgement: Judgement) -> a.GmvSplit | Non
     return a.GmvSplit(
         with_=word,
         currency=currency,
-        exponent=EXPONENTS[currency],
+        exponent=EXPONENTS.get(currency, _DECIMALS),
         now=a.Trade(clicks=now[0], orders=now[1], revenue_minor=now[2]),
         before=a.Trade(clicks=clicks, orders=orders, revenue_minor=revenue),
         traffic_minor=parts["traffic"],

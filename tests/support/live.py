@@ -78,6 +78,8 @@ def windows_of(buckets: int, skus: int = 3) -> Windows:
             if node:
                 counts[dimension, key, VISITORS + node] = count
     money = {MoneyKey(dimension, key, "CNY", "paid"): (10, 50_000) for dimension, key in places}
+    # Of an order whose payment nobody saw: no currency is known.
+    money[MoneyKey("all", "all", "XXX", "refunded")] = (1, 0)
     for number in range(buckets):
         windows.take(made.close(T0 + number * BUCKET, counts, money=money))
     return windows
