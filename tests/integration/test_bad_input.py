@@ -20,6 +20,7 @@ from streams.demo.shop import ShopSettings
 from streams.demo.simulator import TrafficSettings, simulate
 from streams.demo.sinks import partition_of
 from streams.events import MAX_RECORD_BYTES, Outcome, Reason
+from streams.heartbeats import encode_heartbeat
 from streams.worker.entry import create_topics
 from tests.support import oracle
 from tests.support.apache_kafka import KafkaCluster
@@ -124,7 +125,7 @@ def event(**fields: Any) -> bytes:
 
 
 def mixed(deployment: Deployment) -> list[Sent]:
-    """Good traffic with the corpus, repetitions and keyless events strewn in after its first third."""
+    """Good traffic with the corpus, repetitions, heartbeats and keyless events strewn in after its first third."""
     good = [Sent(message) for message in good_traffic(deployment, seed=11, seconds=20)]
     third = len(good) // 3
     now = SystemClock().now_ms()
@@ -133,7 +134,8 @@ def mixed(deployment: Deployment) -> list[Sent]:
         for n in range(PARTITIONS)
     ]
     repeated = [Sent(sent.message) for sent in good[third - 20 : third]]
-    strewn = [*corpus(deployment), *out_of_time(deployment.clickstream, now), *keyless, *repeated]
+    beats = [Sent(Message(deployment.orders, encode_heartbeat(now), None, n)) for n in range(PARTITIONS)]
+    strewn = [*corpus(deployment), *out_of_time(deployment.clickstream, now), *keyless, *repeated, *beats]
     chance = random.Random(8)
     # Stable: traffic stays in its order, everything else falls in between.
     places = {id(sent): third + chance.random() * (len(good) - third) for sent in strewn}

@@ -60,11 +60,11 @@ async def test_topics_are_created_once_and_verified(deployment: Deployment) -> N
     """``create`` makes what is missing, ``verify`` says what is wrong by its exit code and by name."""
     code, said = await run(deployment, "topics", "verify")
     assert code == 1
-    assert said.count(": missing: not there") == 9
+    assert said.count(": missing: not there") == 10
     code, said = await run(deployment, "topics", "create")
-    assert (code, said.count("created ")) == (0, 9)
+    assert (code, said.count("created ")) == (0, 10)
     code, said = await run(deployment, "topics", "create")
-    assert (code, said.count("exists ")) == (0, 9)
+    assert (code, said.count("exists ")) == (0, 10)
     assert await run(deployment, "topics", "verify") == (0, "")
     await delete_topic(deployment, deployment.deadletter)
     code, said = await run(deployment, "topics", "verify")
