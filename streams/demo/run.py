@@ -22,6 +22,7 @@ from streams.config_channels import ChannelEntry
 from streams.demo.broker import EmbeddedBroker
 from streams.demo.chat import Chat
 from streams.demo.live_table import LiveTable
+from streams.demo.memory import keep_tidy
 from streams.demo.scenarios import Placed, Times, scenario_named, truth_of
 from streams.demo.screen import Screen, ShopProgress, addresses
 from streams.demo.shop import Shop, ShopSettings, within
@@ -149,9 +150,10 @@ async def _run(
         asyncio.create_task(_traffic(worker, rate, seed, progress), name="shop"),
         asyncio.create_task(table.run(stop), name="table"),
     ]
+    tidy = asyncio.create_task(keep_tidy(), name="memory")
     ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     stop.set()
-    for task in tasks[:2]:
+    for task in (tidy, *tasks[:2]):
         task.cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     for task, outcome in zip(tasks, outcomes, strict=True):
