@@ -167,4 +167,4 @@ def test_in_ones_own_words_and_with_the_links_there_would_be(tmp_path: Path) -> 
     (plan,) = rehearsal.plans(())
     body = rehearsal.body(plan, Sample.OPENED)
     assert "[TEST] Up and running: slot home.top.1" in body
-    assert "https://watch.example/?incident=notify-test-" in body
+    assert "https://watch.example/#incident-notify-test-" in body
