@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.clock import SystemClock
 from streams.demo.simulator import SimulatedRecord
 from streams.worker.entry import create_topics
 from tests.integration.test_end_to_end import all_counted, assert_exact, shop_traffic, truth, workers, write
-from tests.support.state_topic import configure
+from tests.support.state_topic import configure, name_of
 from tests.support.workers import Deployment, until
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ PATIENCE_S = 90
 EVENTS = 600_000
 # What may be taken in without being in a log, twice: once in a flush under way; and what is on its way besides.
 MOST = 500_000
+# Of three brokers, from 0.
+LAST = 2
 ONE_PARTITION = {"TOPICS__PARTITIONS": "1", "TOPICS__ROLLUP_SHARDS": "1", "WATCH__ENABLED": "off"}
 
 
@@ -48,14 +50,14 @@ def taken(worker: WorkerProcess) -> float:
     return sum(float(value) for sample, value in lines if sample == "funnelwatch_batch_records_sum")
 
 
-def a_follower(deployment: Deployment) -> int:
-    """A broker, from 0, that does not lead the log."""
-    topic = deployment.settings().topics.state
-    described = AdminClient({"bootstrap.servers": deployment.bootstrap_servers}).list_topics(
-        topic, timeout=10
+def create_log_on(deployment: Deployment, node: int) -> None:
+    """Make the topic of state live on one broker alone, while all else is on three."""
+    topic = NewTopic(
+        name_of(deployment), 1, replica_assignment=[[node]], config={"cleanup.policy": "compact"}
     )
-    leader = described.topics[topic].partitions[0].leader
-    return next(broker for broker in range(3) if broker + 1 != leader)
+    admin = AdminClient({"bootstrap.servers": deployment.bootstrap_servers})
+    for made in admin.create_topics([topic]).values():
+        made.result()
 
 
 def unready(worker: WorkerProcess) -> str:
@@ -91,22 +93,20 @@ def clicks(count: int) -> list[SimulatedRecord]:
     ]
 
 
-async def test_without_replicas_it_waits(
+async def test_while_its_broker_is_away_it_waits(
     kafka_cluster: MakeKafkaCluster, topic_names: TopicNames, tmp_path: Path
 ) -> None:
-    """Too few replicas: it says so, reads no more than a bound, and goes on by itself once there are enough."""
+    """Nobody leads the log: it says so, reads no more than a bound, and goes on by itself once it can write."""
     three = kafka_cluster(3)
     replicated = {**ONE_PARTITION, "TOPICS__REPLICATION_FACTOR": "3"}
     deployment = Deployment(three.bootstrap_servers, topic_names.prefix, tmp_path, replicated)
+    await asyncio.to_thread(create_log_on, deployment, LAST + 1)
     await create_topics(deployment.settings())
     with workers(deployment, "a") as (worker,):
         await write(deployment, shop_traffic(1, 5))
         before = await truth(deployment)
         await until(lambda: all_counted(deployment, before), seconds=PATIENCE_S, what="a first flush")
-        await configure(deployment, "min.insync.replicas", "3")
-        # A leader elected anew was seen to take records all the same: a follower goes.
-        follower = await asyncio.to_thread(a_follower, deployment)
-        await asyncio.to_thread(three.kill_broker, follower)
+        await asyncio.to_thread(three.kill_broker, LAST)
         await write(deployment, clicks(EVENTS), chunks=20)
 
         async def reading_stands() -> bool:
@@ -120,7 +120,7 @@ async def test_without_replicas_it_waits(
         assert await asyncio.to_thread(taken, worker) < MOST
         assert "kafka does not take messages" in await asyncio.to_thread(unready, worker)
         assert worker.process.running
-        await asyncio.to_thread(three.start_broker, follower)
+        await asyncio.to_thread(three.start_broker, LAST)
         await assert_exact(deployment)
 
 
