@@ -36,11 +36,12 @@ if TYPE_CHECKING:
     from tests.support.apache_kafka import KafkaCluster
     from tests.support.workers import WorkerProcess
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 MINUTE = 60_000
 HEALTHY_MS, BROKEN_MS = 75 * MINUTE, 6 * MINUTE
-PATIENCE_S = 120
+PATIENCE_S = 180
+HAS_CLICKSTREAM = 'funnelwatch_assigned_partitions{topic="%s"}'
 PAYMENTS = (Kind.NODE_BREAK, Kind.CONVERSION_DROP)
 # Event time runs a hundred times as fast as the clock here: nobody is idle, nobody is waited for long.
 QUICK = {
@@ -205,7 +206,9 @@ async def test_a_watcher_that_lost_everything_goes_on(deployment: Deployment) ->
     assert [one for one in await opened(deployment) if one.id != "gone"] == before
     last = [one for one in await incidents(deployment) if one.id == known.id][-1]
     assert (last.open, last.opened_at_ms, last.since_ms) == (True, known.opened_at_ms, known.since_ms)
-    assert page.count("funnelwatch_incident_active{") == 1
+    # Data may be late as well on a busy machine.
+    active = [line for line in page.splitlines() if line.startswith("funnelwatch_incident_active{")]
+    assert len([line for line in active if 'kind="data_outage"' not in line]) == 1
     assert_told_once(await incidents(deployment))
 
 
@@ -216,20 +219,26 @@ async def has_snapshot(worker: WorkerProcess) -> bool:
 
 async def test_one_watches_and_another_takes_over(deployment: Deployment) -> None:
     """Of two workers one watches; when it leaves, the other does, and what breaks meanwhile is told once."""
-    deployment = patient(deployment)
+    # A source partition without records is waited for: not so long that the silence is an incident itself.
+    deployment = replace(deployment, overrides={**deployment.overrides, "WATCH__PATIENCE": "15s"})
     shop = Shop()
     with workers(deployment, "a", "b") as both:
-        await shop.is_healthy(deployment)
 
-        def watching() -> list[float]:
-            return sorted(value(worker, "funnelwatch_watching") for worker in both)
+        def settled() -> bool:
+            """Both have partitions, so none of them changes hands while the shop is read."""
+            watching = sorted(value(worker, "funnelwatch_watching") for worker in both)
+            return watching == [0, 1] and all(
+                value(worker, HAS_CLICKSTREAM % deployment.clickstream) == 1 for worker in both
+            )
 
         async def one_of_them() -> bool:
-            return await asyncio.to_thread(watching) == [0, 1]
+            return await asyncio.to_thread(settled)
 
         await until(one_of_them, seconds=PATIENCE_S, what="one of them watches")
+        await shop.is_healthy(deployment)
         left, heir = sorted(both, key=lambda worker: -value(worker, "funnelwatch_watching"))
-        await judged(left, BROKEN_MS)
+        # Not to the last bucket: until then the sources would be silent so long that this is an incident itself.
+        await judged(left, BROKEN_MS + 5 * MINUTE)
         await asyncio.gather(asyncio.to_thread(left.stop), shop.breaks(deployment))
         await until(lambda: opened(deployment), seconds=PATIENCE_S, what="an incident")
         await judged(heir)
