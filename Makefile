@@ -15,6 +15,8 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # Arguments for what is run, as in: make test ARGS='-k late'
 ARGS ?=
+# Processes that the tests run in. One of them has the suites that start brokers and workers.
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check boards bench bench-detection chaos lock clean
@@ -26,7 +28,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/funnelwatch demo $(ARGS)
 
 test: $(VENV)/.dev $(VENV)/.tools
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadgroup $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

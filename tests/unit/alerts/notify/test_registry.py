@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import typing
 from typing import TYPE_CHECKING, Any
 
@@ -69,15 +70,11 @@ async def test_authorities_that_cannot_be_read(tmp_path: Path) -> None:
             pass
 
 
-async def test_apprise_is_an_extra() -> None:
+async def test_apprise_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is not installed, that is the outcome."""
-    try:
-        import apprise  # type: ignore[import-not-found]  # noqa: F401, PLC0415 - an extra
-    except ImportError:
-        some = ChannelPlan("ops", ChannelKind.APPRISE, Secret("apprise://json://x"))
-        async with open_carrier(some, ManualClock()) as carrier:
-            assert isinstance(carrier, AppriseCarrier)
-            outcome = await carrier.deliver(message())
-        assert (outcome.verdict, outcome.why) == (Verdict.REFUSED, Why.NOT_INSTALLED)
-    else:
-        pytest.skip("apprise is installed")
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    some = ChannelPlan("ops", ChannelKind.APPRISE, Secret("apprise://json://x"))
+    async with open_carrier(some, ManualClock()) as carrier:
+        assert isinstance(carrier, AppriseCarrier)
+        outcome = await carrier.deliver(message())
+    assert (outcome.verdict, outcome.why) == (Verdict.REFUSED, Why.NOT_INSTALLED)
