@@ -15,31 +15,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alerts.causes import Causes, Closing
 from alerts.control import Stock
 from alerts.course import drawn
-from alerts.diagnosis.diagnosing import RuledOut
-from alerts.diagnosis.fold import FoldSettings, Opened, fold
-from alerts.diagnosis.money import severity
 from alerts.expected_ratios import expected_ratios
 from alerts.frozen import frozen
 from alerts.heartbeats import Heartbeats
-from alerts.identity import ABOUT_DATA, CLICKSTREAM, ORDERS
+from alerts.identity import CLICKSTREAM, ORDERS
 from alerts.judges.journeys import journey_lags
 from alerts.judges.order_value import OrderValueJudge
 from alerts.judges.payments import PaymentJudge
 from alerts.judges.steps import StepJudge
 from alerts.judges.traffic import TrafficJudge
 from alerts.lifecycle import Lifecycle
-from alerts.mixed import Mixed
-from alerts.model import EVERYWHERE, Kind, Recovered, Rooted, Severity, Step
+from alerts.model import EVERYWHERE, Kind, Recovered, Rooted, Step
 from alerts.places import Places
 from alerts.promotion_targets import PromotionTargets, Worth
-from alerts.roots import Roots
 from alerts.rulings import Moment, Rulings
 from alerts.series import SeriesTable
 from alerts.settings import EngineSettings
 from alerts.shown import shown
-from alerts.stock import SoldOut
 from alerts.witness import Witness
 from streams.promotions import Calendar
 
@@ -49,11 +44,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from alerts.control import Control
-    from alerts.diagnosis.fold import Root
-    from alerts.diagnosis.leaves import Leaves
     from alerts.expectation.series import Expected
     from alerts.incident import Incident
-    from alerts.judges.spoken import Series, Spoken, Verdicts
+    from alerts.judges.spoken import Series, Verdicts
     from alerts.lifecycle import Change
     from alerts.measures import Measured
     from alerts.model import DataState, Finding
@@ -64,7 +57,7 @@ if TYPE_CHECKING:
     F64 = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-VERSION = 3
+VERSION = 4
 
 
 class Engine:
@@ -89,12 +82,10 @@ class Engine:
         self._witness = Witness()
         self._heartbeats = Heartbeats()
         self._places = Places(self.table, self.steps)
-        self._mixed = Mixed(settings.nodes, tolerance, self._places.mixed)
-        self._roots = Roots()
+        self._causes = Causes(settings, self.table, self._steps, self._places)
         self._rulings = Rulings(settings.rules, settings.nodes, settings.order_nodes, self.table)
         self._targets = PromotionTargets(settings.nodes)
         self._lifecycle = Lifecycle(settings.lifecycle)
-        self._sold_out = SoldOut()
         self.expected: Expected | None = None
         # Upstream counts of the last bucket, shape (rows, steps); empty before the first.
         self.entered: F64 = np.zeros((0, len(self.steps)))
@@ -119,7 +110,7 @@ class Engine:
     def control(self, record: Control) -> tuple[Change, ...]:
         """What somebody said: took it on, silenced it, has no more of it."""
         if isinstance(record, Stock):
-            self._sold_out.hear(record)
+            self._causes.hear(record)
             return ()
         return drawn(self._lifecycle.control(record), self._places.recent, self.table, self.steps)
 
@@ -144,7 +135,8 @@ class Engine:
         recovered, anew = self._over(frozenset().union(*(verdict.back for verdict in verdicts)))
         # Who begins anew says nothing now: its mirror test is gone, and nobody could say that it is over.
         spoken = [each for each in spoken if each.series not in anew]
-        rooted = self._root(spoken, slower, closed)
+        closing = Closing(closed.end_ms, *self.worth, self.calendar)
+        rooted = self._causes.find(spoken, slower, closing, self._lifecycle)
         recovered += self._no_more_slower(slower)
         moment = self._moment(closed, counts, expected, testimony.data)
         ruled, obeyed = self._rulings.judge(moment, self._places.recent, measures)
@@ -217,10 +209,13 @@ class Engine:
 
     def _over(self, back: frozenset[Series]) -> tuple[list[Recovered], frozenset[Series]]:
         """Incidents whose series are back, and the series that begin anew: what they explained, too."""
-        recovered, series = self._roots.over(back, self._lifecycle.identities)
+        roots = self._causes.roots
+        recovered, series = roots.over(back, self._lifecycle.identities)
         # Also what had not said anything yet: its evidence is of the same trouble.
         for step in {one.step for one in recovered if one.scope == EVERYWHERE and one.step is not None}:
-            series |= self._steps.all_of(step) | self._payments.all_of(step)
+            everything = self._steps.all_of(step) | self._payments.all_of(step)
+            # But not who has yet to say that another cause is over.
+            series |= everything - roots.leads
         for judge in (self._steps, self._payments, self._traffic, self._order_value):
             judge.forget(series)
         return recovered, series
@@ -258,107 +253,6 @@ class Engine:
             return None
         return Worth(float(expected.dispersion[total, -1]), self._order_value.variation)
 
-    # ------------------------------------------------------------------ causes
-    def _root(
-        self, spoken: Sequence[Spoken], slower: Sequence[Finding], closed: ClosedBucket
-    ) -> list[Rooted]:
-        """One for each cause among the findings of one closing."""
-        withheld = self._mixed.withheld(spoken, self._roots.series, closed.end_ms)
-        spoken = [each for each in spoken if each.series not in withheld]
-        if not spoken and not slower:
-            return []
-        value, currency = self.worth
-        mixed = frozenset(i.step for i in self._lifecycle.identities if i.family == Kind.MIX_SHIFT and i.step)
-        named = self._places.named((finding for finding, _ in spoken), mixed)
-        priced = [self._places.priced(self._sold_out.named(finding), value, currency) for finding in named]
-        findings = self._roots.strongest(priced, [series for _, series in spoken])
-        current, leaves = self._folded(findings, slower, closed.end_ms)
-        unknown = self._places.scans.unknown([root.finding for root in current], closed.end_ms)
-        if unknown:
-            current, leaves = self._folded(findings, slower, closed.end_ms, unknown)
-        self._places.scans.note([root.finding for root in current], closed.end_ms)
-        self._roots.note(current)
-        return [self._rooted(root, leaves, value, slower) for root in current]
-
-    def _folded(
-        self,
-        findings: Sequence[Finding],
-        slower: Sequence[Finding],
-        at_ms: int,
-        anew: frozenset[Step] = frozenset(),
-    ) -> tuple[list[Root], Mapping[Step | None, Leaves]]:
-        """The causes of one closing, and the leaves by step that they were looked for in."""
-        leaves, proposals = self._places.scans.take(findings, at_ms, anew)
-        roots = fold(
-            [*findings, *slower],
-            self._fold_settings(),
-            opened=self._opened(),
-            leaves=leaves,
-            proposals=proposals,
-        )
-        looked = {*proposals}
-        current = (root for root in roots if root.finding.at_ms == at_ms or root.finding in looked)
-        return self._roots.together(current, self._lifecycle.identities), leaves
-
-    def _fold_settings(self) -> FoldSettings:
-        dimensions = self.table.dimensions
-        sizes = np.bincount(self.table.levels, minlength=len(dimensions)).tolist()
-        return FoldSettings(
-            self._settings.nodes,
-            tuple(name for name in dimensions if name != EVERYWHERE[0].dimension),
-            dict(zip(dimensions, sizes, strict=True)),
-            self._settings.sequential.tolerance,
-        )
-
-    def _opened(self) -> list[Opened]:
-        """Open incidents with their last findings, oldest first."""
-        found = []
-        for incident in sorted(self.incidents, key=lambda one: (one.opened_at_ms, one.id)):
-            finding = self._roots.last(incident)
-            if finding is not None and finding.kind not in ABOUT_DATA:
-                found.append(Opened(incident.id, finding))
-        return found
-
-    def _rooted(
-        self, root: Root, leaves: Mapping[Step | None, Leaves], value: float, slower: Sequence[Finding]
-    ) -> Rooted:
-        finding = root.finding
-        diagnosis = self._places.diagnose(
-            finding, leaves.get(finding.step), len(root.children), value, self._ruled_out(finding, slower)
-        )
-        active = [
-            one
-            for one in self.calendar.active(finding.at_ms)
-            if any(one.promotion.covers(*place) for place in finding.scope)
-        ]
-        phase = active[0].phase.value if active else None
-        level = severity(
-            finding,
-            normal_minor_per_minute=self._places.normal_minor_per_minute(value),
-            share_of_expected=self._share(finding),
-            phase=phase,
-        )
-        shift = max((one.severity_shift for one in active), default=0)
-        return Rooted(finding, diagnosis, _shifted(level, shift), active[0].name if active else None, phase)
-
-    def _share(self, finding: Finding) -> float:
-        """Part of the total's expected conversions that the finding's place has."""
-        judged = self._steps.last
-        if finding.step is None or finding.step not in self.steps or judged is None:
-            return 1.0
-        rates = self._steps.per_minute[:, self.steps.index(finding.step)]
-        total = float(rates[self.table.levels == 0].sum())
-        minutes = max(finding.at_ms - finding.since_ms, 60_000) / 60_000
-        return min(finding.expected / minutes / total, 1.0) if total > 0 else 1.0
-
-    @staticmethod
-    def _ruled_out(finding: Finding, slower: Sequence[Finding]) -> tuple[RuledOut, ...]:
-        """Nothing is judged on data that cannot be believed; what a step reached is held against what entered."""
-        if finding.step is None:
-            return (RuledOut.DATA,)
-        late = any(one.step == finding.step for one in slower)
-        return (RuledOut.DATA, RuledOut.TRAFFIC, *(() if late else (RuledOut.LATENCY,)))
-
     # ------------------------------------------------------------------ learning
     def _learn(self, closed: ClosedBucket, counts: StepCounts, expected: Expected, believed: Bools) -> None:
         still = frozen(self.table, self.steps, believed, self._lifecycle.identities)
@@ -378,7 +272,6 @@ class Engine:
             "witness": self._witness.snapshot(),
             "heartbeats": self._heartbeats.snapshot(),
             "lifecycle": self._lifecycle.snapshot(),
-            "sold_out": self._sold_out.snapshot(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -394,7 +287,6 @@ class Engine:
         self._witness = Witness.restore(state["witness"])
         self._heartbeats = Heartbeats(state.get("heartbeats"))
         self._lifecycle = Lifecycle.restore(state["lifecycle"], self._settings.lifecycle)
-        self._sold_out = SoldOut.restore(state["sold_out"])
 
     def _parts(self) -> Iterable[tuple[str, Any]]:
         return (
@@ -404,14 +296,7 @@ class Engine:
             ("traffic", self._traffic),
             ("order_value", self._order_value),
             ("places", self._places),
-            ("mixed", self._mixed),
-            ("roots", self._roots),
+            ("causes", self._causes),
             ("rulings", self._rulings),
             ("targets", self._targets),
         )
-
-
-def _shifted(level: Severity, by: int) -> Severity:
-    """A severity some steps up (or down)."""
-    rising = tuple(Severity)
-    return rising[min(max(rising.index(level) + by, 0), len(rising) - 1)]

@@ -1,7 +1,8 @@
 """Whose series stand behind which cause: so that an end is noticed where the beginning was.
 
-A cause ends when the series that showed it best is back; everything it explained begins anew with it,
-for otherwise the thousand keys of a total that broke would each have to prove that they are well.
+A cause ends when every series that said it by itself is back (several judges may have: a payment is one of
+attempts and one of orders), or, if none did, the one that showed it best. Everything it explained begins anew
+with it, for otherwise the thousand keys of a total that broke would each have to prove that they are well.
 """
 
 from __future__ import annotations
@@ -28,21 +29,30 @@ class Roots:
 
     def __init__(self) -> None:
         self._last: dict[Identity, Finding] = {}
-        self._lead: dict[Identity, Series] = {}
+        # Those that have to be back before it is over.
+        self._leads: dict[Identity, set[Series]] = {}
         self._members: dict[Identity, set[Series]] = {}
-        # Of the present closing: whose finding each is.
+        # Of the present closing: whose finding each is, and who said one.
         self._spoken: dict[Finding, Series] = {}
+        self._sayers: dict[Identity, set[Series]] = {}
 
     @property
     def series(self) -> frozenset[Series]:
         """Whose findings stand behind causes that are none yet over."""
         return frozenset().union(*self._members.values())
 
+    @property
+    def leads(self) -> frozenset[Series]:
+        """Those that have to be back before causes are over that stand."""
+        return frozenset().union(*self._leads.values())
+
     def strongest(self, findings: Sequence[Finding], series: Sequence[Series]) -> list[Finding]:
         """Of findings of one identity, which several judges may say, the one with most evidence."""
         best: dict[Identity, tuple[Finding, Series]] = {}
+        self._sayers = {}
         for finding, whose in zip(findings, series, strict=True):
             identity = identity_of(finding)
+            self._sayers.setdefault(identity, set()).add(whose)
             known = best.get(identity)
             if known is None or _excess(finding) > _excess(known[0]):
                 best[identity] = (finding, whose)
@@ -71,19 +81,19 @@ class Roots:
         """Remember what stands behind each cause of a closing."""
         for root in roots:
             identity = identity_of(root.finding)
-            own = self._spoken.get(root.finding)
+            own = self._sayers.get(identity, set())
             children = [
                 (_excess(child.finding), self._spoken[child.finding])
                 for child in root.children
                 if child.finding in self._spoken
             ]
             members = self._members.setdefault(identity, set())
-            members |= {whose for _, whose in children}
-            if own is not None:
-                members.add(own)
-            lead = own or (max(children)[1] if children else None)
-            if lead is not None:
-                self._lead.setdefault(identity, lead)
+            members |= {whose for _, whose in children} | own
+            leads = self._leads.setdefault(identity, set())
+            if own:
+                leads |= own
+            elif children and not leads:
+                leads.add(max(children)[1])
             self._last[identity] = root.finding
 
     def last(self, incident: Incident) -> Finding | None:
@@ -111,7 +121,11 @@ class Roots:
         held = set(identities)
         for identity in [known for known in self._members if known not in held]:
             self._forget(identity)
-        ended = [identity for identity in held if self._lead.get(identity) in back]
+        ended = [
+            identity for identity, leads in self._leads.items() if leads & set(back) and leads <= set(back)
+        ]
+        for leads in self._leads.values():
+            leads -= set(back)
         recovered, series = [], set(back)
         for identity in sorted(ended, key=str):
             finding = self._last[identity]
@@ -122,25 +136,25 @@ class Roots:
 
     def _forget(self, identity: Identity) -> None:
         self._members.pop(identity, None)
-        self._lead.pop(identity, None)
+        self._leads.pop(identity, None)
         self._last.pop(identity, None)
 
     def snapshot(self) -> list[Any]:
         """All of it as plain data."""
         return [
-            [identity, self._last[identity], self._lead.get(identity), sorted(members)]
+            [identity, self._last[identity], sorted(self._leads[identity]), sorted(members)]
             for identity, members in self._members.items()
         ]
 
     def restore(self, state: Iterable[Sequence[Any]]) -> None:
         """Go on from a snapshot."""
-        self._last, self._lead, self._members, self._spoken = {}, {}, {}, {}
-        for identity, last, lead, members in state:
+        self._last, self._leads, self._members = {}, {}, {}
+        self._spoken, self._sayers = {}, {}
+        for identity, last, leads, members in state:
             known = identity_from(identity)
             self._last[known] = finding_of(last)
             self._members[known] = {Series(*member) for member in members}
-            if lead is not None:
-                self._lead[known] = Series(*lead)
+            self._leads[known] = {Series(*lead) for lead in leads}
 
 
 def _excess(finding: Finding) -> float:

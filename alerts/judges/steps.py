@@ -67,7 +67,7 @@ class StepJudge:
         expectation: ExpectationSettings,
     ) -> None:
         self._table = table
-        self._steps = tuple(steps)
+        self.steps = tuple(steps)
         self._test = SequentialTest(len(steps), sequential)
         self._thresholds = Thresholds(table.dimensions, len(steps), budget)
         self._mirrors = Mirrors(sequential.tolerance)
@@ -148,7 +148,7 @@ class StepJudge:
         return Finding(
             _kind(way, ratio),
             (self._table.place(row),),
-            self._steps[step],
+            self.steps[step],
             at_ms - account.buckets * BUCKET_MS,
             at_ms,
             account.observed,
@@ -168,7 +168,7 @@ class StepJudge:
             Finding(
                 Kind.SLOWER,
                 (self._table.place(row),),
-                self._steps[found.step],
+                self.steps[found.step],
                 found.since_ms,
                 at_ms,
                 found.median_s,
@@ -190,9 +190,9 @@ class StepJudge:
 
     def all_of(self, step: Step) -> frozenset[Series]:
         """Every series of a step; none if it is not judged here."""
-        if step not in self._steps:
+        if step not in self.steps:
             return frozenset()
-        at = self._steps.index(step)
+        at = self.steps.index(step)
         return frozenset(Series(JUDGE, row, at, way) for row in range(self._test.rows) for way in Way)
 
     def forget(self, series: Sequence[Series] | frozenset[Series]) -> None:
@@ -200,7 +200,7 @@ class StepJudge:
         self._mirrors.forget(series)
         mine = [one for one in series if one.judge == JUDGE]
         if mine:
-            which = np.zeros((self._test.rows, len(self._steps)), dtype=np.bool_)
+            which = np.zeros((self._test.rows, len(self.steps)), dtype=np.bool_)
             which[[one.row for one in mine], [one.step for one in mine]] = True
             self._test.forget(which)
 

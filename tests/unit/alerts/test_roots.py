@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from alerts.diagnosis.fold import Root
+from dataclasses import replace
+
+from alerts.diagnosis.fold import Child, Reason, Root
 from alerts.identity import identity_of
-from alerts.model import Finding, Kind, Place, Step
+from alerts.judges.spoken import Series
+from alerts.model import EVERYWHERE, Finding, Kind, Place, Step
 from alerts.roots import Roots
 
 _SKU = (Place("sku", "a"),)
@@ -40,3 +43,52 @@ def test_other_places_and_losses_are_left_alone() -> None:
         Root(finding(Step("cart", "checkout"), Kind.CONVERSION_DROP)),
     ]
     assert Roots.together(roots, ()) == roots
+
+
+PAID = finding(Step("order", "paid"), Kind.NODE_BREAK, EVERYWHERE)
+ATTEMPTS, ORDERS, METHOD = Series("payments", 0, 0, 0), Series("steps", 0, 4, 1), Series("payments", 1, 0, 0)
+
+
+def said_by_both() -> Roots:
+    """A break of payments that attempts showed first and most, and orders in the next bucket."""
+    roots = Roots()
+    for whose in ([ATTEMPTS], [ATTEMPTS, ORDERS]):
+        findings = [replace(PAID, evidence=20.0 - place) for place in range(len(whose))]
+        (best,) = roots.strongest(findings, whose)
+        roots.note([Root(best)])
+    return roots
+
+
+def test_a_cause_is_over_when_all_who_said_it_say_so() -> None:
+    """Attempts that end well while orders are not attempted end nothing; when orders are paid again, it is over."""
+    roots, held = said_by_both(), [identity_of(PAID)]
+    recovered, anew = roots.over({ATTEMPTS}, held)
+    assert (recovered, set(anew)) == ([], {ATTEMPTS})
+    assert roots.leads == {ORDERS}
+    recovered, anew = roots.over({ORDERS}, held)
+    assert [(one.kind, one.step) for one in recovered] == [(PAID.kind, PAID.step)]
+    assert set(anew) == {ATTEMPTS, ORDERS}
+    assert roots.leads == frozenset()
+
+
+def test_who_says_it_again_has_to_be_back_again() -> None:
+    """What was back and is wrong once more holds the cause; a snapshot remembers who has to be back."""
+    roots, held = said_by_both(), [identity_of(PAID)]
+    roots.over({ATTEMPTS}, held)
+    (best,) = roots.strongest([PAID], [ATTEMPTS])
+    roots.note([Root(best)])
+    restored = Roots()
+    restored.restore(roots.snapshot())
+    assert restored.leads == {ATTEMPTS, ORDERS}
+    assert restored.over({ORDERS}, held)[0] == []
+    assert len(restored.over({ATTEMPTS}, held)[0]) == 1
+
+
+def test_where_only_parts_spoke_the_strongest_has_to_be_back() -> None:
+    """A cause that folding proposed is over with the part that showed it best."""
+    part = finding(Step("order", "paid"), Kind.NODE_BREAK, (Place("payment_method", "a"),))
+    roots, held = Roots(), [identity_of(PAID)]
+    roots.strongest([part], [METHOD])
+    roots.note([Root(PAID, (Child(part, Reason.SAME),))])
+    assert roots.leads == {METHOD}
+    assert len(roots.over({METHOD}, held)[0]) == 1
