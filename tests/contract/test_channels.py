@@ -14,11 +14,13 @@ from tests.support.bots import bot, never_ends, raw_bot, resets, says_nothing
 from tests.support.channels import ALL_SECRETS, HTTP_KINDS, NOW_MS, call_of, carrier, plan
 from tests.support.messages import every_message, hostile, message
 from tests.support.processes import free_ports
-from tests.support.vendors import answer, problems
+from tests.support.vendors import WRONG, answer, problems, refusal
 
 MESSAGES = every_message()
 # These are believed only if the body says so.
 BODY_DECIDES = frozenset({"slack", "discord", "dingtalk", "feishu", "wecom", "telegram", "pagerduty"})
+# These say what is wrong; the others have a word or a number for it.
+SAYS_WHY = frozenset({"dingtalk", "feishu", "wecom", "telegram", "pagerduty"})
 STATUSES = {
     301: (Verdict.REFUSED, Why.REDIRECTED),
     400: (Verdict.REFUSED, Why.BAD_REQUEST),
@@ -75,6 +77,7 @@ async def test_statuses(kind: str, status: int) -> None:
 @pytest.mark.parametrize(
     ("header", "after_ms"),
     [("7", 7_000), ("Sun, 09 Nov 2025 12:00:35 GMT", 30_000), ("never", None), ("-3", None)],
+    ids=["seconds", "date", "word", "negative"],
 )
 async def test_retry_after(kind: str, header: str, after_ms: int | None) -> None:
     """Seconds or a date; nonsense leaves it to the sender."""
@@ -93,6 +96,15 @@ async def test_a_page_instead_of_an_answer(kind: str) -> None:
     assert outcome.delivered == (kind not in BODY_DECIDES)
     if kind in BODY_DECIDES:
         assert (outcome.verdict, outcome.why) == (Verdict.RETRY, Why.ANSWER_UNREADABLE)
+
+
+async def test_a_refusal_in_its_own_words(kind: str) -> None:
+    """As the vendor refuses, with HTTP 200 where it does that; its words are kept, the secrets are not."""
+    async with bot(lambda call: refusal(kind, call), NOW_MS) as server, carrier(kind, server.url) as channel:
+        outcome = await channel.deliver(message())
+    assert outcome.verdict is Verdict.REFUSED
+    assert (WRONG in outcome.answer) == (kind in SAYS_WHY)
+    assert [secret for secret in ALL_SECRETS if secret in outcome.answer] == []
 
 
 async def test_a_redirect_is_not_followed(kind: str) -> None:
