@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import logging
 import pickle
+from dataclasses import replace
 
 import pytest
 
+from alerts.links import PATH, LinkSettings
 from alerts.notify.base import Outcome, Sending, Verdict, Why
 from alerts.notify.registry import channel_of
+from alerts.notify.secrets import Secret
 from alerts.notify.sending import Patience
 from tests.support.bots import bot, never_ends, raw_bot, resets, says_nothing
 from tests.support.channels import ALL_SECRETS, HTTP_KINDS, NOW_MS, call_of, carrier, plan
-from tests.support.messages import every_message, hostile, message
+from tests.support.deliveries import incident
+from tests.support.messages import ACK_SIGNATURE, every_message, hostile, message
 from tests.support.processes import free_ports
+from tests.support.telling import Office, plan_of
 from tests.support.vendors import WRONG, answer, problems, refusal
 
 MESSAGES = every_message()
@@ -177,7 +182,19 @@ async def test_no_secret_is_shown_when_nothing_answers(kind: str, caplog: pytest
     assert [secret for secret in ALL_SECRETS if secret in f"{refused!r} {wrong!r} {caplog.text}"] == []
 
 
-def test_no_secret_is_written_down(kind: str) -> None:
+async def test_no_secret_is_buried_or_counted(kind: str) -> None:
+    """What is refused for good goes to the dead letters, whole; neither they nor metrics nor the ledger name one."""
+    async with bot(lambda call: (400, _echo(call))) as server:
+        signed = LinkSettings("https://shop.example", (Secret(ACK_SIGNATURE),))
+        async with Office(replace(plan_of(plan(kind, server.url)), links=signed)) as office:
+            await office.turn(incident())
+            (letter,) = office.mailbox.dead
+            shown = f"{letter} {office.mailbox.told} {office.metrics()}"
+    assert "home.top.1" in shown
+    assert [secret for secret in (*ALL_SECRETS, PATH) if secret in shown] == []
+
+
+def test_no_secret_is_pickled(kind: str) -> None:
     """A channel cannot be pickled: what holds it is no state."""
     with pytest.raises(TypeError):
         pickle.dumps(plan(kind))
