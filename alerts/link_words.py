@@ -15,6 +15,8 @@ from enum import StrEnum
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from alerts.content.numbers import duration
+from alerts.content.writing import LANGUAGES
 from alerts.links import Action, Refused
 from alerts.message import Language
 
@@ -68,7 +70,6 @@ class _Tongue:
     name: str
     written: Mapping[Action, str]
     results: Mapping[Done | Refused, str]
-    minutes: str
 
 
 _ENGLISH: Final = _Tongue(
@@ -93,7 +94,6 @@ _ENGLISH: Final = _Tongue(
         Refused.BAD_SIGNATURE: "This link was not made here, or its secret was changed.",
         Refused.MALFORMED: "This link is damaged. Was it copied whole?",
     },
-    minutes="{0} min",
 )
 _CHINESE: Final = _Tongue(
     code="zh",
@@ -114,7 +114,6 @@ _CHINESE: Final = _Tongue(
         Refused.BAD_SIGNATURE: "该链接不是由这里生成的，或密钥已更换。",
         Refused.MALFORMED: "链接不完整，请检查是否完整复制。",
     },
-    minutes="{0} 分钟",
 )
 _TONGUES: Final = {Language.EN: _ENGLISH, Language.ZH: _CHINESE}
 
@@ -131,7 +130,7 @@ def language_of(accept_language: str) -> Language:
 def question(action: Action, incident_id: str, mute_ms: int, language: Language) -> str:
     """The page that asks: a form that posts to where it came from."""
     tongue = _TONGUES[language]
-    span = tongue.minutes.format(round(mute_ms / 60_000))
+    span = _span(mute_ms, language)
     body = (
         f"<h1>{escape(tongue.ask[action].format(span))}</h1><p><code>{escape(incident_id)}</code></p>"
         f'<form method="post"><label>{escape(tongue.name)}'
@@ -144,7 +143,7 @@ def question(action: Action, incident_id: str, mute_ms: int, language: Language)
 def written(action: Action, incident_id: str, mute_ms: int, language: Language) -> str:
     """The page that says that it was written down."""
     tongue = _TONGUES[language]
-    text = tongue.written[action].format(tongue.minutes.format(round(mute_ms / 60_000)))
+    text = tongue.written[action].format(_span(mute_ms, language))
     return _page(f'<h1 class="good">{escape(text)}</h1><p><code>{escape(incident_id)}</code></p>', tongue)
 
 
@@ -152,6 +151,11 @@ def nothing_done(why: Done | Refused, language: Language, who: str = "") -> str:
     """The page that says why nothing was done."""
     tongue = _TONGUES[language]
     return _page(f'<h1 class="bad">{escape(tongue.results[why].format(who or "?"))}</h1>', tongue)
+
+
+def _span(mute_ms: int, language: Language) -> str:
+    """As on the button that led here."""
+    return duration(mute_ms, LANGUAGES[language]) or ""
 
 
 def _page(body: str, tongue: _Tongue) -> str:

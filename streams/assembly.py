@@ -104,7 +104,7 @@ def notify_plan_of(settings: Settings, environ: Mapping[str, str], base: Path) -
             linger_ms=notify.linger_ms,
             order_nodes=frozenset(nodes) & ORDER_NODES,
         ),
-        writing=WritingSettings(zone, notify.contributors, notify.digest_lines),
+        writing=WritingSettings(zone, notify.contributors, notify.digest_lines, notify.links.mute_for_ms),
         outbox=OutboxSettings(
             **notify.attempts.model_dump(),
             # Longer than an incident can be read again.

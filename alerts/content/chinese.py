@@ -61,9 +61,9 @@ CHINESE: Final = Words(
         LinkKind.LIVE: "实时页面",
         LinkKind.RUNBOOK: "处理手册",
         LinkKind.ACKNOWLEDGE: "确认处理",
-        LinkKind.MUTE: "静默 30 分钟",
+        LinkKind.MUTE: "静音 {0}",
     },
-    units=("年", "天", "小时", "分", "秒"),
+    units=("年", "天", "小时", "分钟", "秒"),
     labels=Labels(
         where="位置",
         step="环节",

@@ -66,7 +66,7 @@ ENGLISH: Final = Words(
         LinkKind.LIVE: "Live page",
         LinkKind.RUNBOOK: "Runbook",
         LinkKind.ACKNOWLEDGE: "Acknowledge",
-        LinkKind.MUTE: "Mute 30 min",
+        LinkKind.MUTE: "Mute {0}",
     },
     units=("y", "d", "h", "min", "s"),
     labels=Labels(

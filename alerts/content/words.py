@@ -57,6 +57,7 @@ class Words:
         symptoms: of data.
         ruled_out: what is not the cause.
         factors: of GMV.
+        links: what is on their buttons; ``{0}`` is for how long is muted.
         units: year, day, hour, minute, second, as they stand behind a number.
     """
 

@@ -46,11 +46,13 @@ class WritingSettings:
         zone: whose clocks.
         contributors: so many are named.
         digest_lines: so many incidents of a digest are named, the most urgent.
+        mute_ms: for how long a mute link mutes, as its button says.
     """
 
     zone: ZoneInfo
     contributors: int = 3
     digest_lines: int = 10
+    mute_ms: int = 30 * 60_000
 
 
 def write(
@@ -135,7 +137,7 @@ def _about(
         at_ms=incident.updated_at_ms,
         lines=tuple(_lines(incident, words)),
         fields=facts(incident, words, settings.zone, settings.contributors),
-        links=tuple(_links(incident, links, words)),
+        links=tuple(_links(incident, links, words, settings.mute_ms)),
         incident_id=incident.id,
         revision=incident.revision,
         started_at_ms=incident.since_ms,
@@ -158,7 +160,9 @@ def _colour(incident: Incident) -> Colour:
     return Colour.GREY if incident.state is State.ACKNOWLEDGED else _COLOURS[incident.severity]
 
 
-def _links(incident: Incident | None, links: Mapping[LinkKind, str], words: Words) -> Iterable[Link]:
+def _links(
+    incident: Incident | None, links: Mapping[LinkKind, str], words: Words, mute_ms: int
+) -> Iterable[Link]:
     own = incident.links if incident else {}
     firing = incident is not None and incident.state is State.FIRING
     for kind in LinkKind:
@@ -166,7 +170,7 @@ def _links(incident: Incident | None, links: Mapping[LinkKind, str], words: Word
         acknowledged = kind is LinkKind.ACKNOWLEDGE and not firing
         over = kind in _FOR_OPEN and (incident is None or not incident.open)
         if url.startswith(("https://", "http://")) and not acknowledged and not over:
-            yield Link(kind, words.links[kind], url)
+            yield Link(kind, words.links[kind].format(numbers.duration(mute_ms, words)), url)
 
 
 def _digest(
@@ -194,7 +198,7 @@ def _digest(
         or words.digest_title(len(incidents), critical),
         at_ms=max(one.updated_at_ms for one in incidents),
         lines=tuple(_digest_lines(parcel, words, settings)),
-        links=tuple(_links(None, links, words)),
+        links=tuple(_links(None, links, words, settings.mute_ms)),
         started_at_ms=min(one.since_ms for one in incidents),
         incidents=incidents,
     )

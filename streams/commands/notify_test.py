@@ -114,7 +114,7 @@ class Rehearsal:
                 tried.append(Tried(plan, kind, outcome))
         return tried
 
-    async def all(self, plans: Sequence[ChannelPlan], kinds: Sequence[Sample]) -> list[Tried]:
+    async def all(self, plans: Sequence[ChannelPlan], kinds: Sequence[Sample] = tuple(Sample)) -> list[Tried]:
         """To every channel at once, one after the other on each."""
         found = await asyncio.gather(*(self.send(plan, kinds) for plan in plans))
         return [one for tried in found for one in tried]

@@ -23,6 +23,7 @@ from streams.demo.broker import EmbeddedBroker
 from streams.demo.chat import Chat
 from streams.demo.live_table import LiveTable
 from streams.demo.memory import keep_tidy
+from streams.demo.rehearsal import rehearse
 from streams.demo.scenarios import Placed, Times, scenario_named, truth_of
 from streams.demo.screen import Screen, ShopProgress, addresses
 from streams.demo.shop import Shop, ShopSettings, within
@@ -130,8 +131,12 @@ def _demo_settings(servers: str, port: int, chat: str) -> Settings:
         logging=Logging(level="ERROR"),
         # What the shop's past tells of is enough to judge by.
         watch=Watch(min_history_ms=_PAST_MS - 5 * MINUTE_MS),
-        notify=Notify(channels=(ChannelEntry(name="chat", kind="webhook", url=chat, allow_private=True),)),
+        notify=_telling(chat),
     )
+
+
+def _telling(url: str) -> Notify:
+    return Notify(channels=(ChannelEntry(name="chat", kind="webhook", url=url, allow_private=True),))
 
 
 async def _run(
@@ -140,11 +145,13 @@ async def _run(
     notifier, pages = make_notifier({}, Path()), pages_of(settings, {}, Path())
     worker = Worker(settings, make_watcher=make_watcher, make_notifier=notifier, make_pages=pages)
     progress = ShopProgress(_PAST_MS, rate)
-    # Elsewhere each message was printed when it came.
-    said = (lambda: chat.lines) if console.is_terminal else tuple
-    table = LiveTable(Screen(worker, progress, said).frame, console=console)
     working = asyncio.create_task(worker.run(), name="worker")
     await _say_where(worker, working, console)
+    tried = await rehearse(settings.model_copy(update={"notify": _telling(chat.samples_url)}), worker.clock)
+    _show(console, tried)
+    # Elsewhere each message was printed when it came.
+    said = (lambda: [tried, *chat.lines]) if console.is_terminal else tuple
+    table = LiveTable(Screen(worker, progress, said).frame, console=console)
     tasks = [
         working,
         asyncio.create_task(_traffic(worker, rate, seed, progress), name="shop"),

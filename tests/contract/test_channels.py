@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import logging
 import pickle
+from dataclasses import replace
 
 import pytest
 
+from alerts.links import PATH, LinkSettings
 from alerts.notify.base import Outcome, Sending, Verdict, Why
 from alerts.notify.registry import channel_of
+from alerts.notify.secrets import Secret
 from alerts.notify.sending import Patience
 from tests.support.bots import bot, never_ends, raw_bot, resets, says_nothing
 from tests.support.channels import ALL_SECRETS, HTTP_KINDS, NOW_MS, call_of, carrier, plan
-from tests.support.messages import every_message, hostile, message
+from tests.support.deliveries import incident
+from tests.support.messages import ACK_SIGNATURE, every_message, hostile, message
 from tests.support.processes import free_ports
-from tests.support.vendors import answer, problems
+from tests.support.telling import Office, plan_of
+from tests.support.vendors import WRONG, answer, problems, refusal
 
 MESSAGES = every_message()
 # These are believed only if the body says so.
 BODY_DECIDES = frozenset({"slack", "discord", "dingtalk", "feishu", "wecom", "telegram", "pagerduty"})
+# These say what is wrong; the others have a word or a number for it.
+SAYS_WHY = frozenset({"dingtalk", "feishu", "wecom", "telegram", "pagerduty"})
 STATUSES = {
     301: (Verdict.REFUSED, Why.REDIRECTED),
     400: (Verdict.REFUSED, Why.BAD_REQUEST),
@@ -75,6 +82,7 @@ async def test_statuses(kind: str, status: int) -> None:
 @pytest.mark.parametrize(
     ("header", "after_ms"),
     [("7", 7_000), ("Sun, 09 Nov 2025 12:00:35 GMT", 30_000), ("never", None), ("-3", None)],
+    ids=["seconds", "date", "word", "negative"],
 )
 async def test_retry_after(kind: str, header: str, after_ms: int | None) -> None:
     """Seconds or a date; nonsense leaves it to the sender."""
@@ -93,6 +101,15 @@ async def test_a_page_instead_of_an_answer(kind: str) -> None:
     assert outcome.delivered == (kind not in BODY_DECIDES)
     if kind in BODY_DECIDES:
         assert (outcome.verdict, outcome.why) == (Verdict.RETRY, Why.ANSWER_UNREADABLE)
+
+
+async def test_a_refusal_in_its_own_words(kind: str) -> None:
+    """As the vendor refuses, with HTTP 200 where it does that; its words are kept, the secrets are not."""
+    async with bot(lambda call: refusal(kind, call), NOW_MS) as server, carrier(kind, server.url) as channel:
+        outcome = await channel.deliver(message())
+    assert outcome.verdict is Verdict.REFUSED
+    assert (WRONG in outcome.answer) == (kind in SAYS_WHY)
+    assert [secret for secret in ALL_SECRETS if secret in outcome.answer] == []
 
 
 async def test_a_redirect_is_not_followed(kind: str) -> None:
@@ -165,7 +182,19 @@ async def test_no_secret_is_shown_when_nothing_answers(kind: str, caplog: pytest
     assert [secret for secret in ALL_SECRETS if secret in f"{refused!r} {wrong!r} {caplog.text}"] == []
 
 
-def test_no_secret_is_written_down(kind: str) -> None:
+async def test_no_secret_is_buried_or_counted(kind: str) -> None:
+    """What is refused for good goes to the dead letters, whole; neither they nor metrics nor the ledger name one."""
+    async with bot(lambda call: (400, _echo(call))) as server:
+        signed = LinkSettings("https://shop.example", (Secret(ACK_SIGNATURE),))
+        async with Office(replace(plan_of(plan(kind, server.url)), links=signed)) as office:
+            await office.turn(incident())
+            (letter,) = office.mailbox.dead
+            shown = f"{letter} {office.mailbox.told} {office.metrics()}"
+    assert "home.top.1" in shown
+    assert [secret for secret in (*ALL_SECRETS, PATH) if secret in shown] == []
+
+
+def test_no_secret_is_pickled(kind: str) -> None:
     """A channel cannot be pickled: what holds it is no state."""
     with pytest.raises(TypeError):
         pickle.dumps(plan(kind))

@@ -55,7 +55,7 @@ def body(channel: str, one: Message) -> Any:
 
 @pytest.mark.parametrize("channel", HTTP_KINDS)
 @pytest.mark.parametrize("language", Language)
-def test_it_is_as_it_was_reviewed(channel: str, language: Language) -> None:
+def test_a_rendering_is_as_it_was_reviewed(channel: str, language: Language) -> None:
     """Each kind of message, field by field."""
     found = {kind.value: body(channel, message(kind, language)) for kind in Sample}
     path = GOLDEN / f"{channel}.{language}.json"

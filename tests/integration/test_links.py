@@ -13,7 +13,8 @@ import aiohttp
 import pytest
 
 from alerts.control import Ack, decode_control
-from alerts.incident import decode_incident
+from alerts.incident import decode_incident, encode_incident
+from alerts.lifecycle import Lifecycle
 from alerts.links import PATH
 from alerts.message import LinkKind
 from alerts.model import Reason, State
@@ -23,7 +24,9 @@ from streams.worker.entry import create_topics
 from streams.worker.reception import Reception
 from tests.integration.test_end_to_end import write
 from tests.support.bots import Bot, bot
+from tests.support.findings import rooted
 from tests.support.processes import Process, free_ports
+from tests.support.producing import Message, produce
 from tests.support.steady_shop import visits
 from tests.support.workers import Deployment, WorkerProcess, read_topic, until
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from alerts.incident import Incident
+    from alerts.lifecycle import Change
     from tests.integration.conftest import TopicNames
     from tests.support.apache_kafka import KafkaCluster
     from tests.support.vendors import Call
@@ -123,6 +127,31 @@ class OnCall:
         return code, log.read_text("utf-8")
 
 
+class ByHand:
+    """Who watches, its findings given by hand: the life cycle itself, and what it says is written down."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._lifecycle = Lifecycle()
+        self._since_ms = SystemClock().now_ms() - MINUTE
+
+    async def finds(self, observed: float) -> None:
+        """So many of a hundred in the last minute."""
+        at_ms = SystemClock().now_ms()
+        found = rooted(since_ms=self._since_ms, at_ms=at_ms, observed=observed)
+        await self._write(self._lifecycle.fold([found], [], at_ms))
+
+    async def learns(self, said: Any) -> None:
+        """What somebody said."""
+        await self._write(self._lifecycle.control(said))
+
+    async def _write(self, changes: tuple[Change, ...]) -> None:
+        topic = self._deployment.settings().topics.incidents
+        records = [(encode_incident(change.incident), change.incident.id.encode()) for change in changes]
+        messages = [Message(topic, record, key, 0) for record, key in records]
+        await produce(self._deployment.bootstrap_servers, messages)
+
+
 @pytest.fixture
 async def deployment(kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Path) -> Deployment:
     """A deployment of this test's own, its topics created and its links signed."""
@@ -198,6 +227,39 @@ async def _by_command(on_call: OnCall, incident_id: str) -> None:
     await on_call.becomes(incident_id, State.ACKNOWLEDGED, Reason.UNSILENCED)
     code, said = await on_call.command("unsilence", silence, "--by", "Zhang")
     assert (code, "there is none" in said) == (2, True), said
+
+
+async def test_what_was_acknowledged_and_becomes_worse(deployment: Deployment) -> None:
+    """It is nobody's again, and is told again, with a link to acknowledge it; once each time."""
+    async with bot(taken) as server:
+        entry = f"{{name: ops, kind: webhook, url: '{server.url}/', allow_private: true}}"
+        deployment = replace(deployment, overrides={**deployment.overrides, "NOTIFY__CHANNELS": f"[{entry}]"})
+        watching = ByHand(deployment)
+        with WorkerProcess(deployment, "a") as worker:
+            on_call = OnCall(deployment, server, worker.port)
+            await watching.finds(observed=80)
+            opened = await on_call.hears("opened")
+            async with aiohttp.ClientSession() as browser:
+                address = on_call.address(opened, LinkKind.ACKNOWLEDGE)
+                async with browser.post(address, data={"by": "Li Wei"}) as page:
+                    assert page.status == 200, await page.text()
+            await watching.learns((await on_call.said())[-1])
+            acknowledged = await on_call.hears("acknowledged")
+            assert acknowledged["incidents"][0]["acknowledged_by"] == "Li Wei (ops)"
+            await watching.finds(observed=70)
+            await watching.finds(observed=20)
+            worse = await on_call.hears("worse")
+            assert worse["incident_id"] == opened["incident_id"]
+            assert worse["incidents"][0]["acknowledged_by"] is None
+            assert LinkKind.ACKNOWLEDGE.value not in acknowledged["links"]
+            assert LinkKind.ACKNOWLEDGE.value in worse["links"]
+            code, said = await on_call.command("ack", opened["incident_id"], "--by", "Zhang")
+            assert code == 0, said
+            await watching.learns((await on_call.said())[-1])
+            await until(lambda: len(on_call.told("acknowledged")) == 2, seconds=PATIENCE_S, what="his name")
+            assert on_call.told("acknowledged")[1]["incidents"][0]["acknowledged_by"] == "Zhang"
+        states = [json.loads(call.body)["state"] for call in server.calls]
+        assert states == ["opened", "acknowledged", "worse", "acknowledged"]
 
 
 async def test_what_is_not_there(deployment: Deployment) -> None:

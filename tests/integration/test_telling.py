@@ -15,7 +15,7 @@ from alerts.ledger import decode_delivery
 from streams.clock import SystemClock
 from streams.worker.entry import create_topics, verify_topics
 from tests.support.bots import Bot, bot
-from tests.support.deliveries import incident, over
+from tests.support.deliveries import incident, over, taken
 from tests.support.processes import Process, free_ports
 from tests.support.producing import Message, produce
 from tests.support.workers import Deployment, WorkerProcess, problem_lines, read_topic, until
@@ -178,6 +178,26 @@ async def test_what_cannot_be_told_is_buried_and_the_worker_goes_on(deployment: 
         (letter,) = [record for records in dead.values() for record in records]
         assert dict(letter.headers)["reason"] == b"bad_request"
         assert msgspec.json.decode(letter.value or b"")["incident"]["id"] == "bad"
+
+
+async def test_if_nobody_acknowledges_others_are_asked(deployment: Deployment) -> None:
+    """One channel hears of it at once, the other when it has been nobody's for too long; what is taken asks no one."""
+    long_ago_ms = SystemClock().now_ms() - 30 * 60_000
+    waiting = msgspec.structs.replace(now("waiting"), opened_at_ms=long_ago_ms, updated_at_ms=long_ago_ms)
+    async with bot(fine) as server, bot(fine) as boss:
+        telling, asked = Telling(deployment, server), Telling(deployment, boss)
+        entries = ", ".join(
+            f"{{name: {name}, kind: webhook, url: '{one.url}/', allow_private: true}}"
+            for name, one in (("ops", server), ("boss", boss))
+        )
+        route = "{name: all, channels: [ops], escalate_to: [boss], escalate_after: 10m}"
+        settings = {"NOTIFY__CHANNELS": f"[{entries}]", "NOTIFY__ROUTES": f"[{route}]"}
+        with WorkerProcess(deployment, "one", settings):
+            await telling.happens(taken(now("taken"), long_ago_ms), now("young"), waiting)
+            await asked.hears(("waiting", "escalated"))
+            await until(lambda: len(telling.told()) == 3, seconds=PATIENCE_S, what="all three")
+        wanted = [("taken", "acknowledged"), ("waiting", "opened"), ("young", "opened")]
+        assert sorted(telling.told()) == wanted
 
 
 async def test_channels_are_taken_up_while_it_runs(deployment: Deployment) -> None:

@@ -113,9 +113,9 @@ def plan_of(
 class Office:
     """A dispatch, its mailbox and its clock."""
 
-    def __init__(self, plan: NotifyPlan) -> None:
+    def __init__(self, plan: NotifyPlan, clock: ManualClock | None = None) -> None:
         self.plan = plan
-        self.clock = ManualClock(T0)
+        self.clock = clock or ManualClock(T0)
         self.mailbox = MemoryMailbox()
         self.registry = CollectorRegistry()
         self.tools = Tools(self.clock, lambda: 0.5, NotifyMetrics(self.registry), self._sleep)

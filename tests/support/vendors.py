@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SECRET: Final = "SEC-4b1d8c7e90"
 TOKEN: Final = "hook-token-a81f6d33"
+WRONG: Final = "something is wrong"
 NOTIFICATION: Final[dict[str, Any]] = json.loads(
     (Path(alerts.__file__).parent / "schema" / "notification-v1.json").read_text(encoding="utf-8")
 )
@@ -57,6 +58,11 @@ def answer(kind: str, call: Call) -> tuple[int, bytes]:
     """Status and body as the vendor answers."""
     wrong = problems(kind, call)
     return _ANSWERS[kind](call, wrong)
+
+
+def refusal(kind: str, call: Call) -> tuple[int, bytes]:
+    """Status and body as the vendor refuses, repeating what it was asked."""
+    return _ANSWERS[kind](call, [WRONG, f"{call.path}?{call.query}"])
 
 
 def units(text: str) -> int:

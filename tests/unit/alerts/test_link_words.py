@@ -66,6 +66,21 @@ def test_text_from_outside_is_escaped() -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "mute_ms", "button", "promise"),
+    [
+        (Language.EN, 1_800_000, "Mute for 30 min", "told of it for 30 min,"),
+        (Language.EN, 5_400_000, "Mute for 1 h 30 min", "told of it for 1 h 30 min,"),
+        (Language.ZH, 1_800_000, "静音 30 分钟", "30 分钟内"),
+    ],
+)
+def test_for_how_long_is_muted(language: Language, mute_ms: int, button: str, promise: str) -> None:
+    """Question, button and answer say what the settings say."""
+    asked = question(Action.MUTE, "i", mute_ms, language)
+    assert f"<button>{button}</button>" in asked
+    assert promise in written(Action.MUTE, "i", mute_ms, language)
+
+
+@pytest.mark.parametrize(
     ("header", "language"),
     [("", "en"), ("zh-CN,zh;q=0.9,en;q=0.8", "zh"), ("fr, zh;q=0.3", "zh"), ("en-GB,zh", "en"), ("*", "en")],
 )

@@ -65,7 +65,7 @@ def test_everything_arrives(tmp_path: Path) -> None:
     assert plan.pipeline.dedupe.worse_factor == 3
     assert plan.pipeline.inhibit.linger_ms == 120_000
     assert plan.languages == {"ops": Language.EN, "am": Language.ZH, "boss": Language.ZH}
-    assert (plan.writing.contributors, plan.writing.digest_lines) == (4, 7)
+    assert (plan.writing.contributors, plan.writing.digest_lines, plan.writing.mute_ms) == (4, 7, 300_000)
     assert (plan.outbox.first_wait_ms, plan.outbox.give_up_ms, plan.outbox.alarm_to) == (
         2_000,
         7_200_000,

@@ -66,7 +66,7 @@ def test_money(minor: float | None, currency: str | None, shown: str | None) -> 
     ("ms", "english", "chinese"),
     [
         (0, "1 s", "1 秒"),
-        (65_000, "1 min 5 s", "1 分 5 秒"),
+        (65_000, "1 min 5 s", "1 分钟 5 秒"),
         (3_600_000, "1 h", "1 小时"),
         (DAY + 3_600_000 + 60_000, "1 d 1 h", "1 天 1 小时"),
         (400 * DAY, "1 y 34 d", "1 年 34 天"),

@@ -104,6 +104,19 @@ def test_who_acknowledged() -> None:
     assert [link.kind for link in message.links] == [LinkKind.DASHBOARD, LinkKind.MUTE]
 
 
+@pytest.mark.parametrize(
+    ("language", "mute_ms", "button"),
+    [("en", 1_800_000, "Mute 30 min"), ("en", 7_200_000, "Mute 2 h"), ("zh", 300_000, "静音 5 分钟")],
+)
+def test_a_mute_button_says_for_how_long(language: str, mute_ms: int, button: str) -> None:
+    """As long as the settings have it."""
+    settings = WritingSettings(SETTINGS.zone, mute_ms=mute_ms)
+    parcel = Parcel("k", "ops", MessageState.OPENED, (candidate(FULL, state=MessageState.OPENED),))
+    link = write(parcel, Language(language), settings, LINKS).link(LinkKind.MUTE)
+    assert link is not None
+    assert link.label == button
+
+
 def test_only_links_that_are_links() -> None:
     """No other scheme; an incident's own fill the gaps."""
     message = told(later(FULL, links={"live": "http://f.example/", "dashboard": "http://other"}))

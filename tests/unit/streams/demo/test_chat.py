@@ -22,6 +22,16 @@ async def test_the_last_few_are_kept_and_each_is_handed_on() -> None:
         assert chat.lines == said[1:] == [f"chat  t{number}  s" for number in range(1, SHOWN + 1)]
 
 
+async def test_samples_are_taken_and_not_shown() -> None:
+    """What it shows was told; a sample that is no message is refused all the same."""
+    said: list[str] = []
+    async with Chat(said.append) as chat, ClientSession() as session:
+        for body, status in ((b'{"title": "t", "summary": "s"}', 200), (b"[]", 400)):
+            async with session.post(chat.samples_url, data=body) as answer:
+                assert answer.status == status
+        assert (chat.lines, said) == ([], [])
+
+
 async def test_what_is_no_message_is_refused() -> None:
     """And not shown."""
     async with Chat() as chat:
