@@ -34,6 +34,12 @@ BROKEN_MS: Final = 6 * MINUTE_MS
 # The promotions started so long ago, and so long after each other.
 STARTED_MS: Final = 10 * MINUTE_MS
 APART_S: Final = 20
+TARGETS: Final = {
+    "orders": 4_000,
+    "revenue_minor_units": 100_000_000,
+    "currency": "CNY",
+    "conversion": 0.12,
+}
 SCENARIO: Final = "S1"
 RATE: Final = 100.0
 
@@ -42,7 +48,7 @@ def settings_of(servers: str, chat: str, now_ms: int) -> Settings:
     """Of a deployment that learns quickly and tells a chat; the promotion is the newer of two that run."""
     channels = [{"name": "chat", "kind": "webhook", "url": chat, "allow_private": True}]
     promotions = [
-        {"name": name, "start": _text(start_ms), "end": _text(now_ms + 60 * MINUTE_MS)}
+        {"name": name, "start": _text(start_ms), "end": _text(now_ms + 60 * MINUTE_MS), "targets": TARGETS}
         for name, start_ms in (
             ("spring", now_ms - STARTED_MS - APART_S * 1000),
             ("summer", now_ms - STARTED_MS),
