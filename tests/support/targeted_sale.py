@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from streams.core.windows import Sale, Windows
 from streams.judged import Pace
 from streams.promotions import Calendar, Phase, PhaseSpan, Promotion, Targets
 from streams.web.capturing import Capturing
-from streams.web.moment import Moment
 from tests.support.clock import ManualClock
 from tests.support.live import T0, Judging, Stage
 from tests.support.window_oracle import BUCKET, Buckets
+
+if TYPE_CHECKING:
+    from streams.web.moment import Moment
 
 HOUR: Final = 3_600_000
 _SPANS: Final = (PhaseSpan(Phase.STEADY, T0, T0 + HOUR),)
