@@ -30,6 +30,7 @@ def health(moment: Moment) -> a.Health:
         behind_ms=None if end_ms is None else moment.now_ms - end_ms,
         data_incidents=sum(one.kind in moment.judgement.data_kinds for one in still_open),
         incidents=len(still_open),
+        watcher=None if moment.watcher is None else moment.watcher.url,
     )
 
 

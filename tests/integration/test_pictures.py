@@ -52,13 +52,12 @@ async def test_a_break_on_the_page_and_in_the_chat(tmp_path: Path) -> None:
 
 async def where(shop: Process) -> str:
     """The address of its page, once it says so."""
-    said = re.compile(r"http://127\.0\.0\.1:[1-9]\d*")
-    await asyncio.to_thread(
-        shop.wait_until, lambda: said.search(shop.log.read_text("utf-8")), timeout=60, what="its address"
-    )
-    found = said.search(shop.log.read_text("utf-8"))
-    assert found is not None
-    return found.group()
+
+    def said() -> list[str]:
+        return re.findall(r"http://127\.0\.0\.1:[1-9]\d*(?=/)", shop.log.read_text("utf-8"))
+
+    await asyncio.to_thread(shop.wait_until, lambda: said() != [], timeout=60, what="its address")
+    return said()[0]
 
 
 async def break_told(slack: Bot) -> dict[str, Any]:
