@@ -67,8 +67,8 @@ def test_silences_until_they_end() -> None:
 
 def test_the_last_to_begin_watches() -> None:
     """There is one watcher, and who says so last is it."""
+    assert Board().watcher is None
     board = Board()
-    assert board.watcher is None
     for at_ms, host in enumerate(("a", "b")):
         board.hear(encode_control(Watches(host, f"http://{host}:8080/", at_ms)))
     assert board.watcher is not None
