@@ -3,6 +3,7 @@
 #   make test    all tests that can run here
 #   make check   format, lint, types, import contracts
 #   make boards  Grafana's dashboards and Prometheus' rules anew from grafana/mixin
+#   make pictures  the README's pictures anew, from a shop whose payments break: look at them
 #   make bench   the benchmarks        make lock   new lock files        make clean
 #   make bench-detection   how fast and how surely, by scenario (ARGS='--scenarios S2,S5 --replicates 100')
 #   make chaos   20 seeds of 3 minutes of faults, and exact counts (ARGS='--seeds 2 --seconds 60' for fewer)
@@ -19,7 +20,7 @@ ARGS ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check boards bench bench-detection chaos lock clean
+.PHONY: help demo test check boards pictures bench bench-detection chaos lock clean
 
 help:
 	@sed -n 's/^#  //p' Makefile
@@ -39,6 +40,9 @@ check: $(VENV)/.dev
 
 boards: $(VENV)/.runtime
 	$(BIN)/funnelwatch dashboards
+
+pictures: $(VENV)/.dev $(VENV)/.tools
+	FUNNELWATCH_PICTURES=tests/golden/pictures $(BIN)/python -m pytest tests/integration/test_pictures.py $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest -s --timeout=0 $(if $(findstring tests/benchmarks,$(ARGS)),,tests/benchmarks) $(ARGS)

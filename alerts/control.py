@@ -1,6 +1,8 @@
 """What people tell Funnelwatch: the records of the control topic. JSON, ``type`` says which.
 
 ``{"type": "ack", "incident_id": "...", "by": "li", "at_ms": 1762689603125}``
+
+One is told by Funnelwatch itself, for the pages of all workers: which of them watches (:class:`Watches`).
 """
 
 from __future__ import annotations
@@ -70,9 +72,22 @@ class Stock(msgspec.Struct, frozen=True, tag="stock"):
     at_ms: int
 
 
-Control: TypeAlias = Ack | Silence | Unsilence | Stock
+class Watches(msgspec.Struct, frozen=True, tag="watches"):
+    """A worker has begun to watch.
+
+    Attributes:
+        host: name of its machine.
+        url: of its page, as it listens: on loopback it can be reached from that machine only.
+    """
+
+    host: str
+    url: str
+    at_ms: int
+
+
+Control: TypeAlias = Ack | Silence | Unsilence | Stock | Watches
 _encoder = msgspec.json.Encoder()
-_decoder: Final = msgspec.json.Decoder(Ack | Silence | Unsilence | Stock)
+_decoder: Final = msgspec.json.Decoder(Ack | Silence | Unsilence | Stock | Watches)
 
 
 def encode_control(record: Control) -> bytes:
@@ -86,6 +101,8 @@ def control_key(record: Control) -> bytes:
         name = f"ack/{record.incident_id}"
     elif isinstance(record, Stock):
         name = f"stock/{record.sku}"
+    elif isinstance(record, Watches):
+        name = "watches"
     else:
         name = f"silence/{record.id}"
     return name.encode("utf-8", "surrogatepass")

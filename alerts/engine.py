@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alerts.causes import Causes, Closing
-from alerts.control import Stock
+from alerts.control import Stock, Watches
 from alerts.course import drawn
 from alerts.expected_ratios import expected_ratios
 from alerts.frozen import frozen
@@ -108,9 +108,10 @@ class Engine:
         return shown(self._places.recent, self.table, self.expected, self._targets.paces(), since_ms)
 
     def control(self, record: Control) -> tuple[Change, ...]:
-        """What somebody said: took it on, silenced it, has no more of it."""
+        """What somebody said: took it on, silenced it, has no more of it. Who watches is for the pages to know."""
         if isinstance(record, Stock):
             self._causes.hear(record)
+        if isinstance(record, Stock | Watches):
             return ()
         return drawn(self._lifecycle.control(record), self._places.recent, self.table, self.steps)
 

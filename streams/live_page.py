@@ -5,7 +5,10 @@ Part of the composition root: it knows both packages, no room imports it.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
+import socket
 import time
 from functools import cache
 from importlib.resources import files
@@ -14,14 +17,14 @@ from zoneinfo import ZoneInfo
 
 from alerts.content.facts import facts
 from alerts.content.writing import LANGUAGES, headline, summary
-from alerts.control import Ack, ScopeMatch, Silence, Unsilence, control_key, encode_control
+from alerts.control import Ack, ScopeMatch, Silence, Unsilence, Watches, control_key, encode_control
 from alerts.diagnosis.decomposition import Trade, decompose
 from alerts.diagnosis.scorecard import scorecard
 from alerts.identity import ABOUT_DATA
 from alerts.incident import decode_incident
 from alerts.message import Language
 from alerts.model import Kind, Severity
-from streams.errors import CodecError
+from streams.errors import CodecError, TopicError
 from streams.metrics.pipeline import installed_version
 from streams.web.access import Access
 from streams.web.bell import Bell
@@ -46,7 +49,9 @@ if TYPE_CHECKING:
 
     F64 = NDArray[np.float64]
 
+_LOG = logging.getLogger(__name__)
 _CONTRIBUTORS = 3
+_ALL_INTERFACES = frozenset({"0.0.0.0", "::"})
 # Cards of one incident are asked for in two languages, and again until its next record.
 _CARDS = 500
 
@@ -62,9 +67,12 @@ class LivePages:
         settings, bell, board = worker.settings, Bell(), Board()
         self._feed = BoardFeed(settings, board, bell.ring)
         self._reception = Reception(settings)
+        self._worker = worker
+        self._telling: asyncio.Task[None] | None = None
         watching = worker.watching
         if watching is not None:
             watching.on_picture = bell.ring
+            watching.on_begin = self._say_who_watches
         sources = Sources(
             picture=lambda: None if watching is None else watching.picture,
             board=board,
@@ -84,8 +92,21 @@ class LivePages:
         self._feed.start()
         return self._pages.routes()
 
+    def _say_who_watches(self) -> None:
+        self._telling = asyncio.create_task(self._tell(), name="who watches")
+
+    async def _tell(self) -> None:
+        """The pages of the others say where this one is; without that they say that they do not know."""
+        host, url = _here(self._worker)
+        try:
+            await self._reception.write(*_watches(host, url, self._worker.clock.now_ms()))
+        except TopicError as error:
+            _LOG.warning("other workers do not know that this one watches", extra={"error": str(error)})
+
     async def stop(self) -> None:
         """Let go of everything."""
+        if self._telling is not None:
+            self._telling.cancel()
         await self._feed.stop()
         await self._reception.stop()
         await self._pages.stop()
@@ -106,7 +127,14 @@ def access_of(worker: Worker) -> Access:
 def _standing(worker: Worker) -> Standing:
     readiness = worker.readiness()
     watching = worker.watching is not None and worker.watching.watching
-    return Standing(watching, readiness.ready, readiness.reasons)
+    return Standing(watching, readiness.ready, readiness.reasons, _here(worker))
+
+
+def _here(worker: Worker) -> tuple[str, str]:
+    """Name of the machine, and the page's address: on all interfaces the machine's name stands for them."""
+    name, host = socket.gethostname(), worker.settings.http.host
+    shown = name if host in _ALL_INTERFACES else f"[{host}]" if ":" in host else host
+    return name, f"http://{shown}:{worker.http.port}/"
 
 
 async def _nobody(ask: Callable[[Windows], Any]) -> None:
@@ -191,6 +219,10 @@ def _silence(wanted: SilenceWanted) -> tuple[bytes, bytes]:
             incident_ids=wanted.incident_ids,
         )
     )
+
+
+def _watches(host: str, url: str, at_ms: int) -> tuple[bytes, bytes]:
+    return _written(Watches(host, url, at_ms))
 
 
 def _unsilence(name: str, by: str, at_ms: int) -> tuple[bytes, bytes]:

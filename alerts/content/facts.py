@@ -38,7 +38,7 @@ def facts(incident: Incident, words: Words, zone: ZoneInfo, contributors: int) -
 def amount(incident: Incident, value: float) -> str | None:
     """Observed or expected: money where that is what is counted, else a count."""
     is_money = incident.currency is not None and incident.step is None
-    if is_money and incident.kind in (Kind.REVENUE_DROP, Kind.RULE):
+    if is_money and incident.kind in (Kind.REVENUE_DROP, Kind.RULE, Kind.PROMOTION_BEHIND_TARGET):
         return numbers.money(value, harmless(incident.currency or ""))
     return numbers.count(value)
 

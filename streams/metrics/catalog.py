@@ -235,6 +235,20 @@ PROMOTION_END: Final = MetricSpec(
     ("promotion",),
     unit="seconds",
 )
+PROMOTION_REACHED: Final = MetricSpec(
+    "funnelwatch_promotion_target_reached_ratio",
+    "gauge",
+    "What a promotion has brought of a target (orders, revenue, conversion) so far, as a share of it; the watcher's.",
+    ("promotion", "target"),
+    unit="ratio",
+)
+PROMOTION_PACE: Final = MetricSpec(
+    "funnelwatch_promotion_target_pace_ratio",
+    "gauge",
+    "Share of a promotion's target that its expected pace wants by now; the watcher's, not there while unknown.",
+    ("promotion", "target"),
+    unit="ratio",
+)
 CONFIG_RELOADS: Final = MetricSpec(
     "funnelwatch_config_reloads_total",
     "counter",
@@ -353,6 +367,8 @@ CATALOG: Final = (
     PROMOTION_ACTIVE,
     PROMOTION_START,
     PROMOTION_END,
+    PROMOTION_REACHED,
+    PROMOTION_PACE,
     WATCHING,
     WATCH_LAG,
     WATCH_DELAY,

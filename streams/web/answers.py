@@ -318,6 +318,7 @@ class Health(Answer, frozen=True, kw_only=True):
         behind_ms: how long ago that was.
         data_incidents: open incidents about the data itself.
         incidents: open incidents.
+        watcher: address of the page of the worker that watches, if another one does and said so.
     """
 
     watching: bool
@@ -327,6 +328,7 @@ class Health(Answer, frozen=True, kw_only=True):
     behind_ms: int | None
     data_incidents: Count
     incidents: Count
+    watcher: str | None = None
 
 
 class ProblemDocument(Answer, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Incidents and silences as their topics tell them: the newest record of each incident, and what is muted. Pure.
+"""Incidents, silences and who watches, as their topics tell them: of each the newest record. Pure.
 
 Bounded: beyond ``limit`` incidents the one that ended first goes, an open one only when all are open;
 beyond a thousand silences the one that ends first. A record that cannot be read changes nothing.
@@ -6,12 +6,15 @@ beyond a thousand silences the one that ends first. A record that cannot be read
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
 
 _LIMIT: Final = 2_000
 _SILENCES: Final = 1_000
+# It becomes a link: nothing but a worker's own page.
+_ADDRESS: Final = re.compile(r"https?://[\w.-]{1,253}:\d{1,5}/|https?://\[[0-9A-Fa-f:.]{2,45}\]:\d{1,5}/")
 OPEN_STATES: Final = frozenset({"firing", "acknowledged"})
 
 
@@ -65,6 +68,14 @@ class Unsilence(msgspec.Struct, frozen=True, tag="unsilence"):
     id: str
 
 
+class Watcher(msgspec.Struct, frozen=True, tag="watches"):
+    """The worker that watches: name of its machine, and address of its page as it listens."""
+
+    host: str
+    url: str
+    at_ms: int
+
+
 class _Ack(msgspec.Struct, frozen=True, tag="ack"):
     incident_id: str
 
@@ -74,7 +85,7 @@ class _Stock(msgspec.Struct, frozen=True, tag="stock"):
 
 
 _incident = msgspec.json.Decoder(Incident).decode
-_control = msgspec.json.Decoder(Silence | Unsilence | _Ack | _Stock).decode
+_control = msgspec.json.Decoder(Silence | Unsilence | Watcher | _Ack | _Stock).decode
 
 
 class Board:
@@ -88,6 +99,7 @@ class Board:
         self._limit = limit
         self._incidents: dict[str, Incident] = {}
         self._silences: dict[str, Silence] = {}
+        self.watcher: Watcher | None = None
         self.revision = 0
 
     def tell(self, record: bytes | None) -> None:
@@ -111,7 +123,9 @@ class Board:
             said = _control(record or b"")
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return
-        if isinstance(said, Unsilence):
+        if isinstance(said, Watcher) and _ADDRESS.fullmatch(said.url):
+            self.watcher = said
+        elif isinstance(said, Unsilence):
             self._silences.pop(said.id, None)
         elif isinstance(said, Silence):
             self._silences[said.id] = said

@@ -19,6 +19,7 @@ CHINESE: Final = {
     "behind": "{time}前",
     "not_yet": "还没有关闭的时间桶：收到首批事件后约半分钟内出现计数。",
     "elsewhere": "本进程不负责监测。同组的另一个进程在监测（其指标 funnelwatch_watching 为 1），并展示计数；异常在此同样可见。",
+    "elsewhere_at": "负责监测的进程在 {host} 上，其页面地址（在该机器上）：",
     "health": "数据健康",
     "health_good": "数据完整",
     "health_data": "存在数据异常",

@@ -18,6 +18,7 @@ ENGLISH: Final = {
     "behind": "{time} ago",
     "not_yet": "No bucket is closed yet: counts appear within half a minute of the first events.",
     "elsewhere": "This worker does not watch. Another one of its group does (its metric funnelwatch_watching is 1) and shows what is counted; incidents are shown here too.",
+    "elsewhere_at": "The one that watches is on {host}, its page as it is reached there:",
     "health": "Data health",
     "health_good": "data is complete",
     "health_data": "data incident open",

@@ -69,4 +69,5 @@ class Sources:
             calendar=self.calendar(),
             standing=self.standing(),
             judgement=self.judgement,
+            told_watcher=self.board.watcher,
         )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from streams.web import answers as a
-    from streams.web.board import Incident
+    from streams.web.board import Incident, Watcher
     from streams.web.moment import Moment
     from streams.web.picture import Picture, Window
 
@@ -110,6 +110,11 @@ class View:
         if self.picture is not None:
             return ""
         return self.words["not_yet" if self.moment.standing.watching else "elsewhere"]
+
+    @property
+    def watcher(self) -> Watcher | None:
+        """Who shows what is missing here, if that is known."""
+        return None if self.picture is not None else self.moment.watcher
 
     # ------------------------------------------------------------------ incidents
     @property

@@ -25,6 +25,7 @@ from streams.metrics.http import HttpServer, Readiness
 from streams.metrics.key_series import KeySeries
 from streams.metrics.last_scrape import LastScrape
 from streams.metrics.pipeline import PipelineMetrics
+from streams.metrics.promotion_targets import TargetCollector
 from streams.metrics.reloads import PromotionCollector, ReloadMetrics
 from streams.worker.agents import add_agents, add_timers
 from streams.worker.batching import BatchConsumer
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from streams.config import Settings
     from streams.errors import DeadLetterLimit, Stalled
     from streams.metrics.http import Pages
+    from streams.web.picture import Picture
     from streams.worker.batching import Position
     from streams.worker.delivering import MakeNotifier
     from streams.worker.watching import MakeWatcher
@@ -132,6 +134,7 @@ class Worker:
             if make_notifier is not None
             else None
         )
+        TargetCollector(self._picture, lambda: self.calendar, self.registry)
         self.last_scrape = LastScrape(self.series, settings.metrics, self.clock)
         self._elected = [one for one in (self.watching, self.delivering) if one is not None]
         self.supervision = Supervision(
@@ -152,6 +155,9 @@ class Worker:
         # Told of settings that are taken up, after all that may refuse them.
         self.also_configure: list[Callable[[Settings], None]] = []
         self.http = self._http(() if make_pages is None else make_pages(self))
+
+    def _picture(self) -> Picture | None:
+        return None if self.watching is None else self.watching.picture
 
     def _http(self, pages: Sequence[Pages]) -> HttpServer:
         more = self.watching.capture if self.watching is not None else None

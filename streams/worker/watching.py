@@ -134,6 +134,8 @@ class Watching:
         self._picture: Picture | None = None
         # Called on the event loop when there is another picture.
         self.on_picture: Callable[[], object] = _nothing
+        # Likewise when this worker has begun to watch.
+        self.on_begin: Callable[[], object] = _nothing
         # Of its own: what fails here is not to fail counting.
         self._producer = Producer(settings.kafka)
         self._log = WatchLog(kafka_options(settings.kafka), settings.topics.watch, self._producer)
@@ -264,6 +266,7 @@ class Watching:
             self._fold = fold
             self._show()
             self._metrics.watch(watching=True)
+            self.on_begin()
             self._due = time.monotonic() + self._interval
             _LOG.info("watching", extra={"closed_until_ms": fold.closed_until_ms})
             while True:

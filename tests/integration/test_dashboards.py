@@ -43,7 +43,6 @@ WANTED: Final = (
 CHOSEN: Final = {"compare": "15s", "datasource": "prometheus", "step": "click"}
 # Expressions that a short demo cannot answer, with the reason.
 EMPTY: Final = {
-    "incidents: Links in messages A": "nobody presses a link of a message",
     "pipeline: Templates that failed A": "no template fails",
 }
 # Series that rules name and a healthy demo does not have, likewise.

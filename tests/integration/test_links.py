@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from alerts.control import Ack, decode_control
+from alerts.control import Ack, Watches, decode_control
 from alerts.incident import decode_incident, encode_incident
 from alerts.lifecycle import Lifecycle
 from alerts.links import PATH
@@ -109,10 +109,11 @@ class OnCall:
         return found[0]
 
     async def said(self) -> list[Any]:
-        """The control topic."""
+        """What people said in the control topic."""
         topic = self.deployment.settings().topics.control
         records = (await read_topic(self.deployment.bootstrap_servers, topic))[0]
-        return [decode_control(record.value) for record in records]
+        found = [decode_control(record.value) for record in records]
+        return [one for one in found if not isinstance(one, Watches)]
 
     async def command(self, *words: str) -> tuple[int, str]:
         """Exit code and output of ``funnelwatch``."""

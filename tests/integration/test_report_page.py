@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import struct
 import subprocess
@@ -11,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,10 +17,12 @@ import pytest
 from alerts.message import Language
 from streams.report.html import as_html
 from streams.report.writing import write
+from tests.support.browser import kept
 from tests.support.reported import D11, data_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 EVIL = "<script>console.error('ran')</script><img src=//evil.example/x onerror=console.error(1)>"
@@ -82,8 +82,7 @@ def page_in(folder: Path, language: Language = Language.EN) -> None:
 def test_it_shows_and_asks_for_nothing(tmp_path: Path, language: Language, scheme: int) -> None:
     """One request, no word on the console, a picture: in both languages, light and dark."""
     page_in(tmp_path, language)
-    kept = Path(os.environ.get("FUNNELWATCH_SCREENSHOTS", tmp_path))
-    picture = kept / f"report-{language.value}.png"
+    picture = kept(f"report-{language.value}", tmp_path)
     with served(tmp_path) as (address, asked):
         flags = (f"--screenshot={picture}", f"--blink-settings=preferredColorScheme={scheme}")
         _, log = opened(tmp_path, f"{address}/report.html", *flags)

@@ -80,9 +80,15 @@ async def barriers(page: Page) -> list[str]:
     return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in _BAD]
 
 
-async def picture(page: Page, name: str, folder: Path) -> Path:
-    """A screenshot of the whole page; kept where FUNNELWATCH_PICTURES says, else in ``folder``."""
+async def picture(page: Page, name: str, folder: Path, *, whole: bool = True) -> Path:
+    """A screenshot, of the whole page or of what one sees without scrolling; kept by :func:`kept`."""
+    path = kept(name, folder)
+    await page.screenshot(path=path, full_page=whole)
+    return path
+
+
+def kept(name: str, folder: Path) -> Path:
+    """Where a picture goes: to the folder that FUNNELWATCH_PICTURES names, else to ``folder``."""
     path = Path(PICTURES or folder) / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=path, full_page=True)
     return path

@@ -9,6 +9,7 @@ import aiohttp
 import msgspec
 import numpy as np
 
+from alerts.control import Watches, encode_control
 from alerts.incident import encode_incident
 from streams.closed import VISITORS
 from streams.core.merge import MoneyKey
@@ -132,6 +133,11 @@ class Stage:
     def opens(self, name: str = "i1", **fields: Any) -> None:
         """An incident is told."""
         self.board.tell(encode_incident(told(id=name, **fields)))
+        self.bell.ring()
+
+    def watches(self, host: str, url: str) -> None:
+        """A worker says that it watches."""
+        self.board.hear(encode_control(Watches(host, url, self.clock.now_ms())))
         self.bell.ring()
 
 

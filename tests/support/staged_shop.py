@@ -1,13 +1,15 @@
 """A running demo whose payments break: broker, worker, watcher and a chat in one process, two promotions on.
 
-``python -m tests.support.staged_shop`` prints where its metrics are and runs until it is killed. The
-shop's last ``PAST_MS`` come in quick motion, their end with the scenario; then it goes on live.
+``python -m tests.support.staged_shop [SLACK]`` prints where its metrics are and runs until it is killed. The
+shop's last ``PAST_MS`` come in quick motion, their end with the scenario; then it goes on live. With an address
+of a Slack it tells that, too, with links.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,8 +24,10 @@ from streams.demo.scenarios import Placed, Times, scenario_named
 from streams.demo.shop import ShopSettings
 from streams.demo.simulator import TrafficSettings, simulate
 from streams.logs import configure
+from streams.pages import pages_of
 from streams.worker.app import Worker
 from streams.worker.wiring import wanted_topics
+from tests.support.live import TOKEN
 
 if TYPE_CHECKING:
     from streams.config import Settings
@@ -34,15 +38,28 @@ BROKEN_MS: Final = 6 * MINUTE_MS
 # The promotions started so long ago, and so long after each other.
 STARTED_MS: Final = 10 * MINUTE_MS
 APART_S: Final = 20
+TARGETS: Final = {
+    "orders": 1_500,
+    "revenue_minor_units": 40_000_000,
+    "currency": "CNY",
+    "conversion": 0.12,
+}
+LINKS: Final = {
+    "public_url": "https://watch.example",
+    "grafana_url": "https://grafana.example/d/funnelwatch-incidents",
+    "secret_env": "LINK_SECRET",
+}
 SCENARIO: Final = "S1"
 RATE: Final = 100.0
 
 
-def settings_of(servers: str, chat: str, now_ms: int) -> Settings:
+def settings_of(servers: str, chat: str, now_ms: int, *, slack: bool) -> Settings:
     """Of a deployment that learns quickly and tells a chat; the promotion is the newer of two that run."""
     channels = [{"name": "chat", "kind": "webhook", "url": chat, "allow_private": True}]
+    if slack:
+        channels.append({"name": "ops", "kind": "slack", "url_env": "SLACK", "allow_private": True})
     promotions = [
-        {"name": name, "start": _text(start_ms), "end": _text(now_ms + 60 * MINUTE_MS)}
+        {"name": name, "start": _text(start_ms), "end": _text(now_ms + 60 * MINUTE_MS), "targets": TARGETS}
         for name, start_ms in (
             ("spring", now_ms - STARTED_MS - APART_S * 1000),
             ("summer", now_ms - STARTED_MS),
@@ -56,7 +73,9 @@ def settings_of(servers: str, chat: str, now_ms: int) -> Settings:
         "LOGGING__LEVEL": "ERROR",
         "WATCH__MIN_HISTORY": "5m",
         "WATCH__SNAPSHOT_INTERVAL": "10s",
+        "HTTP__TOKEN": TOKEN,
         "NOTIFY__CHANNELS": json.dumps(channels),
+        **{f"NOTIFY__LINKS__{name.upper()}": value for name, value in LINKS.items()},
         "PROMOTIONS": json.dumps(promotions),
     }
     return load_settings(None, {f"FUNNELWATCH__{key}": value for key, value in environment.items()})
@@ -75,10 +94,12 @@ async def run() -> None:
 
 
 async def _run(broker: EmbeddedBroker, chat: Chat, now_ms: int) -> None:
-    settings = settings_of(broker.bootstrap_servers, chat.url, now_ms)
+    environment = dict(zip(("SLACK",), sys.argv[1:], strict=False)) | {"LINK_SECRET": TOKEN}
+    settings = settings_of(broker.bootstrap_servers, chat.url, now_ms, slack="SLACK" in environment)
     configure(settings)
     broker.create_topics(*(spec.name for spec in wanted_topics(settings)))
-    worker = Worker(settings, make_watcher=make_watcher, make_notifier=make_notifier({}, Path()))
+    notifier, pages = make_notifier(environment, Path()), pages_of(settings, environment, Path())
+    worker = Worker(settings, make_watcher=make_watcher, make_notifier=notifier, make_pages=pages)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(worker.run())
         tasks.create_task(_say_where(worker))

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from grafana.mixin import variables as chosen
 from grafana.mixin.boards.charts import compared, dashed
-from grafana.mixin.boards.links import BANNERS, OVERVIEW, SKUS, SLOTS
+from grafana.mixin.boards.links import BANNERS, INCIDENTS, OVERVIEW, SKUS, SLOTS
 from grafana.mixin.dashboard import Board, Row
-from grafana.mixin.panels import Link, Panel, Query, bargauge, by_name, stat, state_timeline, timeseries
+from grafana.mixin.panels import (
+    Link,
+    Panel,
+    Query,
+    bargauge,
+    by_name,
+    stat,
+    state_timeline,
+    thresholds,
+    timeseries,
+)
 from grafana.mixin.queries import funnel, promotion
 from grafana.mixin.tables import Column, columns
 from streams.metrics import catalog
 
 _EARLIER = "$previous"
+_NEAR_PACE = 0.9
 
 
 def board() -> Board:
@@ -32,6 +43,7 @@ def board() -> Board:
         ),
         (
             Row("The clock", _clock()),
+            Row("Against its targets", _targets()),
             Row("So far", _so_far()),
             Row("Against the earlier one", _against()),
             Row("What sells", _best()),
@@ -67,6 +79,33 @@ def _clock() -> tuple[Panel, ...]:
             width=16,
             height=4,
         ),
+    )
+
+
+def _targets() -> tuple[Panel, ...]:
+    line = timeseries(
+        "Against target pace",
+        "What it has brought of each target, as a share of it; dashed what the expected pace wants by now. "
+        "Without targets in the settings there is none.",
+        "percentunit",
+        INCIDENTS,
+        Query(promotion.reached(), "{{target}}"),
+        Query(promotion.wanted(), "{{target}}: pace"),
+        overrides=(dashed("B", "purple"),),
+        width=16,
+    )
+    return (
+        stat(
+            "Of what the pace wants by now",
+            "100 % is on pace. Whether a target can still be met is judged with its uncertainty: see the incidents.",
+            "percentunit",
+            INCIDENTS,
+            Query(promotion.of_pace(), "{{target}}"),
+            defaults=thresholds((None, "red"), (_NEAR_PACE, "orange"), (1, "green")),
+            width=8,
+            height=8,
+        ),
+        line,
     )
 
 

@@ -49,3 +49,18 @@ def to_date(spec: catalog.MetricSpec, name: str = "$promotion", back: str = "") 
     """Steps of the whole shop from its start to now."""
     found = of(spec, back=back, dimension=ALL, key=ALL, window=window(name))
     return aggregate("max", found, "to_node")
+
+
+def reached() -> str:
+    """What it has brought of each target, as a share of it."""
+    return aggregate("max", of(catalog.PROMOTION_REACHED, promotion="$promotion"), "target")
+
+
+def wanted() -> str:
+    """Share of each target that its pace wants by now."""
+    return aggregate("max", of(catalog.PROMOTION_PACE, promotion="$promotion"), "target")
+
+
+def of_pace() -> str:
+    """What it has brought of each target, over what the pace wants by now."""
+    return f"{reached()} / ({wanted()} > 0)"

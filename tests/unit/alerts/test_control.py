@@ -13,6 +13,7 @@ from alerts.control import (
     Silence,
     Stock,
     Unsilence,
+    Watches,
     control_key,
     decode_control,
     encode_control,
@@ -33,6 +34,7 @@ RECORDS = [
     ),
     Unsilence("s1", "li", 5),
     Stock("SKU_1", in_stock=False, at_ms=5),
+    Watches("worker-1", "http://worker-1:8080/", 5),
 ]
 
 
@@ -73,3 +75,8 @@ def test_the_newest_word_about_a_thing_stands() -> None:
     assert control_key(silence) == control_key(end) == b"silence/a"
     assert control_key(Ack("a", "li", 5)) == b"ack/a"
     assert control_key(Stock("a", in_stock=True, at_ms=5)) == b"stock/a"
+    assert (
+        control_key(Watches("a", "http://a:1/", 5))
+        == control_key(Watches("b", "http://b:1/", 6))
+        == b"watches"
+    )

@@ -34,10 +34,12 @@ def test_a_rule_and_a_method_are_named() -> None:
 
 
 def test_order_value_is_money() -> None:
-    """Also of a rule on revenue; a step's conversions are counts whatever the currency."""
+    """Also of a rule and a target on revenue; a step's conversions are counts whatever the currency."""
     value = incident(kind=Kind.REVENUE_DROP, step=None, currency="CNY")
     assert amount(value, 12_345.0) == "CNY 123.45"
     assert observed(value, ENGLISH) == "CNY 0.50 of CNY 1.00 expected (50 %)"
+    target = incident(kind=Kind.PROMOTION_BEHIND_TARGET, step=None, currency="CNY")
+    assert amount(target, 12_345.0) == "CNY 123.45"
     assert amount(incident(currency="CNY"), 12_345.0) == "12,345"
 
 

@@ -11,6 +11,7 @@ from streams.metrics.catalog import CATALOG, KEY_FAMILIES, Family, MetricSpec
 from streams.metrics.exposition import SNAPSHOT_FAMILIES, TEXT, Exposition
 from streams.metrics.key_series import EVENTS, REVENUE
 from streams.metrics.pipeline import PipelineMetrics
+from streams.metrics.promotion_targets import TargetCollector
 from streams.metrics.reloads import PromotionCollector, ReloadMetrics
 from streams.metrics.watching import WatchMetrics
 from streams.metrics.window_series import WindowSeries
@@ -18,6 +19,7 @@ from streams.promotions import Calendar
 from streams.reload import ReloadOutcome
 from tests.support.clock import ManualClock
 from tests.support.promotions import promotion
+from tests.support.targeted_sale import a_quarter_in
 from tests.support.window_oracle import Buckets
 from tests.unit.streams.metrics.scrapes import NOON_MS, owner
 
@@ -36,6 +38,8 @@ def exported() -> dict[str, tuple[str, str, set[str]]]:
     ReloadMetrics(registry).count(ReloadOutcome.APPLIED)
     calendar = Calendar([promotion("D11", NOON_MS, NOON_MS + 1)])
     PromotionCollector(lambda: calendar, ManualClock(NOON_MS), registry)
+    sale = a_quarter_in()
+    TargetCollector(lambda: sale.picture, lambda: sale.calendar, registry)
     WatchMetrics(registry).observe_bucket(0.1)
     series = owner()
     series.add(0, EVENTS, "sku", "a", ("click",), 1)

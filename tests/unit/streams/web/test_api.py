@@ -292,6 +292,22 @@ async def test_a_worker_that_does_not_watch_says_so() -> None:
         assert (await read(client, "/health"))["watching"] is False
 
 
+async def test_a_worker_that_does_not_watch_says_who_does() -> None:
+    """As that one said itself, unless it is this one, which watched until now; who watches refers to nobody."""
+    stage = Stage()
+    picture, stage.picture = stage.picture, None
+    stage.standing = Standing(watching=False, ready=True, here=("host-b", "http://host-b:8080/"))
+    async with served(stage) as client:
+        stage.watches("host-b", "http://host-b:8080/")
+        assert "host-b" not in (await refused(client, "/funnel"))[1]
+        stage.watches("host-a", "http://host-a:8080/")
+        assert "it is on host-a, at http://host-a:8080/" in (await refused(client, "/funnel"))[1]
+        assert (await read(client, "/health"))["watcher"] == "http://host-a:8080/"
+        stage.picture, stage.standing = picture, Standing(watching=True, ready=True)
+        stage.bell.ring()
+        assert (await read(client, "/health"))["watcher"] is None
+
+
 async def test_the_document_is_json_and_stands_still() -> None:
     """Made once."""
     async with served(Stage()) as client:

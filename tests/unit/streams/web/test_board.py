@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from alerts.control import Ack, Silence, Unsilence, encode_control
+import pytest
+
+from alerts.control import Ack, Silence, Unsilence, Watches, encode_control
 from alerts.incident import encode_incident
 from alerts.model import State
 from streams.web.board import Board
@@ -61,3 +63,40 @@ def test_silences_until_they_end() -> None:
     board.hear(encode_control(Unsilence("gone", "li", 100)))
     assert [one.id for one in board.silences(100)] == ["soon", "late"]
     assert [one.id for one in board.silences(200)] == ["late"]
+
+
+def test_the_last_to_begin_watches() -> None:
+    """There is one watcher, and who says so last is it."""
+    assert Board().watcher is None
+    board = Board()
+    for at_ms, host in enumerate(("a", "b")):
+        board.hear(encode_control(Watches(host, f"http://{host}:8080/", at_ms)))
+    assert board.watcher is not None
+    assert (board.watcher.host, board.watcher.url) == ("b", "http://b:8080/")
+    assert board.revision == 2
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "http://a:80/<b>",
+        "http://a:80/page",
+        "http://u:p@a:80/",
+        "http://a",
+        "//a:80/",
+        "",
+    ],
+)
+def test_only_a_workers_page_becomes_a_link(url: str) -> None:
+    """Whoever may write to the topic is not to lead people anywhere."""
+    board = Board()
+    board.hear(encode_control(Watches("a", url, 1)))
+    assert board.watcher is None
+
+
+def test_addresses_of_ipv6_are_addresses() -> None:
+    """Written in brackets, as in a browser."""
+    board = Board()
+    board.hear(encode_control(Watches("a", "http://[::1]:8080/", 1)))
+    assert board.watcher is not None

@@ -109,8 +109,15 @@ async def test_a_worker_that_does_not_watch_shows_incidents() -> None:
     stage.opens()
     async with served(stage) as client:
         page = await text(client)
+        stage.watches("host-<a>", "http://10.1.2.3:8080/")
+        led = await text(client)
+        stage.picture = Stage().picture
+        whole = await text(client)
     assert "does not watch" in page
     assert "incident-i1" in page
+    assert "http://10" not in page
+    assert 'is on host-&lt;a&gt;, its page as it is reached there: <a href="http://10.1.2.3:8080/">' in led
+    assert "http://10" not in whole
 
 
 async def test_before_the_first_bucket_it_says_so() -> None:
