@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Self
 
-    from streams.worker.counting import AssignedPartition
+    from streams.worker.assigned import AssignedPartition
     from tests.support.workers import Deployment
 
 _SILENCE_MS = 30_000

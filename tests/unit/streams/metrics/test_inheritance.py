@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from streams.metrics.inheritance import Inheritance, continued
 from streams.metrics.series_part import RECORDS, Carried, KeyPart, RecordsPart, SeriesPart, Standing
 
-VALUES = [(0, ("click",), 5)]
-HELD = [(0, ("click",), 0)]
+if TYPE_CHECKING:
+    from streams.metrics.held import Entries
+
+VALUES: Entries = [(0, ("click",), 5)]
+HELD: Entries = [(0, ("click",), 0)]
 
 
 def part(owned: list[int], tenure: int = 1) -> SeriesPart:
