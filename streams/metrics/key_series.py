@@ -158,7 +158,7 @@ class KeySeries:
                 keys.miss(shard, index, key, labels, value)
                 waiting = keys.waiting(shard)
         if unshown:
-            keys.share(shard).add(index, labels, unshown)
+            keys.other.share(shard).add(index, labels, unshown)
 
     def add_records(self, shard: int, topic: str, outcome: str, value: int) -> None:
         """Counts records of a source topic by outcome. Raises ValueError for a negative value."""
@@ -233,7 +233,7 @@ class KeySeries:
         for dimension, keys in self._dimensions.items():
             found = [(s, other) for s, part in parts.items() for other in part.other]
             before = next((other.before for other in newest.other if other.dimension == dimension), [])
-            keys.take_up_other([(s, o) for s, o in found if o.dimension == dimension], before)
+            keys.other.take_up([(s, o) for s, o in found if o.dimension == dimension], before)
 
     def _begin(self, shard: int, part: SeriesPart | None) -> None:
         """Counts what nobody was shown; what may have been is left out until it is read again."""

@@ -15,7 +15,7 @@ from streams.funnel import RESERVED_KEYS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streams.metrics.dimension_keys import KeyCounters
+    from streams.metrics.key_counters import KeyCounters
 
 
 @dataclass(frozen=True, slots=True)
