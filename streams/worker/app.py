@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from streams.metrics.http import Pages
     from streams.worker.batching import Position
     from streams.worker.delivering import MakeNotifier
-    from streams.worker.watching import MakeWatcher
+    from streams.worker.watcher import MakeWatcher
 
     MakePages = Callable[["Worker"], Sequence[Pages]]
 
