@@ -20,7 +20,8 @@ from streams.core.merge import Totals, column_of
 from streams.core.pipeline import CLICKSTREAM, ORDERS, SourcePartition
 from streams.core.vocabulary import Vocabulary
 from streams.events import Outcome, Record, RecordBatch
-from streams.formats.columns import BatchDecoder, create_columns, key_objection
+from streams.formats.columns import BatchDecoder, create_columns
+from streams.formats.keys import key_objection
 from streams.formats.native import NativeFormat
 from streams.funnel import Funnel
 from streams.results import RollupWriter

@@ -18,7 +18,8 @@ from streams.core.pipeline import SourcePartition
 from streams.core.vocabulary import Vocabulary
 from streams.durations import DAY
 from streams.events import RecordBatch
-from streams.formats.columns import BatchDecoder, create_columns, key_objection
+from streams.formats.columns import BatchDecoder, create_columns
+from streams.formats.keys import key_objection
 from streams.results import TELL_EVERY_MS, RollupWriter
 
 if TYPE_CHECKING:

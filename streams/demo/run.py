@@ -21,13 +21,14 @@ from streams.config import Http, Kafka, Logging, Metrics, Notify, Settings, Watc
 from streams.config_channels import ChannelEntry
 from streams.demo.broker import EmbeddedBroker
 from streams.demo.chat import Chat
+from streams.demo.circumstances import MINUTE_MS
 from streams.demo.live_table import LiveTable
 from streams.demo.memory import keep_tidy
 from streams.demo.rehearsal import rehearse
 from streams.demo.scenarios import Placed, Times, scenario_named, truth_of
 from streams.demo.screen import Screen, ShopProgress, addresses
 from streams.demo.shop import Shop, ShopSettings, within
-from streams.demo.simulator import MINUTE_MS, TrafficSettings, simulate
+from streams.demo.simulator import TrafficSettings, simulate
 from streams.demo.sinks import JsonLinesSink, KafkaSink, at_once, deliver, in_real_time
 from streams.errors import TopicError
 from streams.files import MAX_PARTITIONS

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from streams.demo.circumstances import MINUTE_MS, Circumstances, Deliveries, Neutral
 from streams.demo.shop import METHODS, Floats, Ints, Shop
-from streams.demo.simulator import MINUTE_MS, Circumstances, Deliveries, Neutral
 from streams.demo.sinks import partition_of
 from streams.errors import ConfigError
 
@@ -28,7 +28,7 @@ BACKFILL: Final = 20
 
 
 class What(StrEnum):
-    """What is bent; the chances are the steps of :class:`streams.demo.simulator.Scenario`."""
+    """What is bent; the chances are the steps of :class:`streams.demo.circumstances.Scenario`."""
 
     TRAFFIC = "traffic"
     EXPOSURES = "exposures"

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from streams.config import Settings
     from streams.demo.simulator import SimulatedRecord
     from streams.metrics.http import Readiness
-    from streams.metrics.key_series import KeySeries, TopRow
+    from streams.metrics.key_series import KeySeries
+    from streams.metrics.top_rows import TopRow
 
 _ROWS: Final = 50
 # Live, a count is as old as events may be out of order, and what reading and flushing take.

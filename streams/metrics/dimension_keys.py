@@ -12,21 +12,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from streams.funnel import ALL, NONE, OTHER
-from streams.metrics.catalog import KEY_FAMILIES, Family
-from streams.metrics.held import Cells, Entries, HeldCounters, Labels, entries
+from streams.metrics.key_counters import EVENTS, NO_SHARD, KeyCounters
 from streams.metrics.labels import Candidate, Waiting, busiest, exchanges, open_places
-from streams.metrics.other_share import OtherShare
+from streams.metrics.other_key import OtherKey
 from streams.metrics.series_part import KeyPart, OtherPart, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from streams.metrics.held import Cells, Labels
+
 PINNED: Final = frozenset({ALL, NONE, OTHER})
-NO_SHARD: Final = -1
 NO_DAY: Final = -1
 # A key that left is waited for so long to be scraped; then Prometheus has forgotten it anyway.
 PATIENCE_MS: Final = 300_000
-EVENTS: Final = int(Family.EVENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +38,13 @@ class Limits:
     retired_keys: int
 
 
-class KeyCounters(HeldCounters):
-    """The counters of one key, the day for which it is shown, and since when it stands still."""
-
-    __slots__ = ("base_traffic", "day", "frozen_ms", "shard")
-
-    def __init__(self, shard: int, *, gated: bool = False) -> None:
-        super().__init__(len(KEY_FAMILIES), gated=gated)
-        self.shard = shard
-        self.day = 0
-        self.base_traffic = 0
-        self.frozen_ms: int | None = None
-
-    @property
-    def traffic(self) -> int:
-        """Events of all nodes in the life of the process."""
-        return sum(self.cells[EVENTS].values())
-
-    def candidate(self, key: str) -> Candidate:
-        """The key with its events since the measuring period began."""
-        return Candidate(self.traffic - self.base_traffic, key, self.shard)
-
-
 class DimensionKeys:
     """The keys of one dimension, from first sight to the vanishing of their series.
 
     A key is *fresh* (counted, but not yet judged), then *shown*, or *waiting* (counts in ``(other)``).
     A shown key whose shard or day is over, or whose place another took, is *frozen* (exported as it stands) and then *retired* (not
     exported, remembered for its return). ``live`` holds fresh and shown keys and may be added to
-    directly, as may what :meth:`share` returns. ``places`` and ``warming`` are set from outside.
+    directly. ``other`` is what ``(other)`` counts. ``places`` and ``warming`` are set from outside.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -82,25 +59,14 @@ class DimensionKeys:
         self._waiting = Waiting(limits.waiting_keys)
         self._full = False
         self._gated = False
-        self._other = KeyCounters(NO_SHARD)
-        # Where counters outlive the process: the shards' shares of ``(other)``, and what is in it of
-        # shards that are elsewhere.
-        self._shares: dict[int, OtherShare] = {}
-        self._before = HeldCounters(len(KEY_FAMILIES))
+        self.other = OtherKey()
 
     def gate(self) -> None:
         """From now on counters outlive the process."""
         self._gated = True
+        self.other.gate()
         for counters in self._frozen.values():
             counters.gated = True
-
-    def share(self, shard: int) -> KeyCounters | OtherShare:
-        """Where to count what a key of a shard adds to ``(other)``."""
-        if not self._gated:
-            return self._other
-        if shard not in self._shares:
-            self._shares[shard] = OtherShare()
-        return self._shares[shard]
 
     @property
     def shown(self) -> int:
@@ -115,7 +81,7 @@ class DimensionKeys:
     def prepare(self, key: str) -> None:
         """Exports a pinned key at 0 before anything is counted, so that its first step is not held."""
         if key == OTHER:
-            self._complete(self._other)
+            self._complete(self.other.counters)
         else:
             self._frozen[key] = self._complete(KeyCounters(NO_SHARD))
 
@@ -127,12 +93,12 @@ class DimensionKeys:
         """Counts for a key that is neither ``live`` nor waiting."""
         events = value if family == EVENTS else 0
         if key == OTHER:
-            self.share(shard).add(family, labels, value)
+            self.other.share(shard).add(family, labels, value)
         elif key in PINNED:
             self._pin(shard, key).add(family, labels, value)
         elif self._full:
             self._waiting.put(Candidate(events, key, shard))
-            self.share(shard).add(family, labels, value)
+            self.other.share(shard).add(family, labels, value)
         else:
             self._meet(shard, key).add(family, labels, value)
 
@@ -175,7 +141,7 @@ class DimensionKeys:
             if counters.shard in shards:
                 counters.gated = False
         self._waiting.drop(shards)
-        self._leave(shards, tell=True)
+        self.other.leave(shards, tell=True)
 
     def disown(self, shards: frozenset[int]) -> None:
         """Drops the keys of shards that somebody else has taken over, and tells what was not told yet."""
@@ -185,14 +151,7 @@ class DimensionKeys:
         for key in [key for key, counters in self._frozen.items() if counters.shard in shards]:
             del self._frozen[key]
         self._waiting.drop(shards)
-        self._leave(shards, tell=False)
-
-    def _leave(self, shards: frozenset[int], *, tell: bool) -> None:
-        for shard in shards & self._shares.keys():
-            share = self._shares.pop(shard)
-            if tell:
-                share.tell_all(self._other)
-            share.leave(self._before)
+        self.other.leave(shards, tell=False)
 
     def gain(self, shards: frozenset[int]) -> None:
         """Brings back what was shown today of shards that came back, and measures all keys anew.
@@ -232,20 +191,17 @@ class DimensionKeys:
         for key, counters, standing in self._of(shard):
             values, held = counters.write()
             parts.append(KeyPart(dimension, key, standing, counters.day, values, held))
-        share = self._shares.setdefault(shard, OtherShare())
-        return parts, share.write(dimension, self._other, entries(self._before.cells))
+        return parts, self.other.write(dimension, shard)
 
     def written(self, shard: int, now_ms: int) -> None:
         """That is safe now, and may be told."""
         for _, counters, _ in self._of(shard):
             counters.written(now_ms)
-        if shard in self._shares:
-            self._shares[shard].written(self._other)
+        self.other.written(shard)
 
     def waits(self, shard: int) -> bool:
         """Whether anything of a shard can be told only after it is written down."""
-        share = self._shares.get(shard)
-        return (share is not None and share.waits) or any(c.ripe for _, c, _ in self._of(shard))
+        return self.other.waits(shard) or any(c.ripe for _, c, _ in self._of(shard))
 
     def take_up(self, shard: int, part: KeyPart, now_ms: int) -> None:
         """Continues the counters of a key of a shard that comes."""
@@ -263,15 +219,6 @@ class DimensionKeys:
         else:
             self.day = max(self.day, part.day)
 
-    def take_up_other(self, parts: Iterable[tuple[int, OtherPart]], before: Entries) -> None:
-        """Continues ``(other)`` from the shares of its shards and what other shards had put into it."""
-        self._before.take_up(before, [])
-        self._other.absorb(self._before)
-        for shard, part in parts:
-            self._shares[shard] = OtherShare.of(part, self._other)
-        # It was shown before: to show it from zero would be a reset.
-        self._other.take_up((), [])
-
     def _of(self, shard: int) -> Iterator[tuple[str, KeyCounters, Standing]]:
         for key, counters in self.live.items():
             if counters.shard == shard:
@@ -283,8 +230,7 @@ class DimensionKeys:
     @property
     def holding(self) -> bool:
         """Whether an export now would show less than what is counted."""
-        keys = (*self.live.values(), *self._frozen.values(), self._other)
-        return any(c.holding for c in keys) or any(share.waits for share in self._shares.values())
+        return self.other.holding or any(c.holding for c in (*self.live.values(), *self._frozen.values()))
 
     def export(self, now_ms: int, hold_ms: int) -> Iterator[tuple[str, Cells]]:
         """Every exported key with its values at ``now_ms``, copied."""
@@ -296,7 +242,7 @@ class DimensionKeys:
     def shown_items(self) -> Iterator[tuple[str, KeyCounters]]:
         """The keys shown and still counted here, with ``(none)`` and ``(other)``."""
         fresh = self._fresh
-        yield OTHER, self._other
+        yield OTHER, self.other.counters
         yield from ((key, counters) for key, counters in self.live.items() if key not in fresh)
 
     def _applicants(self) -> Iterator[Candidate]:
@@ -342,7 +288,7 @@ class DimensionKeys:
         for key in keys:
             counters = self._fresh.pop(key)
             del self.live[key]
-            self.share(counters.shard).absorb(counters)
+            self.other.share(counters.shard).absorb(counters)
             self._waiting.put(counters.candidate(key))
 
     def _freeze(self, key: str, now_ms: int) -> None:

@@ -8,14 +8,20 @@ where they were shown, or begins its own with what nobody was shown yet.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from streams.errors import CodecError
+from streams.funnel import OTHER
 from streams.metrics.held import Entries, Labels
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 VERSION: Final = 1
+# Where series are named by dimension and name, records have this dimension and their topic's name.
+RECORDS: Final = ""
 
 
 class Standing(IntEnum):
@@ -96,6 +102,18 @@ class SeriesPart(msgspec.Struct, array_like=True):
     keys: list[KeyPart]
     other: list[OtherPart]
     records: list[RecordsPart]
+
+    def untold(self) -> Iterator[tuple[str, str, Entries]]:
+        """What nobody was shown of its keys and its share of ``(other)``, by dimension and name."""
+        for key in self.keys:
+            yield key.dimension, key.key, key.untold()
+        for share in self.other:
+            yield share.dimension, OTHER, share.untold
+
+    def told(self) -> frozenset[tuple[str, str]]:
+        """(dimension, name) of what may have been shown when it counted on; of records ("", topic)."""
+        keys = {(key.dimension, key.key) for key in self.keys if key.told}
+        return frozenset(keys | {(RECORDS, records.topic) for records in self.records if records.told})
 
 
 class Carried(msgspec.Struct, frozen=True):

@@ -7,18 +7,14 @@ holds the parts. Importing this module has no side effects.
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import time
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from streams.clock import Clock, SystemClock
-from streams.errors import TopicError
 from streams.logs import configure as configure_logs
 from streams.metrics.exposition import Exposition
 from streams.metrics.http import HttpServer, Readiness
@@ -28,11 +24,13 @@ from streams.metrics.pipeline import PipelineMetrics
 from streams.metrics.promotion_targets import TargetCollector
 from streams.metrics.reloads import PromotionCollector, ReloadMetrics
 from streams.worker.agents import add_agents, add_timers
+from streams.worker.backpressure import Backpressure
 from streams.worker.batching import BatchConsumer
 from streams.worker.delivering import Delivering
-from streams.worker.kafka import Producer, patiently
+from streams.worker.kafka import Producer
 from streams.worker.merging import Merging
 from streams.worker.publishing import Outbox
+from streams.worker.rebalancing import Rebalancing
 from streams.worker.recovery import Recovery
 from streams.worker.republishing import Republishing
 from streams.worker.supervision import Supervision
@@ -41,7 +39,7 @@ from streams.worker.watching import Watching
 from streams.worker.wiring import counting, faust_app, key_series_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from streams.config import Settings
     from streams.errors import DeadLetterLimit, Stalled
@@ -49,13 +47,10 @@ if TYPE_CHECKING:
     from streams.web.picture import Picture
     from streams.worker.batching import Position
     from streams.worker.delivering import MakeNotifier
-    from streams.worker.watching import MakeWatcher
+    from streams.worker.watcher import MakeWatcher
 
     MakePages = Callable[["Worker"], Sequence[Pages]]
 
-T = TypeVar("T")
-
-_LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.1
 _MOST_UNSENT = 10_000
 
@@ -70,6 +65,19 @@ class Heartbeat:
     def age(self) -> float:
         """Seconds since the last beat."""
         return time.monotonic() - self.beaten_at
+
+    def beat(self) -> None:
+        """The event loop comes round."""
+        self.beaten_at = time.monotonic()
+
+    def wait_for(self, what: str) -> None:
+        """It is not ready, for this reason."""
+        self.beat()
+        self.waiting_for = what
+
+    def ready(self) -> None:
+        """It waits for nothing any more."""
+        self.waiting_for = ""
 
 
 class Worker:
@@ -118,7 +126,7 @@ class Worker:
             self.outbox,
             self.clock,
             self.metrics,
-            self._waiting_for,
+            self.heartbeat.wait_for,
             self._contested,
         )
         self.calendar = settings.calendar()
@@ -136,18 +144,18 @@ class Worker:
         )
         TargetCollector(self._picture, lambda: self.calendar, self.registry)
         self.last_scrape = LastScrape(self.series, settings.metrics, self.clock)
-        self._elected = [one for one in (self.watching, self.delivering) if one is not None]
+        # Who has the control topic runs them.
+        self.elected = [one for one in (self.watching, self.delivering) if one is not None]
         self.supervision = Supervision(
             settings.counting.stall_timeout_ms / 1000, self.heartbeat.age, self.metrics
         )
         self.republishing = Republishing(settings, self.clock) if settings.topics.rekey else None
-        self._flushing = asyncio.Lock()
+        # Held while what is counted is flushed: a source partition never goes in between.
+        self.flushing_turn = asyncio.Lock()
         # Held while a batch of rollups is merged and acknowledged: a shard never goes in between.
         self.merging_turn = asyncio.Lock()
-        self._throttled: set[TP] = set()
-        self._rollups = settings.topics.rollups
-        # Who has it watches.
-        self._control = TP(settings.topics.control, 0)
+        self.backpressure = Backpressure(self.sources, self.counting, self.republishing)
+        self.rebalancing = Rebalancing(self)
         self.app = faust_app(settings)
         self._limit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         add_agents(self)
@@ -205,71 +213,6 @@ class Worker:
             return Readiness(False, (f"kafka does not take messages: {len(self.outbox)} wait",))
         return Readiness(True)
 
-    async def before_revoke(self, revoked: set[TP]) -> None:
-        """Get all that is counted into the log before the partitions go."""
-        numbers = {tp.partition for tp in revoked if tp.topic in self.sources}
-        if self.republishing is not None:
-            await self.republishing.revoked()
-        if self._control in revoked:
-            await asyncio.gather(*(one.revoked() for one in self._elected))
-        async with self.merging_turn, self._flushing:
-            await self.recovery.give(sorted(numbers))
-            await self._give_totals({tp.partition for tp in revoked if tp.topic == self._rollups})
-        for tp in revoked:
-            if tp.topic in self.sources:
-                self.metrics.forget_partition(tp.topic, tp.partition)
-                self.metrics.forget_watermark(tp.partition)
-
-    async def _give_totals(self, shards: set[int]) -> None:
-        try:
-            await self.totals.give(shards)
-        except TopicError as error:
-            # Whoever has them next goes on from the snapshot before.
-            _LOG.warning("totals are not handed over", extra={"error": str(error)})
-
-    async def assigned(self, tps: set[TP]) -> None:
-        """Take up the state of the source partitions, and the shards of the rollups."""
-        self.supervision.joined = self.supervision.recovering = True
-        self.metrics.rebalance()
-        for topic in (*self.sources, self._rollups):
-            self.metrics.set_assigned_partitions(topic, sum(tp.topic == topic for tp in tps))
-        merged = {tp.partition for tp in tps if tp.topic == self._rollups}
-        shards = await self._patiently(partial(self.totals.take, merged))
-        self.consumer.start_at |= {TP(self._rollups, shard): offset for shard, offset in shards.items()}
-        numbers = sorted({tp.partition for tp in tps if tp.topic in self.sources})
-        async with self._flushing:
-            await self._patiently(partial(self.recovery.take, numbers))
-        self._start_where_state_ends()
-        if self.republishing is not None:
-            await self.republishing.assigned(tps)
-        for one in self._elected:
-            await one.assigned(mine=self._control in tps)
-        self._throttled.clear()
-        self.supervision.recovering = False
-        self.heartbeat.waiting_for = ""
-
-    async def _patiently(self, take: Callable[[], Awaitable[T]]) -> T:
-        # Others wait for us as long as a rebalance may take.
-        return await patiently(take, self._waiting_for, self.settings.kafka.rebalance_timeout_ms / 1000)
-
-    def _start_where_state_ends(self) -> None:
-        """Not where the group has committed: state may be ahead of that."""
-        for assigned in self.counting.partitions.values():
-            for topic, reading in zip(self.sources, assigned.readings, strict=True):
-                if reading.next_offset is not None:
-                    self.consumer.start_at[TP(topic, assigned.number)] = reading.next_offset
-
-    def lost(self, tp: TP, begin: int, end: int) -> None:
-        """Records were deleted before they were read."""
-        if tp.topic in self.sources:
-            self.metrics.lose(tp.topic, end - begin)
-
-    def begun_anew(self, tp: TP, begin: int, end: int) -> None:  # noqa: ARG002  # the consumer's hook
-        """A topic was made anew while we were away."""
-        self.metrics.new_log(tp.topic)
-        if tp.topic in self.sources:
-            self.counting.begin_anew(tp.topic, tp.partition, end)
-
     @property
     def records_read(self) -> int:
         """Offsets that were read of the assigned source partitions."""
@@ -282,29 +225,19 @@ class Worker:
 
     async def tick(self) -> None:
         """Keep the topics in step; ten times a second."""
-        if not self.app.rebalancing and self.app.consumer is not None:
-            self._throttle()
-
-    def _throttle(self) -> None:
-        """Hold back a topic that has run far ahead of its partner, or of the log."""
-        ahead = {
-            TP(self.sources[which], assigned.number)
-            for assigned in self.counting.partitions.values()
-            for which in self.counting.ahead(assigned)
-        }
-        if self.republishing is not None:
-            ahead |= {TP(*place) for place in self.republishing.ahead()}
-        if ahead - self._throttled:
-            self.consumer.throttle(ahead - self._throttled)
-        if self._throttled - ahead:
-            self.consumer.unthrottle(self._throttled - ahead)
-        self._throttled = ahead
+        if self.app.rebalancing or self.app.consumer is None:
+            return
+        held, let_go = self.backpressure.change()
+        if held:
+            self.consumer.throttle(held)
+        if let_go:
+            self.consumer.unthrottle(let_go)
 
     async def flush(self) -> None:
         """Count what is due and send what changed; once per flush interval."""
         if self.app.rebalancing or self.app.consumer is None:
             return
-        async with self._flushing:
+        async with self.flushing_turn:
             self.supervision.flushes += await self.counting.flush(self.position)
         self.merging.tick()
         for kind, size in self.counting.state_bytes().items():
@@ -359,14 +292,11 @@ class Worker:
         beating = asyncio.create_task(self._beat())
         self.supervision.start()
         try:
-            await self.producer.connect(self._waiting_for)
+            await self.producer.connect(self.heartbeat.wait_for)
             if self.republishing is not None:
-                await self.republishing.start(self._waiting_for)
-            self._waiting_for("joining the group")
-            self.consumer.before_revoke = self.before_revoke
-            self.consumer.after_assign = self.assigned
-            self.consumer.on_gap = self.lost
-            self.consumer.on_new_log = self.begun_anew
+                await self.republishing.start(self.heartbeat.wait_for)
+            self.heartbeat.wait_for("joining the group")
+            self.rebalancing.listen(self.consumer)
             await self.app.start()
             await self._until_ended()
             if self.app.crash_reason is not None:
@@ -375,7 +305,7 @@ class Worker:
         finally:
             try:
                 await self.app.stop()
-                for one in self._elected:
+                for one in self.elected:
                     await one.stop()
                 await self.totals.take(())
                 await self.recovery.stop()
@@ -392,7 +322,7 @@ class Worker:
     async def _beat(self) -> None:
         """Show that the event loop lives, from the first to the last."""
         while True:
-            self.heartbeat.beaten_at = time.monotonic()
+            self.heartbeat.beat()
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _until_ended(self) -> None:
@@ -410,7 +340,3 @@ class Worker:
 
     def _contested(self) -> None:
         self.consumer.rejoin()
-
-    def _waiting_for(self, what: str) -> None:
-        self.heartbeat.beaten_at = time.monotonic()
-        self.heartbeat.waiting_for = what

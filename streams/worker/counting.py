@@ -1,8 +1,8 @@
 """The counting side of a worker: one :class:`SourcePartition` per assigned partition.
 
-Batches come in from the agent; changes of state, rollups and dead letters go out through the outbox. A
-batch is acknowledged once every event in it is counted, and the log and the rollups that say so are
-with the broker.
+Batches come in from the agent; changes of state, rollups (:mod:`streams.worker.flushes`) and dead
+letters go out through the outbox. A batch is acknowledged once every event in it is counted, and the
+log and the rollups that say so are with the broker.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,16 +20,17 @@ from streams.codec import encode_rollup
 from streams.core.ordering import UNREAD, Patience, release_limit
 from streams.core.reading import Reading, SourceOffsets
 from streams.errors import DeadLetterLimit
-from streams.events import MAX_RECORD_BYTES, Outcome
+from streams.events import Outcome
 from streams.results import RollupWriter
-from streams.worker.publishing import Outgoing
+from streams.worker.assigned import AssignedPartition
+from streams.worker.dead_letters import DeadLetters
+from streams.worker.flushes import Flush, Flushes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from streams.clock import Clock
     from streams.core.pipeline import SourcePartition
-    from streams.core.rows import Rejected
     from streams.core.settings import CountingSettings
     from streams.core.vocabulary import Vocabulary
     from streams.events import RecordBatch
@@ -50,47 +51,6 @@ _AHEAD_LIMIT = 400_000
 # that takes nothing would fill the memory. At full speed half as many come between two flushes.
 _UNLOGGED_LIMIT = 200_000
 _PATIENCE = Patience()
-
-
-@dataclass(slots=True)
-class AssignedPartition:
-    """A source partition in this worker's hands."""
-
-    number: int
-    counts: SourcePartition
-    log: StateLog
-    rollups: RollupWriter
-    readings: tuple[Reading, Reading]
-    # Per topic, by the monotonic clock: when the last record was taken in, and since when it is known
-    # without a break where reading stands; None if it is not.
-    taken_at_ms: list[int]
-    known_since_ms: list[int | None]
-    limit_ms: int
-    # Both topics have brought nothing for as long as we wait, and nothing is left to be counted.
-    idle: bool = False
-    # A batch went over the limit of rejected records: nothing from it on counts, for once the mistake is
-    # mended it is read again.
-    refused: bool = False
-    # As of the last flush.
-    logged_ms: int = UNREAD
-    rejected_in_a_row: int = 0
-    unprocessed: int = 0
-    # Taken in since the last flush was captured.
-    unlogged: int = 0
-
-    @property
-    def sources(self) -> tuple[SourceOffsets, SourceOffsets]:
-        """Where clickstream and orders would be read on by the next owner."""
-        return self.readings[0].offsets(), self.readings[1].offsets()
-
-
-class _Flushing(NamedTuple):
-    """A flush of one source partition, from when it is captured until all of it is with the broker."""
-
-    assigned: AssignedPartition
-    acks: list[Callable[[], object]]
-    marker: Outgoing
-    rollups: list[tuple[int, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +103,12 @@ class Counting:
         self.vocabulary = vocabulary
         self.settings = settings
         self._clock = clock
-        self._outbox = outbox
         self._metrics = metrics
         self._patience = patience
-        self._stop_after = stop_after
         self.partitions: dict[int, AssignedPartition] = {}
         self.newer_life: Callable[[AssignedPartition], Awaitable[bool | None]] | None = None
-        self._flushing: list[_Flushing] = []
-        # Of :meth:`_finish`, for what is being flushed.
-        self._steps_done = 0
+        self._flushes = Flushes(outbox, topics.rollups, self._is_over)
+        self._dead_letters = DeadLetters(topics.sources, topics.deadletter, outbox, metrics, stop_after)
 
     def assign(self, number: int, log: StateLog, counts: SourcePartition) -> AssignedPartition:
         """Begin to count a source partition behind what its log says.
@@ -221,72 +178,18 @@ class Counting:
         if accepted or letters:
             # Heartbeats do not break a silence: what waits for its end would never be counted.
             assigned.taken_at_ms[which] = self._clock.monotonic_ms()
-        for item in letters:
-            self._outbox.put(self._dead_letter(assigned.number, which, batch, item))
-        self._count_rejected(assigned, which, letters, accepted)
-
-    def _dead_letter(self, number: int, which: int, batch: RecordBatch, item: Rejected) -> Outgoing:
-        record = batch.record(item.index)
-        topic = self._topics.sources[which]
-        headers = [
-            ("outcome", str(item.outcome).encode()),
-            ("reason", str(item.reason or item.outcome).encode()),
-            ("field", item.field.encode("utf-8", "replace")),
-            ("topic", topic.encode()),
-            ("partition", str(number).encode()),
-            ("offset", str(record.offset).encode()),
-            ("timestamp", str(record.timestamp_ms).encode()),
-            ("bytes", str(len(record.value or b"")).encode()),
-        ]
-        value = None if record.value is None else record.value[:MAX_RECORD_BYTES]
-        # Neither key nor value is a record that others may write, but aiokafka does not.
-        key = b"" if record.key is None and value is None else record.key
-        return Outgoing(self._topics.deadletter, None, key, value, headers)
-
-    def _count_rejected(
-        self, assigned: AssignedPartition, which: int, rejected: list[Rejected], accepted: int
-    ) -> None:
-        topic = self._topics.sources[which]
-        invalid = 0
-        for item in rejected:
-            if item.reason is not None:
-                self._metrics.reject(topic, item.reason)
-            invalid += item.outcome is Outcome.INVALID
-        if rejected:
-            self._metrics.dead_letter(topic, len(rejected))
-        assigned.rejected_in_a_row = 0 if accepted else assigned.rejected_in_a_row + invalid
-        if self._stop_after is not None and assigned.rejected_in_a_row >= self._stop_after:
-            raise DeadLetterLimit(
-                f"{assigned.rejected_in_a_row} invalid records in a row on {topic}/{assigned.number}"
-            )
+        self._dead_letters.take(assigned, which, batch, letters, accepted)
 
     def _count_due(self, assigned: AssignedPartition, position: Callable[[str, int], Position]) -> None:
         now = self._clock.monotonic_ms()
         idle = tuple(
-            self._idle_ms(assigned, which, position(topic, assigned.number), now)
+            assigned.silent_ms(which, position(topic, assigned.number), now)
             for which, topic in enumerate(self._topics.sources)
         )
         self._process(assigned, (idle[0], idle[1]))
         quiet = all(since is not None and since >= self._patience.idle_ms for since in idle)
         assigned.idle = quiet and not assigned.counts.waiting
         self._observe(assigned)
-
-    @staticmethod
-    def _idle_ms(assigned: AssignedPartition, which: int, position: Position, now: int) -> int | None:
-        if position.next_offset is None or position.end_offset is None:
-            assigned.known_since_ms[which] = None
-            return None
-        # As far as the broker has told: since its last answer something may have come.
-        told = now - position.age_ms
-        known = assigned.known_since_ms[which]
-        if known is None:
-            # Who was blind has not seen a silence; what came meanwhile may be on its way to the broker.
-            known = assigned.known_since_ms[which] = told
-        # What is fetched but still on its way here is left to read as well.
-        on_its_way = (position.handed_out or 0) > (assigned.readings[which].next_offset or 0)
-        if position.next_offset < position.end_offset or on_its_way:
-            return None
-        return told - max(assigned.taken_at_ms[which], known)
 
     def _process(self, assigned: AssignedPartition, idle: tuple[int | None, int | None]) -> None:
         if assigned.counts.newest == (UNREAD, UNREAD):
@@ -323,13 +226,13 @@ class Counting:
         Returns:
             False if the broker did not take everything; what is left goes first next time.
         """
-        if not await self._finish():
+        if not await self._flushes.finish():
             return False
         for assigned in list(self.partitions.values()):
             if not assigned.refused:
                 self._count_due(assigned, position)
                 await self._capture(assigned)
-        return await self._finish()
+        return await self._flushes.finish()
 
     async def give(self, numbers: Iterable[int]) -> list[AssignedPartition]:
         """Let go of source partitions, with all that is counted in the log.
@@ -340,13 +243,13 @@ class Counting:
         # From here on nothing is taken in: what is still queued is read again by the next owner.
         given = [self.partitions.pop(number) for number in numbers if number in self.partitions]
         held = [assigned for assigned in given if not assigned.refused]
-        if not held or not await self._finish():
+        if not held or not await self._flushes.finish():
             return []
         for assigned in held:
             assigned.idle = False
             self._process(assigned, (None, None))
             await self._capture(assigned)
-        return held if await self._finish() else []
+        return held if await self._flushes.finish() else []
 
     async def _capture(self, assigned: AssignedPartition) -> None:
         """Put a flush on its way: everything as of one moment, and after that others have their turn."""
@@ -366,44 +269,8 @@ class Counting:
             if number % _ROLLUPS_AT_ONCE == 0:
                 await asyncio.sleep(0)
         *chunks, marker = log.messages(captured, rollups)
-        for message in chunks:
-            self._outbox.put(message)
         self._metrics.log_state(sum(len(message.value or b"") for message in (*chunks, marker)))
-        self._flushing.append(_Flushing(assigned, acks, marker, rollups))
-
-    async def _finish(self) -> bool:
-        """Get what was captured to the broker: chunks, then markers, then rollups, each when all before is there."""
-        steps = (self._put_markers, self._put_rollups)
-        if not await self._outbox.send():
-            return False
-        while self._steps_done < len(steps):
-            if not await steps[self._steps_done]():
-                return False
-            self._steps_done += 1
-            if not await self._outbox.send():
-                return False
-        for ack in [ack for item in self._flushing for ack in item.acks]:
-            ack()
-        self._flushing, self._steps_done = [], 0
-        return True
-
-    async def _put_markers(self) -> bool:
-        """A marker that comes though a chunk before it does not would make a damaged log."""
-        for item in self._flushing:
-            self._outbox.put(item.marker)
-        return True
-
-    async def _put_rollups(self) -> bool:
-        for item in list(self._flushing):
-            over = await self._is_over(item.assigned)
-            if over is None:
-                return False
-            if over:
-                self._flushing.remove(item)
-        for item in self._flushing:
-            for shard, data in item.rollups:
-                self._outbox.put(Outgoing(self._topics.rollups, shard, None, data))
-        return True
+        self._flushes.begin(Flush(assigned, acks, marker, rollups), chunks)
 
     async def _is_over(self, assigned: AssignedPartition) -> bool | None:
         """Whether another worker has taken this partition over, by what stands in its log; None if unknown."""

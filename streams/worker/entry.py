@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streams.worker.app import MakePages
     from streams.worker.delivering import MakeNotifier
     from streams.worker.topic_admin import CreatedTopics
-    from streams.worker.watching import MakeWatcher
+    from streams.worker.watcher import MakeWatcher
 
 _LOG = logging.getLogger(__name__)
 

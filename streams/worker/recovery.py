@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from streams.clock import Clock
     from streams.config import Settings
     from streams.metrics.pipeline import PipelineMetrics
-    from streams.worker.counting import AssignedPartition, Counting
+    from streams.worker.assigned import AssignedPartition
+    from streams.worker.counting import Counting
     from streams.worker.log_entries import Marker
     from streams.worker.publishing import Outbox
     from streams.worker.state_topic import Reached

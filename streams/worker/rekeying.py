@@ -35,13 +35,11 @@ keeps what it has acknowledged.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from aiokafka.errors import KafkaError
 
 from streams.core.interleaving import FOREVER, Interleaving
 from streams.core.keying import EVERY_PARTITION, keyed_partitions, spread
@@ -51,7 +49,7 @@ from streams.core.sorting import stable_order
 from streams.errors import TopicError
 from streams.heartbeats import heartbeats_in
 from streams.worker.batch_producer import KeyedRecord
-from streams.worker.publishing import REFUSALS
+from streams.worker.rekey_lanes import Lane, LaneSender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -65,14 +63,12 @@ if TYPE_CHECKING:
     from streams.events import RecordBatch
     from streams.formats.visitors import VisitorReader
     from streams.worker.positions import Position
+    from streams.worker.rekey_lanes import Deliverer
 
     Positions = Callable[[str, int], Position]
 
-_LOG = logging.getLogger(__name__)
 # Few enough that the event loop has its turn.
 _ROUND_RECORDS = 8192
-# Without a batch getting through.
-_PATIENCE_SECONDS = 10.0
 # What waits, over all raw partitions and of one of them at least: a fetch, unpacked.
 _MOST_BYTES = 128 << 20
 _LEAST_BYTES = 8 << 20
@@ -85,22 +81,6 @@ class RawPartition(NamedTuple):
 
     topic: int
     partition: int
-
-
-class Deliverer(Protocol):
-    """Where batches leave: :class:`streams.worker.batch_producer.BatchProducer`."""
-
-    async def partitions_of(self, topic: str) -> int:
-        """How many partitions a topic has."""
-        ...
-
-    async def deliver(self, topic: str, partition: int, records: Sequence[KeyedRecord]) -> int:
-        """Write as many of the first records as fit into a batch; how many have arrived."""
-        ...
-
-    async def discard(self) -> None:
-        """Give up what is under way."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,21 +101,11 @@ class _Taken:
 
 
 @dataclass(slots=True)
-class _Lane:
-    """What is left to send to one keyed partition, in order."""
-
-    topic: str
-    partition: int
-    records: Sequence[KeyedRecord]
-    sent: int = 0
-
-
-@dataclass(slots=True)
 class _Round:
     """Records that leave together: the next ones are not looked at before these have arrived."""
 
     due: Due[RawPartition, _Taken]
-    lanes: list[_Lane] = field(default_factory=list)
+    lanes: list[Lane] = field(default_factory=list)
 
 
 class Rekeying:
@@ -150,10 +120,6 @@ class Rekeying:
         max_future_ms: an event further ahead of its record or of now tells nothing of how far a stream is.
         patience_ms: how long a raw partition of which nothing is heard is waited for.
         monotonic: seconds of a clock that does not jump.
-
-    Attributes:
-        published: records acknowledged so far, per topic.
-        failing: the last attempt to publish did not get through.
     """
 
     def __init__(
@@ -183,10 +149,18 @@ class Rekeying:
         self._holding: dict[RawPartition, bool] = {}
         self._round: _Round | None = None
         self._turn = asyncio.Lock()
-        self._leaving = False
         self._progress: dict[RawPartition, int] = {}
-        self.published = [0, 0]
-        self.failing = False
+        self._sender = LaneSender(topics.keyed, producer)
+
+    @property
+    def published(self) -> Sequence[int]:
+        """Records acknowledged so far, per topic."""
+        return self._sender.published
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last attempt to publish did not get through."""
+        return self._sender.failing
 
     # ------------------------------------------------------------------ coming and going
 
@@ -197,7 +171,7 @@ class Rekeying:
             TopicError: a topic is missing, or the two keyed ones differ in partitions.
             KafkaError: Kafka does not say how many they have.
         """
-        self._leaving = True
+        self._sender.stopped = True
         raw = self.topics.raw
         mine = {RawPartition(raw.index(tp.topic), tp.partition) for tp in tps if tp.topic in raw}
         clicks, orders = [await self._producer.partitions_of(topic) for topic in self.topics.keyed]
@@ -216,11 +190,11 @@ class Rekeying:
             self._waiting.begin(sorted(mine))
             self._known_at = dict.fromkeys(mine, self._now_ms())
             self._pace.begin(every - mine, self._now_ms())
-            self._leaving = False
+            self._sender.stopped = False
 
     async def revoked(self) -> None:
         """Stop publishing: what is under way ends, what waits is left to whoever reads it next."""
-        self._leaving = True
+        self._sender.stopped = True
         async with self._turn:
             self._forget()
 
@@ -317,14 +291,14 @@ class Rekeying:
             TopicError: Kafka refuses a record, and would do so again.
         """
         async with self._turn:
-            while not self._leaving:
+            while not self._sender.stopped:
                 if self._round is None:
                     self._round = self._next_round(position)
                 if self._round is None:
                     # At once: a stream that has just sent all it had holds nobody back.
                     self._progress = self._measured()
                     return True
-                if not await self._send(self._round):
+                if not await self._sender.send(self._round.lanes):
                     return False
                 for taken in self._waiting.release(self._round.due):
                     taken.ack()
@@ -337,7 +311,7 @@ class Rekeying:
         due = self._waiting.due(min(reached, self._pace.limit(self._now_ms())), _ROUND_RECORDS)
         return None if due is None else _Round(due, list(self._lanes(due)))
 
-    def _lanes(self, due: Due[RawPartition, _Taken]) -> Iterable[_Lane]:
+    def _lanes(self, due: Due[RawPartition, _Taken]) -> Iterable[Lane]:
         count = self._partitions
         keyed = np.concatenate([piece.content.keyed[piece.begin : piece.end] for piece in due.pieces])
         topics = np.repeat(
@@ -351,37 +325,7 @@ class Rekeying:
         for lane in np.flatnonzero(sizes).tolist():
             topic, partition = divmod(lane, count)
             mine = by_lane[ends[lane] - sizes[lane] : ends[lane]].tolist()
-            yield _Lane(self.topics.keyed[topic], partition, [records[at] for at in mine])
-
-    async def _send(self, sending: _Round) -> bool:
-        ends = await asyncio.gather(*map(self._send_lane, sending.lanes), return_exceptions=True)
-        errors = [end for end in ends if isinstance(end, BaseException)]
-        for error in errors:
-            if not isinstance(error, (KafkaError, TimeoutError)):
-                raise error
-        if errors:
-            # What is under way may still land: it does no harm (see the module).
-            await self._producer.discard()
-        self._note(errors[0] if errors else None)
-        return not errors and not any(lane.sent < len(lane.records) for lane in sending.lanes)
-
-    async def _send_lane(self, lane: _Lane) -> None:
-        while lane.sent < len(lane.records) and not self._leaving:
-            rest = lane.records[lane.sent :]
-            try:
-                async with asyncio.timeout(_PATIENCE_SECONDS):
-                    arrived = await self._producer.deliver(lane.topic, lane.partition, rest)
-            except REFUSALS as error:
-                raise TopicError(f"{lane.topic}: kafka refuses records: {type(error).__name__}") from error
-            lane.sent += arrived
-            self.published[self.topics.keyed.index(lane.topic)] += arrived
-
-    def _note(self, error: BaseException | None) -> None:
-        if error is not None and not self.failing:
-            _LOG.warning("kafka does not take republished records", extra={"error": type(error).__name__})
-        elif error is None and self.failing:
-            _LOG.info("kafka takes republished records again")
-        self.failing = error is not None
+            yield Lane(self.topics.keyed[topic], partition, [records[at] for at in mine])
 
 
 def _records(stream: RawPartition, taken: _Taken, begin: int, end: int) -> Iterable[KeyedRecord]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from streams.config import Settings
     from streams.events import Record
     from streams.metrics.watching import WatchMetrics
-    from streams.worker.watching import Message, Watcher
+    from streams.worker.watcher import Message, Watcher
 
 _LOG = logging.getLogger(__name__)
 VERSION = 1

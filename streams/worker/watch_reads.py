@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Judge(Protocol):
-    """What is asked of who judges; a :class:`streams.worker.watching.Watcher` is one."""
+    """What is asked of who judges; a :class:`streams.worker.watcher.Watcher` is one."""
 
     def expected(self, window: str, dimension: str, step: int, keys: Sequence[str]) -> Mapping[str, float]:
         """Expected conversion of a step in a window, of some keys; those of which it is not known are left out."""

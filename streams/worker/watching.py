@@ -1,9 +1,9 @@
 """Watching inside a worker: the one that has partition 0 of ``control`` watches for the whole deployment.
 
 The watcher goes on from the newest snapshot in the topic ``watch``, reads the rollups of all shards
-from there on, closes buckets and hands them to whoever judges (a :class:`Watcher`, of which this room
-knows no more); what that tells goes to ``incidents``. After a crash the same is worked out again, and
-what was told already is not told twice.
+from there on, closes buckets and hands them to whoever judges (a :class:`streams.worker.watcher.Watcher`,
+of which this room knows no more); what that tells goes to ``incidents``. After a crash the same is worked
+out again, and what was told already is not told twice (:mod:`streams.worker.watch_telling`).
 
 Promises: counting never waits for judging, which has a thread of its own, nor ends because it failed:
 then watching begins again from its snapshot, after a pause, or without it if nothing else helps
@@ -17,10 +17,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiokafka.errors import KafkaError
 
@@ -29,35 +28,26 @@ from streams.metrics.watching import WatchMetrics
 from streams.metrics.window_series import WindowSeries
 from streams.web.capturing import Capturing
 from streams.worker.kafka import Producer, kafka_options
-from streams.worker.totals_reader import TotalsReader
 from streams.worker.watch_failures import Failures
 from streams.worker.watch_feed import WatchFeed
 from streams.worker.watch_fold import JudgingFailed, WatchFold
 from streams.worker.watch_log import WatchLog
 from streams.worker.watch_reads import WatchReads
 from streams.worker.watch_shown import WatchShown
+from streams.worker.watch_telling import Telling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
     from prometheus_client import CollectorRegistry
 
     from streams.clock import Clock
-    from streams.closed import ClosedBucket
     from streams.config import Settings
-    from streams.core.score_table import Placed
     from streams.core.windows import Windows
-    from streams.judged import Judged
     from streams.web.picture import Picture
     from streams.worker.watch_feed import Fed
+    from streams.worker.watcher import MakeWatcher
 
-    F64 = NDArray[np.float64]
-    MakeWatcher: TypeAlias = Callable[[Settings, CollectorRegistry], "Watcher"]
-
-# Key and value of a record for the topic of incidents.
-Message: TypeAlias = tuple[bytes, bytes]
 T = TypeVar("T")
 
 _LOG = logging.getLogger(__name__)
@@ -67,46 +57,6 @@ _FIRST_PAUSE_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 60.0
 # A rebalance waits for a last snapshot so long; without it, more is read again.
 _LAST_SNAPSHOT_SECONDS = 5.0
-
-
-class Watcher(Protocol):
-    """Who judges closed buckets. Called from one thread, but for its metrics."""
-
-    def begin(self, state: Any | None) -> None:  # noqa: ANN401  # its own plain data
-        """Forget everything; go on from what :meth:`snapshot` returned, or from nothing."""
-        ...
-
-    def recall(self, told: Sequence[bytes], latest_ms: int) -> None:
-        """Learn what was told since the snapshot, newest last; nothing that closed can be later than that time."""
-        ...
-
-    def observe(self, closed: ClosedBucket, windows: Windows) -> Sequence[Message]:
-        """Take in the next closed bucket, which the windows have already; what is to be told because of it."""
-        ...
-
-    def control(self, record: bytes) -> Sequence[Message]:
-        """Take in what somebody said; what is to be told because of it."""
-        ...
-
-    def expected(self, window: str, dimension: str, step: int, keys: Sequence[str]) -> Mapping[str, float]:
-        """Expected conversion of a step in a window, of some keys; those of which it is not known are left out."""
-        ...
-
-    def scorecard(self, exposures: F64, entries: F64, conversions: F64) -> Placed:
-        """Keys of one dimension in quadrants; counts of shape (keys,)."""
-        ...
-
-    def judged(self, since_ms: int) -> Judged:
-        """What was expected in the buckets that ended after a moment."""
-        ...
-
-    def configure(self, settings: Settings) -> None:
-        """Go by other settings from now on."""
-        ...
-
-    def snapshot(self) -> Any:  # noqa: ANN401  # likewise
-        """All that is known, as plain data for MessagePack."""
-        ...
 
 
 class NotOurs(TopicError):  # noqa: N818  # says what is the case
@@ -138,6 +88,7 @@ class Watching:
         self.on_begin: Callable[[], object] = _nothing
         # Of its own: what fails here is not to fail counting.
         self._producer = Producer(settings.kafka)
+        self._telling = Telling(settings, self._producer)
         self._log = WatchLog(kafka_options(settings.kafka), settings.topics.watch, self._producer)
         # One thread: the watcher and the fold are never used twice at once.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="watch")
@@ -145,7 +96,6 @@ class Watching:
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._fold: WatchFold | None = None
-        self._told: Counter[Message] = Counter()
         self._failures = Failures()
         self._due = 0.0
         # What a page or an API shows.
@@ -261,7 +211,9 @@ class Watching:
         fold = await self._restored(None if self._failures.begin() else snapshot)
         since_ms = self._clock.now_ms() - _LOOK_BACK_MS
         async with WatchFeed(self._settings) as feed:
-            await self._recall(feed, fold)
+            told = await self._telling.recall(feed, fold)
+            if told is not None:
+                await self._in_thread(self._watcher.recall, told, self._clock.now_ms())
             await feed.begin(fold.offsets, since_ms)
             self._fold = fold
             self._show()
@@ -295,19 +247,6 @@ class Watching:
             _LOG.exception("snapshot cannot be taken up, going on without")
             return await self._in_thread(make, None)
 
-    async def _recall(self, feed: WatchFeed, fold: WatchFold) -> None:
-        """What was told behind the snapshot: it is not to be told again, and goes on as it was told."""
-        topic = self._settings.topics.incidents
-        begin, end = await feed.told_since(fold.offsets.incidents)
-        fold.offsets.incidents = begin
-        self._told.clear()
-        if begin < end:
-            async with TotalsReader(kafka_options(self._settings.kafka), topic, time.monotonic) as reader:
-                records = await reader.read(0, begin)
-            self._told.update((r.key, r.value) for r in records if r.key and r.value)
-            told = [record.value for record in records if record.value]
-            await self._in_thread(self._watcher.recall, told, self._clock.now_ms())
-
     # --- step by step ----------------------------------------------------------------------------
 
     async def _step(self, fold: WatchFold, fed: Fed) -> None:
@@ -322,34 +261,7 @@ class Watching:
                 messages, more = await self._in_thread(partial(fold.close, live=fed.live))
                 self._show()
                 # Nothing is written down before it has been told.
-                await self._tell(fold, messages)
-
-    async def _tell(self, fold: WatchFold, messages: Sequence[Message]) -> None:
-        fresh = [message for message in messages if not self._is_known(message)]
-        while fresh:
-            try:
-                offsets = await self._send(fresh)
-            except (KafkaError, TimeoutError) as error:
-                _LOG.warning("incidents wait for kafka", extra={"error": type(error).__name__})
-                await self._producer.discard()
-                await asyncio.sleep(_FIRST_PAUSE_SECONDS)
-            else:
-                fold.offsets.incidents = max(fold.offsets.incidents or 0, max(offsets) + 1)
-                return
-
-    def _is_known(self, message: Message) -> bool:
-        known = self._told[message] > 0
-        if known:
-            self._told[message] -= 1
-        return known
-
-    async def _send(self, messages: Sequence[Message]) -> list[int]:
-        topic = self._settings.topics.incidents
-        sent = [
-            await self._producer.send(topic, value=value, key=key, partition=0, headers=())
-            for key, value in messages
-        ]
-        return [found.offset for found in await asyncio.gather(*sent)]
+                await self._telling.tell(fold, messages)
 
     @property
     def _interval(self) -> float:

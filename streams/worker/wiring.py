@@ -11,7 +11,8 @@ from streams.core.ordering import Patience
 from streams.core.pace import Pace
 from streams.core.settings import CountingSettings
 from streams.core.vocabulary import Vocabulary
-from streams.formats.columns import create_columns, key_objection
+from streams.formats.columns import create_columns
+from streams.formats.keys import key_objection
 from streams.formats.mapping import MappingPaths
 from streams.formats.registry import create_format
 from streams.formats.sensorsdata import SensorsFields

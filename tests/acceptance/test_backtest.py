@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from streams.cli import main
-from streams.demo.simulator import MINUTE_MS
+from streams.demo.circumstances import MINUTE_MS
 from tests.support.open_bandit import shop_events
 from tests.support.rehearsed import CONFIG, ONSET_MS, incidents, record_scenario
 

@@ -25,7 +25,8 @@ from streams.core.pipeline import SourcePartition
 from streams.core.settings import CountingSettings
 from streams.core.vocabulary import Vocabulary
 from streams.events import Record, RecordBatch
-from streams.formats.columns import create_columns, key_objection
+from streams.formats.columns import create_columns
+from streams.formats.keys import key_objection
 from streams.formats.native import NativeFormat
 from streams.funnel import Funnel
 from streams.results import RollupWriter

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from streams.core.reading import SourceOffsets
     from streams.demo.simulator import SimulatedRecord
-    from streams.worker.counting import AssignedPartition
+    from streams.worker.assigned import AssignedPartition
     from streams.worker.publishing import Outgoing
     from streams.worker.state_log import Captured
 

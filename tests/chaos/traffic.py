@@ -26,8 +26,9 @@ import msgspec
 from confluent_kafka import KafkaException, Producer
 
 from streams.clock import SystemClock
+from streams.demo.circumstances import Neutral
 from streams.demo.shop import ShopSettings
-from streams.demo.simulator import Neutral, SimulatedRecord, TrafficSettings, simulate
+from streams.demo.simulator import SimulatedRecord, TrafficSettings, simulate
 from streams.demo.sinks import in_real_time, partition_of
 from tests.benchmarks.reporting import ROOT
 from tests.support.processes import Process
@@ -35,7 +36,7 @@ from tests.support.processes import Process
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streams.demo.simulator import Circumstances
+    from streams.demo.circumstances import Circumstances
 
 # Of an eager shop's records so many are asked for, to get one: journeys are longer than usual.
 _ASKED: Final = 0.85

@@ -33,7 +33,7 @@ async def test_a_batch_of_rollups_is_merged_wholly_before_its_shard_goes() -> No
             await asyncio.sleep(0)
             counted = sum(sum(c.values()) for c in worker.merging.totals[1].cells.values())
         assert counted < 1_000
-        await worker.before_revoke({TP(topic, 1)})
+        await worker.rebalancing.before_revoke({TP(topic, 1)})
         counted = sum(sum(c.values()) for c in worker.merging.totals[1].cells.values())
         assert counted == 1_000
     await worker.consumer.stop()

@@ -14,9 +14,10 @@ from streams.core.lines import open_lines
 from streams.core.sku_lists import SkuLists
 from streams.core.vocabulary import Vocabulary
 from streams.events import Record, RecordBatch
-from streams.formats.columns import BatchDecoder, EventColumns, NativeColumns
+from streams.formats.event_columns import EventColumns
 from streams.formats.keys import key_objection
 from streams.formats.native import NativeFormat
+from streams.formats.native_columns import NativeColumns
 from streams.funnel import Funnel
 from tests.support.bad_records import VALID, bad_records
 from tests.support.builders import T0
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.core.rows import Decoded
+    from streams.formats.columns import BatchDecoder
 
 FUNNEL = Funnel(extra_dimensions=("channel", "payment_method"))
 FORM = NativeFormat(

@@ -14,7 +14,8 @@ from streams.core.ordering import Patience
 from streams.core.settings import CountingSettings
 from streams.core.vocabulary import Vocabulary
 from streams.events import Record, RecordBatch
-from streams.formats.columns import create_columns, key_objection
+from streams.formats.columns import create_columns
+from streams.formats.keys import key_objection
 from streams.formats.native import NativeFormat
 from streams.funnel import Funnel
 from streams.metrics.pipeline import PipelineMetrics
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Self
 
-    from streams.worker.counting import AssignedPartition
+    from streams.worker.assigned import AssignedPartition
     from tests.support.workers import Deployment
 
 _SILENCE_MS = 30_000

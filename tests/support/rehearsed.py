@@ -6,16 +6,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from streams.cli import main
+from streams.demo.circumstances import MINUTE_MS
 from streams.demo.scenarios import Placed, Times, scenario_named
 from streams.demo.shop import ShopSettings
-from streams.demo.simulator import MINUTE_MS, TrafficSettings, simulate
+from streams.demo.simulator import TrafficSettings, simulate
 from streams.demo.sinks import json_line, partition_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from streams.demo.circumstances import Circumstances
     from streams.demo.shop import Floats
-    from streams.demo.simulator import Circumstances
 
 START_MS = 1_762_689_600_000
 ONSET_MS = START_MS + 30 * MINUTE_MS

@@ -11,7 +11,8 @@ from streams.core.rows import Rejected
 from streams.core.vocabulary import Vocabulary
 from streams.errors import ConfigError, RejectedRecord
 from streams.events import Outcome, Record, RecordBatch
-from streams.formats.columns import EventColumns, create_columns
+from streams.formats.columns import create_columns
+from streams.formats.event_columns import EventColumns
 from streams.formats.ga4 import Ga4Format
 from streams.formats.keys import key_objection
 from streams.formats.native import NativeFormat

@@ -11,9 +11,10 @@ from streams.core.closing import Closing
 from streams.core.merge import Totals
 from streams.core.ordering import Patience
 from streams.core.settings import CountingSettings
+from streams.demo.circumstances import NEUTRAL
 from streams.demo.scenarios import SCENARIOS, Placed, Times
 from streams.demo.shop import ShopSettings
-from streams.demo.simulator import NEUTRAL, TrafficSettings, simulate
+from streams.demo.simulator import TrafficSettings, simulate
 from streams.events import Record
 from streams.formats.native import NativeFormat
 from streams.funnel import Funnel
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from streams.closed import ClosedBucket
-    from streams.demo.simulator import Scenario
+    from streams.demo.circumstances import Scenario
     from streams.results import Rollup
 
 ENDLESS = Patience(1 << 40, 1 << 40)

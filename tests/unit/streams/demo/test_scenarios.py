@@ -12,9 +12,10 @@ import pytest
 
 from alerts.model import Kind
 from streams.cli import main
+from streams.demo.circumstances import Circumstances, Deliveries
 from streams.demo.scenarios import SCENARIOS, Placed, Times, scenario_named, truth_of
 from streams.demo.shop import METHODS, Shop, ShopSettings
-from streams.demo.simulator import Circumstances, Deliveries, TrafficSettings, simulate
+from streams.demo.simulator import TrafficSettings, simulate
 from streams.demo.sinks import partition_of
 from streams.errors import ConfigError
 from streams.funnel import DEFAULT_NODES

@@ -8,47 +8,23 @@ import pytest
 
 from streams.core.hashing import fingerprint
 from streams.core.lines import open_lines
-from streams.core.rows import Detail, Line, Rejected
-from streams.core.sku_lists import SkuLists
+from streams.core.rows import Rejected
 from streams.core.vocabulary import Vocabulary
-from streams.events import MAX_SKUS, Event, OrderLine, Outcome, Reason, Record, RecordBatch
-from streams.formats.columns import EventColumns, NativeColumns, create_columns, row_keys
+from streams.events import Outcome, Reason
+from streams.formats.columns import create_columns
+from streams.formats.event_columns import EventColumns
 from streams.formats.ga4 import Ga4Format
 from streams.formats.keys import key_objection
-from streams.formats.native import NativeFormat
-from streams.funnel import Funnel
+from streams.formats.native_columns import NativeColumns
 from tests.support.bad_records import valid
-from tests.support.builders import T0, click, event, line, paid, refunded, stream
+from tests.support.builders import T0, click, event, line, paid, refunded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from streams.core.rows import Decoded
     from streams.formats.columns import BatchDecoder
 
-FUNNEL = Funnel(extra_dimensions=("channel",))
-NATIVE = NativeFormat(funnel=FUNNEL, extra_fields=("channel",))
-
-
-class Words:
-    """A format of words: each record lists slots, an event for each; ``bad`` is rejected."""
-
-    name = "words"
-
-    def decode(self, record: Record) -> tuple[Event, ...]:
-        """One event per word."""
-        words = (record.value or b"").decode().split(",")
-        if "bad" in words:
-            raise_rejected()
-        return tuple(
-            Event(f"{record.offset}#{n}", T0 + n, "click", "v1", slot=word, extra=(None,))
-            for n, word in enumerate(words)
-        )
-
-
-def raise_rejected() -> None:
-    """Turn a record away as a format does."""
-    NATIVE.decode(Record(0, 0, b"["))
+from tests.unit.streams.formats.decoding import FUNNEL, NATIVE, decode, lines, lists_of, names
 
 
 @pytest.fixture
@@ -61,36 +37,6 @@ def vocabulary() -> Vocabulary:
 def native(request: pytest.FixtureRequest, vocabulary: Vocabulary) -> BatchDecoder:
     """Both ways of reading the native format."""
     return NativeColumns(NATIVE, vocabulary) if request.param == "fast" else EventColumns(NATIVE, vocabulary)
-
-
-def decode(decoder: BatchDecoder, *values: bytes | None) -> Decoded:
-    """The columns of values."""
-    return decoder.decode(RecordBatch.of(stream(values)))
-
-
-def names(decoded: Decoded, vocabulary: Vocabulary, row: int = 0) -> list[str]:
-    """Keys of a row by name: slot, banner, SKU, channel."""
-    codes = decoded.rows.keys[:, row].tolist()
-    return [table.names[code] for table, code in zip(vocabulary.tables, codes, strict=True)]
-
-
-def lines(decoded: Decoded, vocabulary: Vocabulary, row: int = 0) -> list[tuple[str, str, str, int]]:
-    """(SKU, slot, banner, amount) of a row that has lines."""
-    opened = open_lines(decoded.rows, decoded.details, lists_of(decoded))
-    slots, banners, skus = opened.keys[:, opened.row == row].tolist()
-    detail = decoded.details.get(int(decoded.rows.detail[row]))
-    amounts = [line.amount_minor for line in detail.lines] if detail else [0] * len(skus)
-    return [
-        (vocabulary.sku.names[sku], vocabulary.slot.names[slot], vocabulary.banner.names[banner], amount)
-        for sku, slot, banner, amount in zip(skus, slots, banners, amounts, strict=True)
-    ]
-
-
-def lists_of(decoded: Decoded) -> SkuLists:
-    """The batch's lists of SKUs, as if it were the first to come in."""
-    lists = SkuLists()
-    assert lists.adopt(decoded.skus, decoded.rows.detail, T0).tolist() == decoded.rows.detail.tolist()
-    return lists
 
 
 # --- one event -----------------------------------------------------------------------------------
@@ -221,68 +167,6 @@ def test_columns_have_their_types(native: BatchDecoder) -> None:
         assert rows.keys.shape == (4, len(rows))
 
 
-# --- what only the fast way must be told -----------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        click(visitor_id="v" * 257),
-        click(event_id="坑" * 86),
-        click(slot="s" * 257),
-        click(channel="c" * 257),
-        click(sku=["A", "s" * 257]),
-        click(sku=["A", ""]),
-        click(sku=["A", "(none)"]),
-        click(sku=[f"S{number}" for number in range(MAX_SKUS + 1)]),
-        click(event_id=""),
-        click(visitor_id=""),
-        click(note="x" * 65_536),
-        click(note=["[" * 200]),
-        click()[:-1] + b', "note": ' + b"[" * 200 + b"]" * 200 + b"}",
-        click()[:-1] + b', "note": "\xff"}',
-        click(channel="a\u200bb"),
-        click(event="c" * 300),
-        event("paid"),
-        click()[:-1] + b', "items": 7}',
-        click(event_time=True),
-        click(event_time=1.5),
-        b"\xef\xbb\xbf" + click(),
-        b"",
-        b"null",
-        b"{}" * 200,
-    ],
-    ids=lambda value: ascii(value)[-60:],
-)
-def test_what_is_unusual_is_decided_exactly(value: bytes) -> None:
-    """Alone, and between good records, the fast way gives the exact one's verdict."""
-    known = Vocabulary(FUNNEL, key_objection)
-    fast, exact = NativeColumns(NATIVE, known), EventColumns(NATIVE, known)
-    for batch in ([value], [click(), value, paid()]):
-        one, other = decode(fast, *batch), decode(exact, *batch)
-        assert one.rejected == other.rejected
-        assert one.rows.record.tolist() == other.rows.record.tolist()
-        assert one.rows.event.tolist() == other.rows.event.tolist()
-
-
-def test_names_that_may_not_stand_are_left_to_the_exact_decoder(vocabulary: Vocabulary) -> None:
-    """A mapping may name anything; an event name that is empty or too long is invalid all the same."""
-    funnel = Funnel(extra_dimensions=("channel",))
-    names_ = {"": "click", "c" * 300: "click", "tap": "click"}
-    form = NativeFormat(funnel=funnel, events=names_, extra_fields=("channel",))
-    decoded = decode(NativeColumns(form, vocabulary), event(""), event("c" * 300), event("tap"))
-    assert [item.reason for item in decoded.rejected] == [Reason.EMPTY_FIELD, Reason.FIELD_TOO_LONG]
-    assert decoded.rows.record.tolist() == [2]
-
-
-def test_events_may_be_named_otherwise(vocabulary: Vocabulary) -> None:
-    """By a mapping of names to nodes, or passed over on purpose."""
-    form = NativeFormat(funnel=FUNNEL, events={"tap": "click", "click": None}, extra_fields=("channel",))
-    decoded = decode(NativeColumns(form, vocabulary), event("tap"), event("click"))
-    assert vocabulary.stages.names[decoded.rows.node[0]] == "click"
-    assert decoded.rejected == [Rejected(1, Outcome.UNMAPPED, Reason.UNKNOWN_EVENT, "event")]
-
-
 @pytest.mark.parametrize("columns", [NativeColumns, EventColumns])
 def test_skus_beyond_the_bound_are_told_apart(columns: type[NativeColumns | EventColumns]) -> None:
     """Alone, in a list and on an order's lines each has the same code of its own, and none is rejected."""
@@ -297,41 +181,9 @@ def test_skus_beyond_the_bound_are_told_apart(columns: type[NativeColumns | Even
     assert len(known.sku.names) == 3
 
 
-# --- any format ----------------------------------------------------------------------------------
-
-
-def test_a_record_may_hold_several_events(vocabulary: Vocabulary) -> None:
-    """A row for each; the first stands for the record."""
-    decoded = decode(EventColumns(Words(), vocabulary), b"a,b,c", b"d")
-    assert decoded.rows.record.tolist() == [0, 0, 0, 1]
-    assert decoded.rows.first.tolist() == [True, False, False, True]
-    assert decoded.rows.time.tolist() == [T0, T0 + 1, T0 + 2, T0]
-    assert [names(decoded, vocabulary, row)[0] for row in range(4)] == list("abcd")
-
-
-def test_a_record_is_taken_whole_or_not_at_all(vocabulary: Vocabulary) -> None:
-    """One event with a key that may not stand rejects its record, and none of its events count."""
-    decoded = decode(EventColumns(Words(), vocabulary), b"a,,c", b"d", b"e,bad")
-    assert decoded.rows.record.tolist() == [1]
-    assert decoded.rejected == [
-        Rejected(0, Outcome.INVALID, Reason.EMPTY_FIELD, "slot"),
-        Rejected(2, Outcome.INVALID, Reason.WRONG_TYPE, ""),
-    ]
-
-
 def test_every_format_has_its_decoder(vocabulary: Vocabulary) -> None:
     """The native one is read straight, all others one event at a time."""
     assert isinstance(create_columns(NATIVE, vocabulary), NativeColumns)
     ga4 = create_columns(Ga4Format(funnel=FUNNEL, extra_fields=("channel",)), vocabulary)
     assert isinstance(ga4, EventColumns)
     assert len(decode(ga4, valid("ga4.click")).rows) == 1
-
-
-def test_row_keys_of_an_event_with_lines() -> None:
-    """Lines carry slot, banner and SKU; the row keeps slot, banner and the extras."""
-    known = Vocabulary(FUNNEL, key_objection)
-    order_line = OrderLine("A", 1, 5, slot="list")
-    some: dict[str, Any] = {"slot": "home", "extra": ("app",), "lines": (order_line,), "currency": "CNY"}
-    keys, detail = row_keys(Event("e", T0, "paid", "v", order_id="O", **some), known)
-    assert keys == (2, 0, 0, 2)
-    assert detail == Detail((Line(2, 3, 0, 5),), True, fingerprint("O"), "CNY")

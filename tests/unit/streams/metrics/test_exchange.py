@@ -8,7 +8,8 @@ from collections import Counter
 import pytest
 
 from streams.metrics.catalog import Family
-from streams.metrics.key_series import EXCHANGE_MS, KeySeries
+from streams.metrics.key_series import KeySeries
+from streams.metrics.measuring import EXCHANGE_MS
 from tests.unit.streams.metrics.scrapes import (
     EVERY_SHARD,
     NOON_MS,
