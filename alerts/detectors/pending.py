@@ -80,8 +80,7 @@ class Pending:
             law: see ``result_law``.
             judged: where not, the surplus begins anew.
         """
-        self._attempts = np.roll(self._attempts, 1, axis=1)
-        self._attempts[:, 0] = attempts
+        self._attempts = np.concatenate((attempts[:, None], self._attempts[:, :-1]), axis=1)
         due: F64 = self._attempts @ law
         self._sums = np.where(judged, KEPT * self._sums + (due - resolved, due), 0.0)
         return due
