@@ -132,12 +132,13 @@ def _check_counts(many: Sequence[KeyCounts]) -> None:
     if not parts:
         return
     sizes = [len(part.column) for part in parts]
-    for part, size in zip(parts, sizes, strict=True):
-        if not len(part.index) == _INDEX_BYTES * size or not len(part.count) == _COUNT_BYTES * size:
-            raise ValueError("columns differ in length")
+    if [len(part.index) for part in parts] != [_INDEX_BYTES * size for size in sizes]:
+        raise ValueError("columns differ in length")
+    if [len(part.count) for part in parts] != [_COUNT_BYTES * size for size in sizes]:
+        raise ValueError("columns differ in length")
     index = np.frombuffer(b"".join([part.index for part in parts]), dtype="<u4")
-    highest = np.maximum.reduceat(index, [0, *accumulate(sizes[:-1])]).tolist()
-    if any(most >= len(part.keys) for most, part in zip(highest, parts, strict=True)):
+    highest = np.maximum.reduceat(index, [0, *accumulate(sizes[:-1])])
+    if (highest >= [len(part.keys) for part in parts]).any():
         raise ValueError("index beyond keys")
     # Half of ``array.max()``, which counts for arrays so small.
     if _most(np.frombuffer(b"".join([part.column for part in parts]), dtype=np.uint8)) > COLUMN_MASK:

@@ -6,6 +6,7 @@ other process is no more than a few buckets ahead, and ends when nobody reads on
 
 from __future__ import annotations
 
+import gc
 import os
 from contextlib import contextmanager
 from dataclasses import replace
@@ -107,6 +108,7 @@ def _whole(sent: _Sent, names: dict[str, list[str]]) -> ClosedBucket:
 
 def _send(there: Connection, make: Callable[..., Iterable[ClosedBucket]], arguments: tuple[Any, ...]) -> None:
     """All buckets, then None; or what was raised."""
+    gc.freeze()  # as whoever reads has done
     try:
         known: dict[str, int] = {}
         parts = (_part(bucket, known) for bucket in make(*arguments))

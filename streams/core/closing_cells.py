@@ -81,31 +81,33 @@ class KeyNumbers(dict[str, int]):
         self._names = [*self]
         self.names = Names(self._names)
 
-    def learn(self, keys: Collection[str], max_keys: int) -> None:
-        """Number keys that have no number yet, each named once."""
+    def learn(self, keys: Collection[str], max_keys: int) -> dict[str, int]:
+        """Number keys that have no number yet, each named once; the numbers of those that got one."""
         room = max(max_keys - len(self), 0)
         if not keys or (not room and OTHER in self):
-            return
+            return {}
         new = sorted(keys)
         if len(new) > room:
             new = [*new[:room], *([] if OTHER in self or OTHER in new[:room] else [OTHER])]
-        if new:
-            self.update(zip(new, range(len(self), len(self) + len(new)), strict=True))
-            self._names += new
-            self.names = Names(self._names)
+        fresh = dict(zip(new, range(len(self), len(self) + len(new)), strict=True))
+        self.update(fresh)
+        self._names += new
+        self.names = Names(self._names)
+        return fresh
 
-    def admit(self, keys: Sequence[str], others: Collection[str], max_keys: int) -> NDArray[np.int64]:
+    def admit(self, keys: Sequence[str], others: Iterable[str], max_keys: int) -> NDArray[np.int64]:
         """Numbers of keys, shape (keys,), given now if they have none, like those of ``others``.
 
-        Of those beyond the bound, the number of ``(other)``. Most are known, and so are looked up once.
+        Of those beyond the bound, the number of ``(other)``. Known ones are looked up once, for that is
+        what it costs: there are many, and they lie all over memory.
         """
         numbers = np.fromiter(map(self.get, keys, repeat(-1)), np.int64, len(keys))
         missing = numbers < 0
         unknown = [*compress(keys, missing.tolist())] if missing.any() else []
-        self.learn({*unknown, *others} - self.keys() if others else {*unknown}, max_keys)
+        fresh = self.learn({*unknown, *(key for key in others if key not in self)}, max_keys)
         if unknown:
             other = self.get(OTHER, 0)
-            numbers[missing] = np.fromiter(map(self.get, unknown, repeat(other)), np.int64, len(unknown))
+            numbers[missing] = np.fromiter(map(fresh.get, unknown, repeat(other)), np.int64, len(unknown))
         return numbers
 
 
@@ -320,4 +322,3 @@ class Numbering(dict[str, KeyNumbers]):
             orders, amount = sums.get(place, _NOTHING)
             sums[place] = (orders + item.orders, amount + item.amount_minor)
         return {_named(MoneyKey, place): sums[place] for place in sorted(sums)}
-
