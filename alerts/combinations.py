@@ -98,7 +98,9 @@ class Combinations:
             return
         # Growing weights instead of shrinking sums: most combinations are not in most buckets.
         self._weight /= _KEPT
-        np.add.at(self._roomy_usual, (places, keys), counts * self._weight)
+        # One index is many times faster than two.
+        flat, room = self._roomy_usual.reshape(-1), self._roomy_usual.shape[1]
+        np.add.at(flat, places * room + keys, counts * self._weight)
         if self._weight > 1e6:
             self._roomy_usual /= self._weight
             self._weight = 1.0

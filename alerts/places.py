@@ -76,9 +76,9 @@ class Places:
         self.recent.add(counts.entered, counts.reached, expected, closed.end_ms, frozen)
         self._combinations.add(closed, frozen=bool(frozen.any()))
         amount = sum(
-            sums[1]
-            for key, sums in closed.money.items()
-            if (key.dimension, key.kind, key.currency) == (ALL, "paid", currency)
+            amount
+            for (dimension, _, code, kind), (_, amount) in closed.money.items()
+            if dimension == ALL and kind == "paid" and code == currency
         )
         self._revenue.append((closed.start_ms, amount))
 

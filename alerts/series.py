@@ -106,39 +106,46 @@ class SeriesTable:
         """Give new keys their rows, and sort a closed bucket's counts into rows and steps."""
         known = [(level, *closed.everything(dimension)) for level, dimension in enumerate(self.dimensions)]
         self._admit(known, closed)
-        rows, columns, counts, starts = (
+        rows = np.concatenate(self._rows_of(known))
+        columns, counts, starts = (
             np.concatenate(column)
             for column in zip(
-                *(
-                    (self._of_key[self.dimensions[level]][cells.keys], cells.columns, cells.counts, starts)
-                    for level, cells, starts in known
-                ),
-                strict=True,
+                *((cells.columns, cells.counts, starts) for _, cells, starts in known), strict=True
             )
         )
         watched = rows >= 0
-        reached = self._spread(rows, self._reached[columns], counts, watched)
-        step = self._entered[columns]
+        reached = self._spread(rows, self._reached.take(columns), counts, watched)
+        step = self._entered.take(columns)
         late = starts != closed.start_ms
         entered = self._spread(rows, step, counts, watched & ~late)
         mine = np.flatnonzero(watched & late & (step >= 0))
-        found = LateEntries(starts[mine], rows[mine], step[mine], counts[mine].astype(np.float64))
+        found = LateEntries(
+            starts.take(mine), rows.take(mine), step.take(mine), counts.take(mine).astype(np.float64)
+        )
         return StepCounts(entered, reached, found)
+
+    def _rows_of(self, known: Iterable[tuple[int, Cells, I64]]) -> list[I64]:
+        """The row of each cell, below 0 of those not watched."""
+        return [self._of_key[self.dimensions[level]].take(cells.keys) for level, cells, _ in known]
 
     def _spread(self, rows: I64, step: I64, counts: I64, which: NDArray[np.bool_]) -> F64:
         """Sums by row and step."""
         mine = np.flatnonzero(which & (step >= 0))
         size = len(self._rows) * self.steps
-        found = np.bincount(rows[mine] * self.steps + step[mine], counts[mine], minlength=size)
+        places = rows.take(mine)
+        places *= self.steps
+        places += step.take(mine)
+        found = np.bincount(places, counts.take(mine), minlength=size)
         return found.astype(np.float64, copy=False).reshape(-1, self.steps)
 
-    def _admit(self, known: Iterable[tuple[int, Cells, I64]], closed: ClosedBucket) -> None:
+    def _admit(self, known: Sequence[tuple[int, Cells, I64]], closed: ClosedBucket) -> None:
         """Give new keys their rows: the bucket's own first, then late ones from the oldest on."""
-        new: set[tuple[bool, int, int, int]] = set()
-        for level, cells, starts in known:
+        for level, _, _ in known:
             dimension = self.dimensions[level]
             self._make_room(dimension, len(closed.names.get(dimension, ())))
-            unknown = np.flatnonzero(self._of_key[dimension][cells.keys] == _UNWATCHED)
+        new: set[tuple[bool, int, int, int]] = set()
+        for (level, cells, starts), rows in zip(known, self._rows_of(known), strict=True):
+            unknown = np.flatnonzero(rows == _UNWATCHED)
             for start, number in zip(starts[unknown].tolist(), cells.keys[unknown].tolist(), strict=True):
                 new.add((start != closed.start_ms, start, level, number))
         for _, _, level, number in sorted(new):

@@ -117,7 +117,7 @@ class ClosedBucket:
     records: Mapping[tuple[int, int, str], int] = field(default_factory=dict)
     progress: Mapping[int, Progress] = field(default_factory=dict)
     whole: Mapping[str, tuple[Cells, I64]] | None = field(default=None, repr=False, compare=False)
-    late_money: tuple[tuple[int, Mapping[MoneyKey, tuple[int, int]]], ...] = ()
+    late_money: Sequence[tuple[int, Mapping[MoneyKey, tuple[int, int]]]] = ()
 
     @property
     def end_ms(self) -> int:

@@ -20,7 +20,7 @@ whoever reads one shard knows of all source partitions how far they are.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
 import numpy as np
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 VERSION = 4
 # Every shard is told how far a source partition is at least so often, by its worker's clock.
 TELL_EVERY_MS = 10_000
+# Looked at where a rollup is decoded.
+_NOT_BELOW_0 = msgspec.Meta(ge=0)
 
 
 class KeyCounts(msgspec.Struct, array_like=True, gc=False):
@@ -67,22 +69,22 @@ class KeyCounts(msgspec.Struct, array_like=True, gc=False):
 
 
 class MoneyCounts(msgspec.Struct, array_like=True, gc=False):
-    """Orders added under one key, and their amount in minor units."""
+    """Orders added under one key, and their amount in minor units; neither goes down."""
 
     dimension: str
     key: str
     currency: str
     kind: str
-    orders: int
-    amount_minor: int
+    orders: Annotated[int, _NOT_BELOW_0]
+    amount_minor: Annotated[int, _NOT_BELOW_0]
 
 
 class OutcomeCounts(msgspec.Struct, array_like=True, gc=False):
     """Records of one topic (0 clickstream, 1 orders) with one outcome that were added."""
 
-    topic: int
+    topic: Annotated[int, msgspec.Meta(ge=0, le=1)]
     outcome: str
-    records: int
+    records: Annotated[int, _NOT_BELOW_0]
 
 
 class Rollup(msgspec.Struct, array_like=True, gc=False):

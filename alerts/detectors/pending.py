@@ -80,8 +80,7 @@ class Pending:
             law: see ``result_law``.
             judged: where not, the surplus begins anew.
         """
-        self._attempts = np.roll(self._attempts, 1, axis=1)
-        self._attempts[:, 0] = attempts
+        self._attempts = np.concatenate((attempts[:, None], self._attempts[:, :-1]), axis=1)
         due: F64 = self._attempts @ law
         self._sums = np.where(judged, KEPT * self._sums + (due - resolved, due), 0.0)
         return due
@@ -108,11 +107,13 @@ class Pending:
     @staticmethod
     def _tail(attempts: F64, waits: F64, waiting: F64) -> F64:
         low, high = np.zeros(len(waiting)), np.full(len(waiting), _STEEPEST)
+        resolved = 1 - waits
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
             tilted = np.exp(middle)[:, np.newaxis] * waits
-            mean = (attempts * tilted / (1 - waits + tilted)).sum(axis=1)
-            low, high = np.where(mean < waiting, middle, low), np.where(mean < waiting, high, middle)
+            mean = np.add.reduce(attempts * tilted / (resolved + tilted), axis=1)
+            below = mean < waiting
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
         grown = np.log1p(waits * np.expm1(low)[:, np.newaxis])
         nats: F64 = np.maximum(low * waiting - (attempts * grown).sum(axis=1), 0.0)
         return nats

@@ -143,10 +143,15 @@ class SequentialTest:
         scaled = [count * weight for count in counts]
         for at, component in enumerate(self.components):
             due = scaled[_EXPECTED + component.way]
-            self._move(at, component, where, scaled[_OBSERVED] - component.slope * due, before)
+            less, more = component.slope * due, scaled[_OBSERVED]
+            if component.way is Way.DOWN:
+                less, more = more, less
+            self._move(at, component, where, more - less, before)
 
     def _some(self, values: NDArray[Any] | float, where: NDArray[np.intp]) -> NDArray[Any]:
         """Of values that are broadcast to (rows, steps), those at these places, shape (k,)."""
+        if isinstance(values, np.ndarray) and values.shape == (self.rows, self._steps):
+            return values.take(where)
         return np.broadcast_to(values, (self.rows, self._steps)).reshape(-1).take(where)
 
     def _move(
@@ -155,7 +160,7 @@ class SequentialTest:
         """What left zero notes its base: few do in a bucket, so that is cheaper than whenever it is at zero."""
         heights = self._heights[at].reshape(-1)
         old = heights.take(where)
-        new = np.maximum(old + component.sign * more, 0.0)
+        new = np.maximum(old + more, 0.0)
         heights[where] = new
         left = np.flatnonzero((old == 0) & (new > 0))
         if left.size:
@@ -193,7 +198,7 @@ class SequentialTest:
 
     def _places(self, uncertainty: F64 | float) -> NDArray[np.intp]:
         share = margin_for(uncertainty) / self.settings.tolerance * (MARGINS - 1)
-        return np.ceil(np.clip(share, 0, MARGINS - 1)).astype(np.intp)
+        return np.ceil(np.minimum(np.maximum(share, 0), MARGINS - 1)).astype(np.intp)
 
     def account(self, row: int, step: int, way: Way, uncertainty: float = 0.0) -> Account:
         """What the evidence of one series in one direction rests on."""

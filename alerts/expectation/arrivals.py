@@ -60,8 +60,10 @@ class Arrivals:
 
     def correct(self, ages: I64 | int, rows: I64, steps: I64, counts: F64) -> None:
         """More entries of so many buckets ago, each array of shape (k,); ages are below the taps."""
-        at = np.broadcast_to((self._newest - np.asarray(ages)) % self._taps, rows.shape)
-        np.add.at(self._ring, (steps, at, rows), counts.astype(np.float32))
+        places = steps * self._taps + (self._newest - np.asarray(ages)) % self._taps
+        places = places * self._ring.shape[2] + rows
+        # One index is many times faster than three.
+        np.add.at(self._ring.reshape(-1), places, counts.astype(np.float32))
 
     def entered(self, row: int) -> F64:
         """Entries of a row by age in buckets, shape (taps, steps)."""

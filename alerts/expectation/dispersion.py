@@ -92,7 +92,7 @@ class Dispersion:
 
     def __init__(self, levels: int, steps: int, kept: float) -> None:
         self._kept = kept
-        self._level_of: I16 = np.zeros(0, dtype=np.int16)
+        self._take_levels(np.zeros(0, dtype=np.int16))
         self._blocks = (_Block(SHORT, steps), _Block(LONG, steps))
         # Weighted sum of estimates, and of weights: factor, relative variance.
         self._sums = np.zeros((2, 2, levels, steps))
@@ -114,18 +114,26 @@ class Dispersion:
         """Make room for more rows; their dimension numbers, shape (rows,)."""
         missing = level_of.size - self._level_of.size
         self._recent = np.concatenate((self._recent, np.zeros((missing, self._recent.shape[1]))))
-        self._level_of = level_of.astype(np.int16)
+        self._take_levels(level_of.astype(np.int16))
         for block in self._blocks:
             block.resize(level_of.size)
 
+    def _take_levels(self, level_of: I16) -> None:
+        self._level_of = level_of
+        # The same as numpy wants them for looking up.
+        self._at = level_of.astype(np.intp)
+
     def now(self) -> F64:
         """Variance of 15 minutes' counts by their mean, shape (rows, steps)."""
-        total = self.factor[self._level_of] + self.wandering[self._level_of] * self._recent
-        return np.clip(total, *BOUNDS)
+        total = self.wandering.take(self._at, axis=0)
+        total *= self._recent
+        total += self.factor.take(self._at, axis=0)
+        np.maximum(total, BOUNDS[0], out=total)
+        return np.minimum(total, BOUNDS[1], out=total)
 
     def slow(self) -> F64:
         """Relative variance of hours' ratios beyond what ``now`` bears, shape (rows, steps): see ``_SLOW``."""
-        return np.asarray(_SLOW * self.wandering[self._level_of])
+        return (_SLOW * self.wandering).take(self._at, axis=0)
 
     def learn(self, counts: F64, expected: F64, frozen: Bools) -> None:
         """A bucket's counts and what was expected of it, shape (rows, steps)."""
@@ -167,6 +175,7 @@ class Dispersion:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a snapshot."""
-        self._level_of, self._sums, self._recent = (unpack(packed) for packed in state["arrays"])
+        level_of, self._sums, self._recent = (unpack(packed) for packed in state["arrays"])
+        self._take_levels(level_of)
         for block, blocked in zip(self._blocks, state["blocks"], strict=True):
             block.restore(blocked)

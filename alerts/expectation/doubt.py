@@ -236,10 +236,9 @@ class Doubt:
             factor, evidence = slower.evidence(found)
             if evidence > best:
                 best = evidence
-                before_s = lags.quantile_s(stretched.law, 0.5)
-                now_s = lags.quantile_s(lags.scaled(stretched.law, factor), 0.5)
                 since_ms = (self._now - age) * BUCKET_MS
-                self._slower[step] = Slower(step, since_ms, factor, evidence, now_s, before_s)
+                medians = stretched.median_s(factor), stretched.median_s()
+                self._slower[step] = Slower(step, since_ms, factor, evidence, *medians)
 
     def snapshot(self) -> dict[str, Any]:
         """Plain data."""

@@ -42,8 +42,7 @@ class Jumps:
 
         Against the hour before, only the moment counts at which the minute begins to differ.
         """
-        self._recent = np.roll(self._recent, 1, axis=0)
-        self._recent[0] = entered
+        self._recent = np.concatenate((entered[None], self._recent[:-1]))
         self._seen = min(self._seen + 1, _LONGEST)
         short, long = (self._differs(window, self._factor) for window in _WINDOWS)
         begins = long & ~self._above_hour

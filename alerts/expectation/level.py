@@ -58,7 +58,7 @@ class Levels:
 
     def __init__(self, levels: int, steps: int, kept: float) -> None:
         self._kept = kept
-        self._level_of: I16 = np.zeros(0, dtype=np.int16)
+        self._take_levels(np.zeros(0, dtype=np.int16))
         self._counts = np.zeros((0, steps))
         self._base = np.zeros((0, steps))
         self._scatter = np.full((levels, steps), _SCATTER)
@@ -68,17 +68,22 @@ class Levels:
         """Make room for more rows; their dimension numbers, shape (rows,)."""
         missing = level_of.size - self._level_of.size
         empty = np.zeros((missing, self._counts.shape[1]))
-        self._level_of = level_of.astype(np.int16)
+        self._take_levels(level_of.astype(np.int16))
         self._counts = np.concatenate((self._counts, empty))
         self._base = np.concatenate((self._base, empty))
+
+    def _take_levels(self, level_of: I16) -> None:
+        self._level_of = level_of
+        # The same as numpy wants them for looking up.
+        self._at = level_of.astype(np.intp)
 
     def now(self) -> Level:
         """Present levels."""
         prior = 1.0 / self._scatter
         prior[TOTAL] = _TINY
         entries = prior / np.maximum(self._pooled, _TINY)
-        counts = self._counts + prior[self._level_of]
-        mean = counts / (self._base + entries[self._level_of])
+        counts = self._counts + prior.take(self._at, axis=0)
+        mean = counts / (self._base + entries.take(self._at, axis=0))
         return Level(mean, 1.0 / np.sqrt(np.maximum(counts, 1.0)), self._base * mean)
 
     def learn(self, counts: F64, base: F64, frozen: Bools) -> None:
@@ -111,7 +116,8 @@ class Levels:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a snapshot."""
         arrays = [unpack(packed) for packed in state["arrays"]]
-        self._level_of, self._counts, self._base, self._scatter, self._pooled = arrays
+        level_of, self._counts, self._base, self._scatter, self._pooled = arrays
+        self._take_levels(level_of)
 
 
 def _scatter(counts: F64, normal: F64, before: F64, dispersion: F64) -> F64:

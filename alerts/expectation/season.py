@@ -59,11 +59,18 @@ class Season:
         self._base = np.zeros((DAYS, HOURS, steps))
         self._visits = np.zeros((DAYS, HOURS, steps))
         self._hour = -1
+        # Of the time asked for last.
+        self._factor: tuple[int, F64] | None = None
         self._log = np.zeros((DAYS * HOURS, steps))
         self._variance = np.full((DAYS * HOURS, steps), swings.daily**2 + swings.weekly**2)
 
     def factor(self, at_ms: int) -> F64:
-        """Factor at a time, shape (steps,)."""
+        """Factor at a time, shape (steps,); not to be written to."""
+        if self._factor is None or self._factor[0] != at_ms:
+            self._factor = at_ms, self._factor_at(at_ms)
+        return self._factor[1]
+
+    def _factor_at(self, at_ms: int) -> F64:
         hours = ((at_ms + self._offset_ms) / HOUR_MS - 0.5) % (DAYS * HOURS)
         before = int(hours)
         part = hours - before
@@ -104,6 +111,7 @@ class Season:
 
     def _fit(self, wandering: F64) -> None:
         """Work out the factors anew."""
+        self._factor = None
         base = self._base.sum(axis=(0, 1))
         level = self._counts.sum(axis=(0, 1)) / np.maximum(base, _TINY)
         normal = self._base * level
@@ -138,7 +146,7 @@ class Season:
         """Go on from a snapshot."""
         arrays = [unpack(packed) for packed in state["arrays"]]
         self._counts, self._base, self._visits, self._log, self._variance = arrays
-        self._hour = state["hour"]
+        self._hour, self._factor = state["hour"], None
 
 
 def _shrunk(counts: F64, normal: F64, visits: F64, sd: float, wandering: F64) -> tuple[F64, F64]:

@@ -169,7 +169,7 @@ class Expectation:
 
     def _take_levels(self, levels: I16) -> None:
         self._level_of = levels
-        self._attributed = np.isin(levels, self._attributed_levels)
+        self._attributed = np.flatnonzero(np.isin(levels, self._attributed_levels))
         found = np.flatnonzero(levels[:_AMONG] == TOTAL)
         self._total = int(found[0]) if found.size else None
 
@@ -285,7 +285,8 @@ class Expectation:
         beyond = self._leaks.arriving(self._laws.tail_shares * kernels.beyond)
         beyond[self._attributed] = 0.0
         units += beyond
-        units /= self._within(kernels)
+        for each in units:
+            self._count_on(each, kernels)
         return units
 
     def _overdue(self, late: LateEntries, shape: tuple[int, ...], kernels: Kernels) -> F64:
@@ -296,12 +297,12 @@ class Expectation:
         places = late.rows * self._steps + late.steps
         sums = np.bincount(places, due, minlength=shape[0] * shape[1])
         found = sums.astype(np.float64, copy=False).reshape(shape)
-        found /= self._within(kernels)
+        self._count_on(found, kernels)
         return found
 
-    def _within(self, kernels: Kernels) -> F64:
-        """Share of arrivals that are counted, however late, shape (rows, steps)."""
-        return np.where(self._attributed[:, None], 1.0 - kernels.beyond, 1.0)
+    def _count_on(self, arrivals: F64, kernels: Kernels) -> None:
+        """Of attributed rows, shape (rows, steps), arrivals by the share of them that are counted, however late."""
+        arrivals[self._attributed] /= 1.0 - kernels.beyond
 
     def _expected(self, means: F64, level: Level, start_ms: int, forecast: Forecast) -> Expected:
         dispersion = self._dispersion.now()
@@ -310,10 +311,11 @@ class Expectation:
         conceded = np.maximum(_SURE * np.sqrt(hour) - _BORNE, 0.0)
         needed = np.broadcast_to(self._needed(self._level_of), level.seen.shape)
         self._monitored = readiness.monitored(level.seen, needed, self._monitored)
+        one = len(means) == 1
         return Expected(
             mean=means[0],
-            drop=means.min(axis=0) * (1.0 - conceded),
-            surge=means.max(axis=0) * (1.0 + conceded),
+            drop=(means[0] if one else means.min(axis=0)) * (1.0 - conceded),
+            surge=(means[0] if one else means.max(axis=0)) * (1.0 + conceded),
             uncertainty=np.sqrt(variance),
             dispersion=dispersion,
             readiness=readiness.codes(self._monitored, learning=self.learning),

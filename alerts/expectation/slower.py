@@ -38,6 +38,8 @@ _SAME_RATE: Final = (0.85, 1.15)
 _PLAUSIBLE: Final = 4.0
 # Logarithm of factors, before anything is seen: nearly always nothing changes.
 _PRIOR_SD: Final = 0.5
+_UNLIKELY: Final = 0.5 * (np.log(FACTORS) / _PRIOR_SD) ** 2
+_DELAYS: Final = np.arange(WITHIN)
 _TINY: Final = 1e-12
 
 
@@ -85,6 +87,15 @@ class Stretched:
         self.beyond = np.array([each.beyond for each in laws])
         self.taps = lags.taps(seconds)
         self.masses = np.add.reduceat(seconds, np.array(EDGES_S[:-1]), axis=1)
+        self._medians_s: dict[float, float] = {}
+
+    def median_s(self, factor: float = 1.0) -> float:
+        """Within which half arrive if everything takes so many times as long; ``factor`` is 1 or of ``FACTORS``."""
+        found = self._medians_s.get(factor)
+        if found is None:
+            law = self.law if factor == 1.0 else lags.scaled(self.law, factor)
+            found = self._medians_s[factor] = lags.quantile_s(law, 0.5)
+        return found
 
 
 class Journeys:
@@ -107,8 +118,10 @@ class Journeys:
         The present bucket is of age 0. Delays that some of them may not have had count from when all
         those still at risk were of them.
         """
-        buckets = np.clip(age + 1 - MATURE, 0, KEPT_BUCKETS - 1)
-        before = self._sums[:, (self._newest - buckets) % KEPT_BUCKETS, np.arange(WITHIN), step]
+        buckets = np.minimum(np.maximum(age + 1 - MATURE, 0), KEPT_BUCKETS - 1)
+        # One index is many times faster than three.
+        places = ((self._newest - buckets) % KEPT_BUCKETS * WITHIN + _DELAYS) * self._sums.shape[3] + step
+        before = self._sums.reshape(2, -1).take(places, axis=1)
         arrived, risk = self._sums[:, self._newest, :, step] - before
         return arrived, risk
 
@@ -148,7 +161,7 @@ def compared(arrived: F64, risk: F64, of: Stretched) -> Compared:
     seen = arrived.sum()
     best = np.asarray(seen / np.maximum(rates.sum(axis=1), _TINY), dtype=np.float64)
     weight = of.known / max(of.known + float(seen), _TINY)
-    either = np.stack([best, np.clip(best, *_SAME_RATE)])
+    either = np.array([best, np.minimum(np.maximum(best, _SAME_RATE[0]), _SAME_RATE[1])])
     free, same = _likelihood(arrived, rates, either)
     return Compared(free, same, weight)
 
@@ -159,7 +172,7 @@ def plausible(found: Compared) -> Plausible:
     enough = free.max() - _PLAUSIBLE
     score = same if (same >= enough).any() else free
     places = np.flatnonzero(score >= enough)
-    likeliest = int((score - 0.5 * (np.log(FACTORS) / _PRIOR_SD) ** 2).argmax())
+    likeliest = int((score - _UNLIKELY).argmax())
     return Plausible(likeliest, min(int(places[0]), likeliest), max(int(places[-1]), likeliest))
 
 

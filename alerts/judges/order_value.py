@@ -69,9 +69,6 @@ class OrderValueJudge:
 
     def judge(self, closed: ClosedBucket, *, trusted: bool, sensitivity: float = 1.0) -> Verdicts:
         """Hold what a bucket's orders brought against what so many usually bring."""
-        for key, (orders, _) in closed.money.items():
-            if key.dimension == ALL and key.kind == PAID:
-                self._paid[key.currency] += orders
         paid, amount = self._bucket(closed)
         mean, spread = self.mean_minor, np.full((1, 1), max(self._value.variation**2, 1.0))
         known = trusted and mean > 0 and self._buckets >= self._learning and self._value.orders[0] >= _ENOUGH
@@ -91,14 +88,17 @@ class OrderValueJudge:
         return Verdicts(told, back)
 
     def _bucket(self, closed: ClosedBucket) -> tuple[float, float]:
-        """Paid orders and their amount in ``currency``."""
-        currency = self.currency
+        """Paid orders and their amount in ``currency``, this bucket's counted."""
         found = [
-            sums
-            for key, sums in closed.money.items()
-            if (key.dimension, key.kind, key.currency) == (ALL, PAID, currency)
+            (code, sums)
+            for (dimension, _, code, kind), sums in closed.money.items()
+            if dimension == ALL and kind == PAID
         ]
-        return float(sum(orders for orders, _ in found)), float(sum(amount for _, amount in found))
+        for code, (orders, _) in found:
+            self._paid[code] += orders
+        currency = self.currency
+        mine = [sums for code, sums in found if code == currency]
+        return float(sum(orders for orders, _ in mine)), float(sum(amount for _, amount in mine))
 
     def _say(self, held: float, at_ms: int, mean: float) -> Spoken:
         account = self._test.account(0, 0, Way.DOWN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from os import environ
 from time import perf_counter
@@ -32,6 +33,8 @@ _WIDE = 200
 def backtest(arguments: argparse.Namespace, settings: Settings) -> int:
     """Run what the arguments name, write the table and the JSON."""
     recording = Recording.named(arguments, "backtest")
+    # What is loaded by now stays: the collector need not walk through it again and again.
+    gc.freeze()
     source = read_kafka(recording, settings)
     first = _run(recording, settings, source, arguments.record)
     console = Console(width=None if sys.stdout.isatty() else _WIDE)

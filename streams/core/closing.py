@@ -22,7 +22,7 @@ import msgspec
 
 from streams.closed import BUCKET_MS, ClosedBucket, Progress
 from streams.codec import decode_rollup, encode_rollup
-from streams.core.closing_cells import Late, Numbering
+from streams.core.closing_cells import Late, LateMoney, Numbering
 from streams.core.merge import Applied, PartitionState, ShardMerge
 from streams.core.shard_progress import ClosingSettings, ShardProgress, ShardState
 from streams.results import Fence
@@ -204,6 +204,8 @@ class Closing:
             shard.forget(end_ms)
         self._next_ms = end_ms
         starts = [start for start in rollups if start < start_ms]
+        money = {start: [rollup.money for rollup in each if rollup.money] for start, each in rollups.items()}
+        late_money = [(start, money[start]) for start in starts if money[start]]
         counted = self._numbering.cells([rollups.get(start_ms, ()), *(rollups[start] for start in starts)])
         return ClosedBucket(
             start_ms,
@@ -214,11 +216,11 @@ class Closing:
             self._numbering.names,
             counted.group(0),
             Late(counted, starts),
-            self._numbering.money(chain.from_iterable(rollups.values())),
+            self._numbering.money(chain.from_iterable(money.values())),
             dict(sorted(records.items())),
             dict(sorted(self._progress.items())),
             counted.whole([start_ms, *starts]),
-            tuple((start, money) for start in starts if (money := self._numbering.money(rollups[start]))),
+            LateMoney(self._numbering, late_money),
         )
 
 

@@ -8,8 +8,8 @@ as ``(other)``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate, chain, islice, pairwise
-from typing import TYPE_CHECKING, overload
+from itertools import accumulate, chain, compress, islice, pairwise, repeat
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import numpy as np
 
@@ -20,11 +20,17 @@ from streams.core.sorting import summed
 from streams.funnel import OTHER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from streams.results import KeyCounts, Rollup
+    from streams.results import KeyCounts, MoneyCounts, Rollup
+
+T = TypeVar("T")
+
+_NOTHING = (0, 0)
+# ``MoneyKey._make`` without the count of its parts.
+_named = tuple.__new__
 
 
 class Names(Sequence[str]):
@@ -68,38 +74,40 @@ class Names(Sequence[str]):
 
 
 class KeyNumbers(dict[str, int]):
-    """Number of each key of one dimension, below 0 of one that has none."""
+    """Number of each key of one dimension."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         super().__init__({name: number for number, name in enumerate(names)})
         self._names = [*self]
         self.names = Names(self._names)
 
-    def __missing__(self, key: str) -> int:
-        return -1
-
-    def learn(self, keys: Iterable[str], max_keys: int) -> None:
-        """Number keys that have no number yet, each named once."""
-        new = sorted(keys)
+    def learn(self, keys: Collection[str], max_keys: int) -> dict[str, int]:
+        """Number keys that have no number yet, each named once; the numbers of those that got one."""
         room = max(max_keys - len(self), 0)
+        if not keys or (not room and OTHER in self):
+            return {}
+        new = sorted(keys)
         if len(new) > room:
             new = [*new[:room], *([] if OTHER in self or OTHER in new[:room] else [OTHER])]
-        if new:
-            self.update(zip(new, range(len(self), len(self) + len(new)), strict=True))
-            self._names += new
-            self.names = Names(self._names)
+        fresh = dict(zip(new, range(len(self), len(self) + len(new)), strict=True))
+        self.update(fresh)
+        self._names += new
+        self.names = Names(self._names)
+        return fresh
 
     def admit(self, keys: Sequence[str], others: Iterable[str], max_keys: int) -> NDArray[np.int64]:
         """Numbers of keys, shape (keys,), given now if they have none, like those of ``others``.
 
-        Of those beyond the bound, the number of ``(other)``. Most are known, and so are looked up once.
+        Of those beyond the bound, the number of ``(other)``. Known ones are looked up once, for that is
+        what it costs: there are many, and they lie all over memory.
         """
-        numbers = np.fromiter(map(self.__getitem__, keys), np.int64, len(keys))
-        places = np.flatnonzero(numbers < 0)
-        unknown = [keys[at] for at in places.tolist()]
-        self.learn({*unknown, *(key for key in others if key not in self)}, max_keys)
-        known = np.fromiter(map(self.__getitem__, unknown), np.int64, len(unknown))
-        numbers[places] = np.where(known < 0, self.get(OTHER, 0), known)
+        numbers = np.fromiter(map(self.get, keys, repeat(-1)), np.int64, len(keys))
+        missing = numbers < 0
+        unknown = [*compress(keys, missing.tolist())] if missing.any() else []
+        fresh = self.learn({*unknown, *(key for key in others if key not in self)}, max_keys)
+        if unknown:
+            other = self.get(OTHER, 0)
+            numbers[missing] = np.fromiter(map(fresh.get, unknown, repeat(other)), np.int64, len(unknown))
         return numbers
 
 
@@ -154,9 +162,13 @@ class Counted:
         layer, first = np.repeat(shared, sizes, axis=1)
         index = np.frombuffer(b"".join([part.index for part in every]), dtype="<u4")
         columns = np.frombuffer(b"".join([part.column for part in every]), dtype=np.uint8)
-        counts = np.frombuffer(b"".join([part.count for part in every]), dtype="<u8")
-        places = layer << bits | keys[first + index] << COLUMN_BITS | columns
-        cells, sums = summed(places, counts.astype(np.int64))
+        # Checked when they were read: none is so large that it would be another number with a sign.
+        counts = np.frombuffer(b"".join([part.count for part in every]), dtype="<i8")
+        places = keys.take(first + index)
+        places <<= COLUMN_BITS
+        places |= columns
+        places |= layer << bits
+        cells, sums = summed(places, counts)
         edges = np.searchsorted(cells, np.arange(len(dimensions) * groups + 1) << bits)
         cells &= (1 << bits) - 1
         return cls(groups, dimensions, Cells(cells >> COLUMN_BITS, cells & COLUMN_MASK, sums), edges)
@@ -182,40 +194,33 @@ class Counted:
         return Cells(*(column[start:end] for column in self._cells))
 
 
-class Late(Sequence[tuple[int, "Mapping[str, Cells]"]]):
-    """Late counts by the start of their bucket: put together when somebody asks, for few do.
+class _WhenAsked(Sequence[tuple[int, T]]):
+    """Something by the start of its bucket, put together when somebody asks, for few do."""
 
-    Args:
-        counted: the first group is of the bucket that closes.
-        starts: of the others.
-    """
+    __slots__ = ("_found",)
 
-    __slots__ = ("_found", "counted", "starts")
+    def __init__(self) -> None:
+        self._found: list[tuple[int, T]] | None = None
 
-    def __init__(self, counted: Counted, starts: Sequence[int]) -> None:
-        self.counted = counted
-        self.starts = starts
-        self._found: list[tuple[int, Mapping[str, Cells]]] | None = None
+    def _put_together(self) -> Iterator[tuple[int, T]]:
+        raise NotImplementedError
 
     @property
-    def _all(self) -> list[tuple[int, Mapping[str, Cells]]]:
+    def _all(self) -> list[tuple[int, T]]:
         if self._found is None:
-            each = ((start, self.counted.group(number)) for number, start in enumerate(self.starts, 1))
-            self._found = [(start, cells) for start, cells in each if cells]
+            self._found = [*self._put_together()]
         return self._found
 
     def __len__(self) -> int:
         return len(self._all)
 
     @overload
-    def __getitem__(self, at: int) -> tuple[int, Mapping[str, Cells]]: ...
+    def __getitem__(self, at: int) -> tuple[int, T]: ...
 
     @overload
-    def __getitem__(self, at: slice) -> list[tuple[int, Mapping[str, Cells]]]: ...
+    def __getitem__(self, at: slice) -> list[tuple[int, T]]: ...
 
-    def __getitem__(
-        self, at: int | slice
-    ) -> tuple[int, Mapping[str, Cells]] | list[tuple[int, Mapping[str, Cells]]]:
+    def __getitem__(self, at: int | slice) -> tuple[int, T] | list[tuple[int, T]]:
         return self._all[at]
 
     def __eq__(self, other: object) -> bool:
@@ -225,6 +230,47 @@ class Late(Sequence[tuple[int, "Mapping[str, Cells]"]]):
 
     def __repr__(self) -> str:
         return repr(tuple(self))
+
+
+class Late(_WhenAsked["Mapping[str, Cells]"]):
+    """Late counts by the start of their bucket.
+
+    Args:
+        counted: the first group is of the bucket that closes.
+        starts: of the others.
+    """
+
+    __slots__ = ("counted", "starts")
+
+    def __init__(self, counted: Counted, starts: Sequence[int]) -> None:
+        super().__init__()
+        self.counted = counted
+        self.starts = starts
+
+    def _put_together(self) -> Iterator[tuple[int, Mapping[str, Cells]]]:
+        each = ((start, self.counted.group(number)) for number, start in enumerate(self.starts, 1))
+        return ((start, cells) for start, cells in each if cells)
+
+
+class LateMoney(_WhenAsked["dict[MoneyKey, tuple[int, int]]"]):
+    """Late orders and amounts by the start of their bucket.
+
+    Args:
+        numbering: that knows the keys; a key that is beyond its bound now will always be.
+        items: by start of the bucket.
+    """
+
+    __slots__ = ("_items", "_numbering")
+
+    def __init__(
+        self, numbering: Numbering, items: Sequence[tuple[int, Sequence[Iterable[MoneyCounts]]]]
+    ) -> None:
+        super().__init__()
+        self._numbering = numbering
+        self._items = items
+
+    def _put_together(self) -> Iterator[tuple[int, dict[MoneyKey, tuple[int, int]]]]:
+        return ((start, self._numbering.money(items)) for start, items in self._items)
 
 
 class Numbering(dict[str, KeyNumbers]):
@@ -266,13 +312,13 @@ class Numbering(dict[str, KeyNumbers]):
             numbered.append(numbers.admit(keys, paid.get(dimension, ()), self._max_keys))
         return Counted.of(len(groups), parts, whose, [*zip(sorted({*parts, *paid}), numbered, strict=True)])
 
-    def money(self, rollups: Iterable[Rollup]) -> dict[MoneyKey, tuple[int, int]]:
-        """Orders and amounts in rollups whose keys are known."""
+    def money(self, items: Iterable[Iterable[MoneyCounts]]) -> dict[MoneyKey, tuple[int, int]]:
+        """Orders and amounts of rollups whose keys are known."""
         # Plain tuples until the end: most sums are made of several items.
         sums: dict[tuple[str, str, str, str], tuple[int, int]] = {}
-        for item in chain.from_iterable([rollup.money for rollup in rollups]):
+        for item in chain.from_iterable(items):
             dimension, key = item.dimension, item.key
             place = (dimension, key if key in self[dimension] else OTHER, item.currency, item.kind)
-            orders, amount = sums.get(place, (0, 0))
+            orders, amount = sums.get(place, _NOTHING)
             sums[place] = (orders + item.orders, amount + item.amount_minor)
-        return {MoneyKey._make(place): sums[place] for place in sorted(sums)}
+        return {_named(MoneyKey, place): sums[place] for place in sorted(sums)}

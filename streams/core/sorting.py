@@ -53,10 +53,21 @@ def sorted_once(values: NDArray[N]) -> NDArray[N]:
 
 def summed(values: I64, times: I64) -> tuple[I64, I64]:
     """Distinct values, ascending, and the sum of what stands beside each."""
-    order = stable_order(values)
-    ordered = values[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: ordered.size])
-    return ordered[starts], np.add.reduceat(times[order], starts) if starts.size else times
+    if not values.size:
+        return values, times
+    packed = _packed(values)
+    if packed is None:
+        order = np.argsort(values, kind="stable")
+        ordered = values.take(order)
+    else:
+        order = packed & _mask(values.size)
+        ordered = packed >> values.size.bit_length()
+        ordered += values.min()
+    new = np.empty(ordered.size, dtype=np.bool_)
+    new[0] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    starts = np.flatnonzero(new)
+    return ordered.take(starts), np.add.reduceat(times.take(order), starts)
 
 
 def distinct(values: I64) -> tuple[I64, I64]:
@@ -79,7 +90,9 @@ def _packed(values: I64) -> I64 | None:
     bits = values.size.bit_length()
     if (int(values.max()) - low) >> (_BITS - bits):
         return None
-    packed: I64 = ((values - low) << bits) | np.arange(values.size)
+    packed: I64 = values - low
+    packed <<= bits
+    packed |= np.arange(values.size)
     packed.sort()
     return packed
 
