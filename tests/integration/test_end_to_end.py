@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from tests.integration.conftest import TopicNames
     from tests.support.apache_kafka import KafkaCluster
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 RATE = 1_000
+# What comes after a silence is counted after what was waiting: no pause of this test's is to be one.
+NO_SILENCE = {"COUNTING__IDLE_TIMEOUT": "90s", "COUNTING__SILENCE_TIMEOUT": "90s"}
 
 
 def shop_traffic(seed: int, seconds: int) -> list[SimulatedRecord]:
@@ -82,7 +85,7 @@ async def assert_exact(deployment: Deployment) -> None:
     """Wait until everything is counted, then compare to the unit."""
     expected = await truth(deployment)
     assert expected.cells
-    await until(lambda: all_counted(deployment, expected), seconds=60, what="every record has an outcome")
+    await until(lambda: all_counted(deployment, expected), seconds=180, what="every record has an outcome")
     assert differences(await merged_counts(deployment), expected) == []
 
 
@@ -112,6 +115,7 @@ async def test_one_worker_counts_exactly(deployment: Deployment) -> None:
 
 async def test_workers_that_come_and_go_count_exactly(deployment: Deployment) -> None:
     """Partitions that move between workers while events flow take their state along."""
+    deployment = replace(deployment, overrides={**deployment.overrides, **NO_SILENCE})
     records = shop_traffic(seed=2, seconds=90)
     third = len(records) // 3
     with workers(deployment, "a") as (first,):
