@@ -16,7 +16,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # Arguments for what is run, as in: make test ARGS='-k late'
 ARGS ?=
-# Processes that the tests run in. One of them has the suites that start brokers and workers.
+# Processes that the tests run in, a file in one of them: it may share brokers. What takes long comes first.
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
@@ -29,7 +29,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/funnelwatch demo $(ARGS)
 
 test: $(VENV)/.dev $(VENV)/.tools
-	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadgroup $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -3,11 +3,13 @@
 A GET changes nothing, for chats fetch links to show a preview of them. A POST writes a record of the
 control topic and says what became of it; that the incident changes is the watcher's to say. Limited: links
 that we did not sign by where they come from, others by incident, so that nobody who guesses keeps away
-those who hold a link. Needs no token beside the link: the link is one.
+those who hold a link. Needs no token beside the link: the link is one. A link to a picture shows the incident's
+sparkline as it is now, and does nothing else.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
@@ -21,12 +23,14 @@ from alerts.control import Ack, Silence, control_key, encode_control
 from alerts.incident import decode_incident
 from alerts.link_words import HEADERS, MAX_NAME, Done, language_of, nothing_done, question, written
 from alerts.links import PATH, Action, Claim, Refused
+from alerts.message import SPARKLINE_NAME
 from alerts.model import State
+from alerts.sparkline import sparkline
 from streams.errors import CodecError, TopicError
 from streams.metrics.catalog import MetricSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from alerts.control import Control
     from alerts.incident import Incident
@@ -53,6 +57,8 @@ _STATUS: Final[dict[Done | Refused, HTTPStatus]] = {
     Done.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
 }
 _AGAIN_SECONDS: Final = 5
+_DOING: Final = frozenset({Action.ACKNOWLEDGE, Action.MUTE})
+_LOOKING: Final = frozenset({Action.LOOK})
 
 
 class Reception(Protocol):
@@ -89,6 +95,8 @@ class LinkPages:
         self._clock = clock
         self._strangers = Allowance(burst=30, refill_ms=2_000)
         self._holders = Allowance(burst=10, refill_ms=6_000)
+        # Drawing takes 20 ms; a chat fetches a picture once, or once for each who looks.
+        self._viewers = Allowance(burst=60, refill_ms=1_000)
         self._requests = Counter(LINK_USES.family, LINK_USES.help, LINK_USES.labels, registry=registry)
         for outcome in (*Done, *Refused):
             self._requests.labels(outcome.value)
@@ -98,22 +106,43 @@ class LinkPages:
         self._signer = signer
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """One path, to ask and to act."""
-        return (web.get(f"{PATH}{{token}}", self._ask), web.post(f"{PATH}{{token}}", self._act))
+        """One path, to ask and to act, and the picture behind it."""
+        return (
+            web.get(f"{PATH}{{token}}", self._ask),
+            web.post(f"{PATH}{{token}}", self._act),
+            web.get(f"{PATH}{{token}}/{SPARKLINE_NAME}", self._look),
+        )
 
     async def stop(self) -> None:
         """Disconnect."""
         await self._reception.stop()
 
     async def _ask(self, request: web.Request) -> web.Response:
-        claim = self._claim(request)
+        claim = self._claim(request, _DOING)
         if not isinstance(claim, Claim):
             return claim
         self._requests.labels(Done.SHOWN.value).inc()
         return _html(question(claim.action, claim.incident_id, claim.mute_ms, _language(request)))
 
+    async def _look(self, request: web.Request) -> web.Response:
+        claim = self._claim(request, _LOOKING)
+        if not isinstance(claim, Claim):
+            return claim
+        wait_ms = self._viewers.take(claim.incident_id, self._clock.now_ms())
+        if wait_ms:
+            return self._nothing(request, Done.TOO_MANY, wait_ms=wait_ms)
+        try:
+            incident = await self._incident(claim.incident_id)
+        except TopicError:
+            return self._nothing(request, Done.UNREACHABLE, wait_ms=_AGAIN_SECONDS * 1_000)
+        picture = await asyncio.to_thread(_picture, incident)
+        if picture is None:
+            return self._nothing(request, Done.UNKNOWN_INCIDENT)
+        self._requests.labels(Done.SHOWN.value).inc()
+        return web.Response(body=picture, content_type="image/png", headers=HEADERS)
+
     async def _act(self, request: web.Request) -> web.Response:
-        claim = self._claim(request)
+        claim = self._claim(request, _DOING)
         if not isinstance(claim, Claim):
             return claim
         wait_ms = self._holders.take(claim.incident_id, self._clock.now_ms())
@@ -132,13 +161,15 @@ class LinkPages:
         self._requests.labels(Done.WRITTEN.value).inc()
         return _html(written(claim.action, claim.incident_id, claim.mute_ms, _language(request)))
 
-    def _claim(self, request: web.Request) -> Claim | web.Response:
-        """What the link says, or the answer to a link that does nothing."""
+    def _claim(self, request: web.Request, wanted: Collection[Action]) -> Claim | web.Response:
+        """What the link says, or the answer to a link that does nothing (here)."""
         found = (
             self._signer.read(request.match_info["token"], self._clock.now_ms())
             if self._signer is not None
             else Refused.BAD_SIGNATURE
         )
+        if isinstance(found, Claim) and found.action not in wanted:
+            found = Refused.MALFORMED
         if isinstance(found, Claim):
             return found
         wait_ms = 0
@@ -175,6 +206,14 @@ class LinkPages:
         if wait_ms:
             answer.headers["Retry-After"] = str(math.ceil(wait_ms / 1_000))
         return answer
+
+
+def _picture(incident: Incident | None) -> bytes | None:
+    """The course that stands in the newest record; None if it cannot be drawn."""
+    try:
+        return sparkline(incident.course) if incident is not None and incident.course is not None else None
+    except ValueError:
+        return None
 
 
 def _pointless(claim: Claim, incident: Incident | None) -> Done | None:

@@ -1,6 +1,6 @@
 """Signed links: whoever holds one may do one thing to one incident until it ends, and nothing else.
 
-Pure. A link is ``<public_url>/do/<token>``; a token is ``<claim>.<signature>``, both base64url without
+Pure. A link is ``<public_url>/do/<token>``, with a name of a file behind it where it shows a picture; a token is ``<claim>.<signature>``, both base64url without
 padding (RFC 4648), the claim a JSON list, the signature HMAC-SHA256 (RFC 2104) over a word of ours and the
 claim. What a link does stands in the claim and so under the signature: action, incident, whom it was sent
 to, when it ends, and for how long it mutes. Signatures are compared in constant time, and before anything
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from alerts.message import LinkKind
+from alerts.message import SPARKLINE_NAME, LinkKind
 from alerts.model import State
 from streams.errors import ConfigError
 
@@ -45,6 +45,7 @@ class Action(StrEnum):
 
     ACKNOWLEDGE = "acknowledge"
     MUTE = "mute"
+    LOOK = "look"  # at the sparkline, and at nothing else
 
 
 class Refused(StrEnum):
@@ -81,6 +82,7 @@ class LinkSettings:
         secrets: at least 16 bytes each, at most five; the first signs.
         expiry_ms: after the record that the message tells of.
         mute_ms: for how long a mute link mutes.
+        pictures: whether chats may fetch pictures there.
 
     Raises:
         ConfigError: something does not do.
@@ -90,6 +92,7 @@ class LinkSettings:
     secrets: tuple[Secret, ...]
     expiry_ms: int = 24 * 60 * _MINUTE_MS
     mute_ms: int = 30 * _MINUTE_MS
+    pictures: bool = False
 
     def __post_init__(self) -> None:
         if not self.public_url.startswith(("https://", "http://")):
@@ -120,6 +123,12 @@ class Signer:
         if incident.open:
             found[LinkKind.MUTE] = self.url(Action.MUTE, incident, channel)
         return found
+
+    def picture(self, incident: Incident, channel: str) -> str | None:
+        """Where the incident's sparkline can be fetched: a secret; None if it has no course, or chats are not let in."""
+        if not self._settings.pictures or incident.course is None:
+            return None
+        return f"{self.url(Action.LOOK, incident, channel)}/{SPARKLINE_NAME}"
 
     def url(self, action: Action, incident: Incident, channel: str) -> str:
         """One signed link: a secret."""

@@ -97,6 +97,16 @@ class Link(msgspec.Struct, frozen=True):
         return f"Link({self.kind.value})"
 
 
+class Picture(msgspec.Struct, frozen=True):
+    """Where the sparkline can be fetched. The url is signed: a secret, never to be logged."""
+
+    url: str
+
+    def __repr__(self) -> str:
+        """Without the url."""
+        return "Picture()"
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """See the module.
 
@@ -118,6 +128,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         incidents: the records it speaks of, for channels that send data (webhook, PagerDuty details,
             Alertmanager labels); their text is not made harmless.
         sparkline: PNG of observed against expected, if there is one; its name is ``SPARKLINE_NAME``.
+        picture: where it can be fetched, for channels that take no bytes; None unless chats reach us.
     """
 
     key: str
@@ -138,6 +149,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     resolved_at_ms: int | None = None
     incidents: tuple[Incident, ...] = ()
     sparkline: bytes | None = None
+    picture: Picture | None = None
 
     @property
     def thread(self) -> str:

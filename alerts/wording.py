@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from alerts.addresses import links_of
 from alerts.content.templates import TemplateFailed
 from alerts.content.writing import write
 from alerts.links import Signer
-from alerts.message import Language
+from alerts.message import Language, Picture
 from alerts.notify.registry import ChannelKind
 from alerts.sparkline import sparkline
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from alerts.stages.stage import Parcel
 
 _LOG: Final = logging.getLogger(__name__)
-# The others want an address that they can reach; see alerts/notify/NOTES.md.
+# The others want an address that they can reach (``Message.picture``), or take none; see alerts/notify/NOTES.md.
 _SHOWS_PICTURES: Final = frozenset({ChannelKind.DISCORD, ChannelKind.TELEGRAM, ChannelKind.WEBHOOK})
 
 
@@ -34,10 +36,15 @@ def message_of(parcel: Parcel, plan: NotifyPlan, failed: Callable[[str], object]
         failed: is told the state of a message of which a template made nothing; the built-in words are said.
     """
     links = links_of(parcel, plan.addresses)
+    picture = None
     if plan.links is not None and len(parcel.told) == 1:
-        links |= Signer(plan.links).links(parcel.told[0].incident, parcel.channel)
+        signer, incident = Signer(plan.links), parcel.told[0].incident
+        links |= signer.links(incident, parcel.channel)
+        picture = signer.picture(incident, parcel.channel)
     language = plan.languages.get(parcel.channel, Language.EN)
     message = write(parcel, language, plan.writing, links, _picture(parcel, plan))
+    if picture is not None:
+        message = msgspec.structs.replace(message, picture=Picture(picture))
     try:
         return plan.templates.word(message)
     except TemplateFailed as error:

@@ -41,6 +41,8 @@ class Links(Section):
     each kind. Acknowledge and mute links are signed with ``secret`` (``secret_env``, ``secret_file``) and need
     ``public_url``; they work for ``valid_for``, and a mute link mutes for ``mute_for``. While a secret is
     changed, ``old_secret`` is the one before: nothing is signed with it, and what it signed still works.
+    With ``pictures`` Slack, Teams and DingTalk fetch the course of an incident from ``public_url``, by a signed
+    link as well: only where they can reach it, for Slack may refuse a message whose picture it cannot fetch.
     """
 
     public_url: WebAddress | None = None
@@ -52,6 +54,7 @@ class Links(Section):
     old_secret_file: Text | None = None
     valid_for_ms: Annotated[int, span("5m", "30d")] = DAY
     mute_for_ms: Annotated[int, span("1m", "7d")] = 30 * MINUTE
+    pictures: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -60,6 +63,8 @@ class Links(Section):
                 raise wrong(f"must not stand beside {name}_env: give one of them", at=(f"{name}_file",))
         if (self.old_secret_env or self.old_secret_file) and not (self.secret_env or self.secret_file):
             raise wrong("or secret_file must be given beside an old one", at=("secret_env",))
+        if self.pictures and not (self.secret_env or self.secret_file):
+            raise wrong("or secret_file must be given for pictures", at=("secret_env",))
         if (self.secret_env or self.secret_file) and not self.public_url:
             raise wrong("must be given for signed links", at=("public_url",))
         return self

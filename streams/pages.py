@@ -45,7 +45,7 @@ def link_settings_of(settings: Settings, environ: Mapping[str, str], base: Path)
     secrets = tuple(secret for secret in found if secret is not None)
     if found[0] is None or links.public_url is None:
         return None
-    return LinkSettings(links.public_url, secrets, links.valid_for_ms, links.mute_for_ms)
+    return LinkSettings(links.public_url, secrets, links.valid_for_ms, links.mute_for_ms, links.pictures)
 
 
 def signer_of(settings: Settings, environ: Mapping[str, str], base: Path) -> Signer | None:

@@ -1,4 +1,4 @@
-"""What every suite shares: who may run beside whom, Faust's own warnings, a summary of what could not run."""
+"""What every suite shares: Faust's own warnings, and a summary of what could not run here."""
 
 from __future__ import annotations
 
@@ -18,20 +18,15 @@ _FAUST_WARNINGS = (
     "ignore::pytest.PytestUnraisableExceptionWarning",
 )
 _FAUST_SUITE = Path(__file__).parent / "faust"
-# What starts brokers and workers has one process of pytest's to itself: two of them would want four cores.
-_HEAVY_SUITES = tuple(Path(__file__).parent / name for name in ("integration", "chaos", "faust"))
 _SKIP_PREFIX = "Skipped: "
 
 # As the command does, before numpy is loaded.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what is heavy in one process; excuse the suite that runs Faust agents from Faust's warnings."""
+    """Excuse the suite that runs Faust agents from Faust's warnings."""
     for item in items:
-        if any(item.path.is_relative_to(suite) for suite in _HEAVY_SUITES):
-            item.add_marker(pytest.mark.xdist_group("heavy"))
         if item.path.is_relative_to(_FAUST_SUITE):
             for warning in _FAUST_WARNINGS:
                 item.add_marker(pytest.mark.filterwarnings(warning))

@@ -119,9 +119,7 @@ class Journeys:
         those still at risk were of them.
         """
         buckets = np.minimum(np.maximum(age + 1 - MATURE, 0), KEPT_BUCKETS - 1)
-        # One index is many times faster than three.
-        places = ((self._newest - buckets) % KEPT_BUCKETS * WITHIN + _DELAYS) * self._sums.shape[3] + step
-        before = self._sums.reshape(2, -1).take(places, axis=1)
+        before = self._sums[:, (self._newest - buckets) % KEPT_BUCKETS, _DELAYS, step]
         arrived, risk = self._sums[:, self._newest, :, step] - before
         return arrived, risk
 

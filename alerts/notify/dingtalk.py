@@ -19,7 +19,7 @@ from alerts.message import Colour
 from alerts.notify.answers import by_code
 from alerts.notify.base import Outcome, Rate, Request, Response, Sending, Traits, Why
 from alerts.notify.secrets import Secret
-from alerts.notify.text import cut, escaping, fitted, safe_links, wide
+from alerts.notify.text import cut, escaping, fitted, safe_links, safe_picture, wide
 
 if TYPE_CHECKING:
     from alerts.message import Message
@@ -112,6 +112,9 @@ def _body(message: Message, keyword: str) -> bytes:
     paragraphs = [f'<font color="{_COLOURS[message.colour]}">**{title}**</font>', _escaped(message.summary)]
     paragraphs += [_escaped(line) for line in message.lines]
     paragraphs += [f"- **{_escaped(one.label)}** {_escaped(one.value)}" for one in message.fields]
+    picture = safe_picture(message)
+    if picture is not None:
+        paragraphs.append(f"![]({picture})")
     if keyword:
         paragraphs.append(_escaped(keyword))
     card: dict[str, Any] = {"title": title, "text": "\n\n".join(one for one in paragraphs if one)}

@@ -222,4 +222,5 @@ def _one_line(text: str) -> str:
 
 def _secrets(request: Request, message: Message) -> list[Secret]:
     links = [Secret(link.url) for link in message.links]
+    links += [Secret(message.picture.url)] if message.picture is not None else []
     return [request.url, *request.headers.values(), *request.secrets, *links]

@@ -14,7 +14,7 @@ import orjson
 from alerts.message import Colour, LinkKind
 from alerts.notify.answers import by_status, unreadable, words
 from alerts.notify.base import Outcome, Rate, Request, Response, Sending, Traits, Why, refused
-from alerts.notify.text import cut, escaping, fitted, safe_links
+from alerts.notify.text import cut, escaping, fitted, safe_links, safe_picture
 
 if TYPE_CHECKING:
     from alerts.message import Field, Link, Message
@@ -91,6 +91,9 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
     for start in range(0, len(message.fields), _FIELDS_A_SECTION):
         some = message.fields[start : start + _FIELDS_A_SECTION]
         blocks.append({"type": "section", "fields": [_field(one) for one in some]})
+    picture = safe_picture(message)
+    if picture is not None:
+        blocks.append({"type": "image", "image_url": picture, "alt_text": cut(message.title, _FIELD) or "-"})
     links = safe_links(message)
     if links:
         blocks.append({"type": "actions", "elements": [_button(link) for link in links]})

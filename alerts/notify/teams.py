@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from alerts.message import Colour
 from alerts.notify.answers import by_status
 from alerts.notify.base import Outcome, Rate, Request, Response, Sending, Traits
-from alerts.notify.text import cut, escaping, fitted, safe_links
+from alerts.notify.text import cut, escaping, fitted, safe_links, safe_picture
 
 if TYPE_CHECKING:
     from alerts.message import Message
@@ -71,6 +71,9 @@ def _card(message: Message) -> dict[str, Any]:
     if message.fields:
         facts = [{"title": _escaped(one.label), "value": _escaped(one.value)} for one in message.fields]
         body.append({"type": "FactSet", "facts": facts})
+    picture = safe_picture(message)
+    if picture is not None:
+        body.append({"type": "Image", "url": picture, "altText": cut(message.title, 200) or "-"})
     links = [
         {"type": "Action.OpenUrl", "title": cut(link.label, 80), "url": link.url}
         for link in safe_links(message)

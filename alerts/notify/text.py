@@ -147,6 +147,11 @@ def safe_links(message: Message, limit: int = MAX_URL) -> list[Link]:
     return [msgspec.structs.replace(link, url=url) for link, url in found if url is not None]
 
 
+def safe_picture(message: Message, limit: int = MAX_URL) -> str | None:
+    """Where the picture can be fetched, made safe; None if there is none."""
+    return safe_url(message.picture.url, limit) if message.picture is not None else None
+
+
 def fitted(message: Message, render: Callable[[Message], bytes], limit: int) -> bytes:
     """The message as rendered, with as much of it as ``limit`` bytes hold.
 

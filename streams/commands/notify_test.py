@@ -88,9 +88,9 @@ class Rehearsal:
         return marked(message_of(sample_parcel(kind, plan.name, self._now_ms), self._plan))
 
     def body(self, plan: ChannelPlan, kind: Sample) -> str:
-        """What would be sent, its secrets masked; without the picture."""
+        """What would be sent, its secrets masked; without the picture's bytes."""
         message = msgspec.structs.replace(self.message(plan, kind), sparkline=None)
-        signed = (message.link(LinkKind.ACKNOWLEDGE), message.link(LinkKind.MUTE))
+        signed = (message.link(LinkKind.ACKNOWLEDGE), message.link(LinkKind.MUTE), message.picture)
         secrets = [Secret(link.url) for link in signed if link is not None]
         if plan.kind is ChannelKind.APPRISE:
             text = "\n".join([message.title, message.summary, *message.lines])

@@ -23,6 +23,7 @@ from tests.support.vendors import WRONG, answer, problems, refusal
 
 MESSAGES = every_message()
 # These are believed only if the body says so.
+BY_ADDRESS = frozenset({"slack", "teams", "dingtalk"})
 BODY_DECIDES = frozenset({"slack", "discord", "dingtalk", "feishu", "wecom", "telegram", "pagerduty"})
 # These say what is wrong; the others have a word or a number for it.
 SAYS_WHY = frozenset({"dingtalk", "feishu", "wecom", "telegram", "pagerduty"})
@@ -52,6 +53,15 @@ def kind(request: pytest.FixtureRequest) -> str:
 def test_every_message_is_what_the_vendor_takes(kind: str, name: str) -> None:
     """Form, signature and limits, however long and hostile the words; nothing in them pings."""
     assert problems(kind, call_of(kind, MESSAGES[name])) == []
+
+
+def test_a_picture_is_fetched_by_those_who_take_an_address(kind: str) -> None:
+    """Where there is one it stands in the message, made safe; the others send nothing of it."""
+    linked = MESSAGES["linked picture"]
+    assert linked.picture is not None
+    assert (linked.picture.url.encode() in call_of(kind, linked).body) is (kind in BY_ADDRESS)
+    hostile_body = call_of(kind, MESSAGES["hostile linked"]).body
+    assert (b"/sparkline.png" in hostile_body) is (kind in BY_ADDRESS)
 
 
 def test_a_request_is_within_the_limit_it_states(kind: str) -> None:

@@ -6,8 +6,10 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from alerts.lifecycle import Lifecycle
-from alerts.message import Colour, Field, Language, Link, LinkKind, Message, MessageState
+from alerts.message import Colour, Field, Language, Link, LinkKind, Message, MessageState, Picture
 from alerts.model import Place, Severity
 from tests.support.findings import T0, at, rooted
 
@@ -28,6 +30,7 @@ HOSTILE: Final = (
     "*b* _i_ ~s~ `c` </b><script> & \\ \" ' | # > 😀👨‍👩‍👧‍👦🇨🇳 \u202egnp.exe\u202c שלום مرحبا é\u0301 \x00\x1b[31m "
     "\ud800 ${jndi} %7B {{7*7}} http://evil.example/a)b(c "
 )
+PICTURE: Final = Picture(f"https://shop.example/do/{ACK_SIGNATURE}/sparkline.png")
 CHINESE: Final = "转化率下跌、首页第一坑位、每分钟损失三百元"
 
 
@@ -101,6 +104,12 @@ def bare() -> Message:
     return message(state=MessageState.META, title="!", summary="", started_at_ms=None, **nothing)
 
 
+def hostile_linked() -> Message:
+    """The hostile one, its picture's address as well."""
+    address = PICTURE.url + HOSTILE.replace("\ud800", "")
+    return msgspec.structs.replace(hostile(), picture=Picture(address))
+
+
 def png() -> bytes:
     """A picture of one pixel."""
 
@@ -115,9 +124,9 @@ def every_message() -> dict[str, Message]:
     """Those above, every state of one, and one with a picture."""
     states = {state.value: message(state=state) for state in MessageState}
     special = {"hostile": hostile(), "chinese": chinese(), "emoji": emoji(), "bare": bare()}
-    return (
-        states | special | {"picture": message(sparkline=png()), "hostile picture": with_picture(hostile())}
-    )
+    pictures = {"picture": message(sparkline=png()), "hostile picture": with_picture(hostile())}
+    linked = {"linked picture": message(picture=PICTURE), "hostile linked": hostile_linked()}
+    return states | special | pictures | linked
 
 
 def with_picture(some: Message) -> Message:

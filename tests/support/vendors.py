@@ -95,6 +95,8 @@ def _slack(call: Call) -> Iterator[str]:
 
 
 def _slack_block(block: dict[str, Any]) -> Iterator[str]:
+    if block["type"] == "image":
+        yield from _slack_image(block)
     if block["type"] == "header" and not 1 <= len(block["text"]["text"]) <= 150:
         yield "header"
     for text, limit in ((block.get("text"), 3_000), *((one, 2_000) for one in block.get("fields", ()))):
@@ -113,6 +115,12 @@ def _slack_block(block: dict[str, Any]) -> Iterator[str]:
             yield "button"
 
 
+def _slack_image(block: dict[str, Any]) -> Iterator[str]:
+    yield from _url_problems(block["image_url"])
+    if not 1 <= len(block["alt_text"]) <= 2_000 or len(block["image_url"]) > 3_000:
+        yield "image"
+
+
 def _slack_text(text: str) -> Iterator[str]:
     if re.search(r"[<>]", text) or re.search(r"&(?!(?:amp|lt|gt);)", text):
         yield f"markup that is not ours: {text[:80]}"
@@ -129,7 +137,11 @@ def _teams(call: Call) -> Iterator[str]:
         yield "no card of version 1.4"
     if attachment["contentType"] != "application/vnd.microsoft.card.adaptive":
         yield "contentType"
-    known = {"Container", "TextBlock", "FactSet"}
+    known = {"Container", "TextBlock", "FactSet", "Image"}
+    for picture in (part for part in card["body"] if part["type"] == "Image"):
+        yield from _url_problems(picture["url"])
+        if not picture["altText"]:
+            yield "a picture without words"
     if not card["body"] or {part["type"] for part in card["body"]} - known or "<at>" in call.body.decode():
         yield "body"
     for action in card["actions"]:
@@ -205,7 +217,11 @@ def _dingtalk(call: Call) -> Iterator[str]:
         yield "sign not match"
     if query.get("access_token") != [TOKEN]:
         yield "token is not exist"
-    if "@" in card["text"] or re.search(r"<(?!/?font)", card["text"]) or "[" in card["text"]:
+    pictures = re.findall(r"^!\[\]\((.*)\)$", card["text"], flags=re.MULTILINE)
+    for url in pictures:
+        yield from _url_problems(url)
+    text = re.sub(r"^!\[\]\(.*\)$", "", card["text"], flags=re.MULTILINE)
+    if len(pictures) > 1 or "@" in text or re.search(r"<(?!/?font)", text) or "[" in text:
         yield "markup that is not ours"
     for button in card.get("btns", ()):
         yield from _url_problems(button["actionURL"])

@@ -12,11 +12,12 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from alerts.control import Ack, Control, Silence, decode_control
-from alerts.incident import encode_incident
+from alerts.incident import CoursePart, encode_incident
 from alerts.link_pages import LinkPages
 from alerts.links import Action, Claim, LinkSettings, Signer
 from alerts.model import State
 from alerts.notify.secrets import Secret
+from alerts.sparkline import sparkline
 from streams.errors import KafkaUnreachable
 from tests.support.clock import ManualClock
 from tests.support.messages import incident
@@ -66,6 +67,11 @@ class Served:
         async with self._session.get(f"/do/{token}") as answer:
             assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
             return answer.status, await answer.text()
+
+    async def look(self, token: str) -> tuple[int, str, bytes]:
+        """GET of the picture: status, type, body."""
+        async with self._session.get(f"/do/{token}/sparkline.png") as answer:
+            return answer.status, answer.content_type, await answer.read()
 
     async def act(self, token: str, data: object = None, **headers: str) -> tuple[int, str]:
         """POST."""
@@ -220,3 +226,41 @@ async def test_in_the_browsers_language() -> None:
     async with serving() as served:
         _, page = await served.act("nothing", **{"Accept-Language": "zh-CN"})
         assert "链接不完整" in page
+
+
+COURSE = CoursePart(0, 10_000, (1.0, 2.0), (2.0, 2.0), (1.0, 1.0), (3.0, 3.0))
+DRAWN = encode_incident(msgspec.structs.replace(FIRING, course=COURSE))
+
+
+async def test_a_picture_is_that_of_the_newest_record() -> None:
+    """Whoever holds the link sees the course as it is now; nothing is written."""
+    async with serving(DRAWN) as served:
+        assert await served.look(token(Action.LOOK)) == (200, "image/png", sparkline(COURSE))
+        assert served.reception.said == []
+
+
+async def test_a_link_is_of_use_for_one_thing_only() -> None:
+    """A picture's neither asks nor acts, and one that acts shows no picture."""
+    async with serving(DRAWN) as served:
+        look = token(Action.LOOK)
+        assert [(await served.ask(look))[0], (await served.act(look))[0]] == [400, 400]
+        assert (await served.look(token()))[0] == 400
+        assert served.reception.said == []
+
+
+async def test_no_picture_without_a_course() -> None:
+    """Of what is not known, or was told without one; and none while Kafka is out of reach."""
+    async with serving() as served:
+        assert (await served.look(token(Action.LOOK)))[0] == 404
+        assert (await served.look(token(Action.LOOK, incident_id="gone")))[0] == 404
+        served.reception.reachable = False
+        assert (await served.look(token(Action.LOOK)))[0] == 503
+
+
+async def test_who_looks_too_often_waits() -> None:
+    """Sixty at once, then one a second: drawing takes time."""
+    async with serving(DRAWN) as served:
+        statuses = [(await served.look(token(Action.LOOK)))[0] for _ in range(62)]
+        assert statuses == [200] * 60 + [429] * 2
+        served.clock.advance(1_000)
+        assert (await served.look(token(Action.LOOK)))[0] == 200

@@ -8,6 +8,7 @@ import hmac
 import msgspec
 import pytest
 
+from alerts.incident import CoursePart
 from alerts.links import MAX_TOKEN, PATH, Action, Claim, LinkSettings, Refused, Signer
 from alerts.message import LinkKind
 from alerts.model import State
@@ -42,6 +43,20 @@ def test_a_link_does_what_stands_in_it() -> None:
     )
     mute = signer().read(token_in(links[LinkKind.MUTE]), end_ms - 1)
     assert mute == Claim(1, Action.MUTE, found.id, "ops", end_ms, mute_ms=HOUR_MS // 2)
+
+
+def test_a_picture_is_only_looked_at() -> None:
+    """Where chats are let in and there is a course: a link that can be used for nothing else."""
+    course = CoursePart(0, 10_000, (1.0, 2.0), (2.0, 2.0), (1.0, 1.0), (3.0, 3.0))
+    found = msgspec.structs.replace(incident(), course=course)
+    open_doors = Signer(LinkSettings(URL, (OLD,), expiry_ms=HOUR_MS, pictures=True))
+    url = open_doors.picture(found, "ops") or ""
+    assert url.endswith("/sparkline.png")
+    end_ms = found.updated_at_ms + HOUR_MS
+    claim = signer().read(token_in(url).partition("/")[0], end_ms - 1)
+    assert claim == Claim(1, Action.LOOK, found.id, "ops", end_ms)
+    assert open_doors.picture(incident(), "ops") is None
+    assert signer().picture(found, "ops") is None
 
 
 def test_it_ends() -> None:

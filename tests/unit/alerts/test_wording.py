@@ -60,6 +60,20 @@ def test_the_course_is_drawn_where_it_is_shown() -> None:
     assert message_of(parcel("hook", incident()), PLAN).sparkline is None
 
 
+def test_where_chats_fetch_pictures_there_is_an_address() -> None:
+    """Signed for whom it is sent to, and shown nowhere; not of what has no course."""
+    plan = replace(PLAN, links=LinkSettings("https://fw.example", (Secret("s" * 32),), pictures=True))
+    course = CoursePart(0, 10_000, (1.0, 2.0), (2.0, 2.0), (1.0, 1.0), (3.0, 3.0))
+    known = msgspec.structs.replace(incident(), course=course)
+    hook, chat = (message_of(parcel(name, known), plan).picture for name in ("hook", "chat"))
+    assert hook is not None
+    assert chat is not None
+    assert hook.url.startswith("https://fw.example/do/")
+    assert hook.url != chat.url
+    assert hook.url not in repr(message_of(parcel("hook", known), plan))
+    assert message_of(parcel("chat", incident()), plan).picture is None
+
+
 def test_in_ones_own_words() -> None:
     """Where there are some for what is told."""
     plan = replace(

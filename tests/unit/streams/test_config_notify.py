@@ -168,6 +168,7 @@ def test_all_of_it_is_taken_up_while_running(tmp_path: Path) -> None:
     [
         ("old_secret_env: A, old_secret_file: b", "old_secret_file: must not stand beside old_secret_env"),
         ("old_secret_env: A", "secret_env: or secret_file must be given beside an old one"),
+        ("pictures: true", "secret_env: or secret_file must be given for pictures"),
     ],
 )
 def test_an_old_secret_stands_beside_a_new_one(tmp_path: Path, words: str, finding: str) -> None:
