@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from streams.config import Settings
 
+_LOOK_SECONDS = 0.1
+_RARELY_SECONDS = 2.0
+
 
 @dataclass
 class Deployment:
@@ -193,17 +196,23 @@ async def merged_counts(deployment: Deployment) -> Counts:
 
 
 async def until(condition: Any, *, seconds: float, what: str) -> None:
-    """Wait until a condition, plain or asynchronous, holds; an AssertionError names it if it does not."""
-    deadline = asyncio.get_running_loop().time() + seconds
+    """Wait until a condition, plain or asynchronous, holds; an AssertionError names it if it does not.
+
+    A condition that takes long to look at is looked at less often: what it waits for needs the processor.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
     while True:
+        began = loop.time()
         held = condition()
         if asyncio.iscoroutine(held):
             held = await held
         if held:
             return
-        if asyncio.get_running_loop().time() > deadline:
+        now = loop.time()
+        if now > deadline:
             raise AssertionError(f"not within {seconds} s: {what}")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(min(max(_LOOK_SECONDS, 2 * (now - began)), _RARELY_SECONDS))
 
 
 def problem_lines(log: Path) -> list[str]:

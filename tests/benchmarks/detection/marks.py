@@ -25,11 +25,16 @@ _S3_OPTIMUM_MIN: Final = 80.0
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was seen: the value in words, how many runs it is of, and whether that is enough."""
+    """What was seen: the value in words, how many runs it is of, and whether that is enough.
+
+    Attributes:
+        count: runs in which what is not wanted could have been; None where each has a delay of its own.
+    """
 
     value: str
     runs: str
     reached: bool
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ def _no_alarm(outcome: Outcome, _: Known) -> Verdict:
     bound = upper_bound(outcome.crying, outcome.runs)
     value = f"{outcome.crying} (95 % bound {100 * bound:.2g} %); {outcome.wide} on the total"
     runs = f"{outcome.runs} slots in {outcome.wide_runs} runs" if outcome.wide_runs else f"{outcome.runs}"
-    return Verdict(value, runs, outcome.crying == 0 and outcome.wide == 0)
+    return Verdict(value, runs, outcome.crying == 0 and outcome.wide == 0, outcome.runs)
 
 
 def _seconds(limit: float) -> Judged:

@@ -94,7 +94,8 @@ def _word(verdict: Verdict, outcome: Outcome | None) -> str:
         return "not run"
     if not verdict.reached:
         return "**not reached**"
-    return "reached" if (len(outcome.delays) or outcome.runs) >= _MANY else "held, in few runs"
+    runs = len(outcome.delays) or outcome.runs if verdict.count is None else verdict.count
+    return "reached" if runs >= _MANY else "held, in few runs"
 
 
 def _scenarios(outcomes: Mapping[Row, Outcome]) -> str:
