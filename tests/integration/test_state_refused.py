@@ -33,7 +33,14 @@ EVENTS = 600_000
 MOST = 500_000
 # Of three brokers, from 0.
 LAST = 2
-ONE_PARTITION = {"TOPICS__PARTITIONS": "1", "TOPICS__ROLLUP_SHARDS": "1", "WATCH__ENABLED": "off"}
+ONE_PARTITION = {
+    "TOPICS__PARTITIONS": "1",
+    "TOPICS__ROLLUP_SHARDS": "1",
+    "WATCH__ENABLED": "off",
+    # Looked at, and not scraped again: nobody is to be waited for.
+    "METRICS__ZERO_HOLD": "0s",
+    "METRICS__VANISH_HOLD": "0s",
+}
 
 
 @pytest.fixture

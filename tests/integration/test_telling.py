@@ -114,8 +114,13 @@ async def test_an_incident_is_told_once_and_a_restart_repeats_nothing(deployment
             await telling.hears(("first", "opened"), ("second", "opened"))
             await telling.happens(over(first, SystemClock().now_ms()))
             await telling.hears(("first", "opened"), ("second", "opened"), ("first", "resolved"))
-            page = await asyncio.to_thread(worker.metrics)
-        assert 'funnelwatch_notifications_total{channel="ops",outcome="delivered"} 2.0' in page
+
+            async def counted() -> bool:
+                page = await asyncio.to_thread(worker.metrics)
+                return 'funnelwatch_notifications_total{channel="ops",outcome="delivered"} 2.0' in page
+
+            # What the robot has heard is counted once its answer was read.
+            await until(counted, seconds=PATIENCE_S, what="both are counted")
         assert problem_lines(deployment.folder / "two.log") == []
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.1
 _RARELY_SECONDS = 2.0
+# Who was scraped lately waits up to 50 s to be scraped once more, and the machine may be busy.
+_PARTING_SECONDS = 120.0
 
 
 @dataclass
@@ -121,7 +123,7 @@ class WorkerProcess:
 
     def __exit__(self, *_: object) -> None:
         if self._process.running:
-            self._process.terminate()
+            self._process.terminate(_PARTING_SECONDS)
 
     @property
     def process(self) -> Process:
@@ -148,7 +150,7 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """SIGTERM, and wait until it is gone."""
-        self._process.terminate()
+        self._process.terminate(_PARTING_SECONDS)
 
 
 async def read_topic(bootstrap_servers: str, topic: str) -> dict[int, list[Record]]:
