@@ -270,3 +270,22 @@ def test_late_money_is_told_by_its_own_bucket() -> None:
     [closed] = shop.hear(own)
     assert closed.money == {key: (2, 900)}
     assert closed.late_money == ()
+
+
+def test_late_money_is_the_same_whenever_it_is_asked_for() -> None:
+    """Put together only when somebody reads it: by then other keys may have come, and the bound may be full."""
+
+    def late_of(*, at_once: bool) -> list[tuple[int, dict[MoneyKey, tuple[int, int]]]]:
+        shop = Shop(settings=ClosingSettings(max_keys=2))
+        shop.say(0, BUCKET, {("sku", "A"): {0: 1}})
+        message = shop.speakers[0].says(2 * BUCKET, {("sku", "A"): {0: 1}, ("sku", "B"): {0: 1}}, bucket=0)
+        message.money = rollup(
+            money={("sku", key, "CNY", "paid"): (1, price) for key, price in (("A", 5), ("C", 7), ("D", 9))}
+        ).money
+        [closed] = shop.hear(message)
+        found = list(closed.late_money) if at_once else []
+        shop.say(0, 3 * BUCKET, {("sku", key): {0: 1} for key in "CDE"})
+        return [(start, dict(sums)) for start, sums in (found or closed.late_money)]
+
+    paid = {MoneyKey("sku", "A", "CNY", "paid"): (1, 5), MoneyKey("sku", "(other)", "CNY", "paid"): (2, 16)}
+    assert late_of(at_once=True) == late_of(at_once=False) == [(T0, paid)]
