@@ -22,7 +22,7 @@ from alerts.content.clean import harmless
 from alerts.control import Ack, Silence, control_key, encode_control
 from alerts.incident import decode_incident
 from alerts.link_words import HEADERS, MAX_NAME, Done, language_of, nothing_done, question, written
-from alerts.links import PATH, Action, Claim, Refused
+from alerts.links import DOING, PATH, Action, Claim, Refused
 from alerts.message import SPARKLINE_NAME
 from alerts.model import State
 from alerts.sparkline import sparkline
@@ -57,8 +57,7 @@ _STATUS: Final[dict[Done | Refused, HTTPStatus]] = {
     Done.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
 }
 _AGAIN_SECONDS: Final = 5
-_DOING: Final = frozenset({Action.ACKNOWLEDGE, Action.MUTE})
-_LOOKING: Final = frozenset({Action.LOOK})
+_LOOKING: Final = (Action.LOOK,)
 
 
 class Reception(Protocol):
@@ -118,7 +117,7 @@ class LinkPages:
         await self._reception.stop()
 
     async def _ask(self, request: web.Request) -> web.Response:
-        claim = self._claim(request, _DOING)
+        claim = self._claim(request, DOING)
         if not isinstance(claim, Claim):
             return claim
         self._requests.labels(Done.SHOWN.value).inc()
@@ -142,7 +141,7 @@ class LinkPages:
         return web.Response(body=picture, content_type="image/png", headers=HEADERS)
 
     async def _act(self, request: web.Request) -> web.Response:
-        claim = self._claim(request, _DOING)
+        claim = self._claim(request, DOING)
         if not isinstance(claim, Claim):
             return claim
         wait_ms = self._holders.take(claim.incident_id, self._clock.now_ms())

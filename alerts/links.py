@@ -48,6 +48,10 @@ class Action(StrEnum):
     LOOK = "look"  # at the sparkline, and at nothing else
 
 
+# Those that change something: they are asked about, and acted on.
+DOING: Final = (Action.ACKNOWLEDGE, Action.MUTE)
+
+
 class Refused(StrEnum):
     """Why a link does nothing. Also the label ``outcome`` of the metric."""
 
