@@ -55,6 +55,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--shop-clicks", type=float, default=10_000.0, help="a minute (%(default)s)")
     parser.add_argument("--shop-skus", type=int, default=5_000, help="SKUs of the shop (%(default)s)")
     parser.add_argument("--slots", type=int, default=100, help="replicates side by side (%(default)s)")
+    parser.add_argument("--futures", type=int, default=10, help="after the same quiet hours (%(default)s)")
     parser.add_argument("--rates", type=_rates, default=(6.0,), help="orders a minute of a slot (6)")
     parser.add_argument("--yardstick-slots", type=int, default=300, help="0: as they were run last")
     parser.add_argument("--jobs", type=int, default=2, help="processes (%(default)s)")
@@ -105,7 +106,9 @@ def main(words: Sequence[str]) -> int:
     asked_for = rows(asked.scenarios, asked.watchers, asked.rates)
     todo = [row for row in asked_for if _MODES[row.realistic] in asked.modes]
     shop = Shop(asked.shop_clicks, asked.shop_skus, asked.shop_history_hours)
-    size = Size(asked.replicates, asked.shop_replicates, asked.history_hours, asked.slots, shop)
+    size = Size(
+        asked.replicates, asked.shop_replicates, asked.history_hours, asked.slots, asked.futures, shop
+    )
     found = results(todo, size, asked.jobs, lambda text: print(text, file=sys.stderr))
     command = shlex.join(["make", "bench-detection", *([f"ARGS={shlex.join(words)}"] if words else [])])
     known = read(_ROWS) | {row: Ran(outcome, command) for row, outcome in found.items()}

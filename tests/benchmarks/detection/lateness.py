@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from streams.closed import BUCKET_MS, Cells
+from streams.core.sorting import summed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     I64 = NDArray[np.int64]
+    # Start of the own bucket, dimension, cells and their counts.
+    Held = tuple[int, str, I64, I64]
+    Whole = Mapping[str, tuple[Cells, I64]]
     LateCounts = tuple[tuple[int, Mapping[str, Cells]], ...]
 
 SHARE: Final = 0.02
@@ -23,28 +28,29 @@ _COLUMN_BITS: Final = 5
 
 
 class Waiting:
-    """What will come late, by the bucket it comes in.
+    """What will come late, by the bucket it comes in."""
 
-    ``disjoint`` promises that no cell is held twice for one bucket and coming.
-    """
-
-    def __init__(self, *, disjoint: bool = False) -> None:
-        self._join = _strung if disjoint else merged
-        self._rows: dict[int, list[tuple[int, str, I64, I64]]] = {}
+    def __init__(self) -> None:
+        self._rows: dict[int, list[Held]] = {}
 
     def hold(self, due_ms: int, own_ms: int, dimension: str, cells: I64, counts: I64) -> None:
         """Cells are ``key << 5 | column``."""
         self._rows.setdefault(due_ms, []).append((own_ms, dimension, cells, counts))
 
-    def come(self, start_ms: int) -> LateCounts:
-        """What comes with one bucket; it waits no more."""
-        gathered: dict[int, dict[str, list[tuple[I64, I64]]]] = {}
-        for own, dimension, cells, counts in self._rows.pop(start_ms, []):
-            gathered.setdefault(own, {}).setdefault(dimension, []).append((cells, counts))
-        return tuple(
-            (own, {dimension: self._join(parts) for dimension, parts in gathered[own].items()})
-            for own in sorted(gathered)
-        )
+    def come(self, start_ms: int, counts: Mapping[str, Cells]) -> tuple[LateCounts, Whole]:
+        """What comes late with a bucket of these counts, and both together; it waits no more."""
+        late: dict[int, dict[str, Cells]] = {}
+        every = {
+            dimension: [(cells, np.full(cells.keys.size, start_ms))] for dimension, cells in counts.items()
+        }
+        for dimension, cells, starts in _merged(self._rows.pop(start_ms, [])):
+            every.setdefault(dimension, []).append((cells, starts))
+            owns, firsts = np.unique(starts, return_index=True)
+            for own, (first, end) in zip(
+                owns.tolist(), pairwise((*firsts.tolist(), starts.size)), strict=True
+            ):
+                late.setdefault(own, {})[dimension] = Cells(*(column[first:end] for column in cells))
+        return tuple(sorted(late.items())), {dimension: _joined(parts) for dimension, parts in every.items()}
 
     def thin(self, rng: np.random.Generator, start_ms: int, counts: I64, column: int) -> I64:
         """Hold back the late share of counts by (bucket, slot); what is left of them.
@@ -74,16 +80,25 @@ class Waiting:
         self.hold(due, own, "all", np.array(columns, np.int64), total)
 
 
-def _strung(parts: list[tuple[I64, I64]]) -> Cells:
-    cells = np.concatenate([cells for cells, _ in parts])
-    counts = np.concatenate([counts for _, counts in parts])
-    return Cells(cells >> _COLUMN_BITS, cells & (1 << _COLUMN_BITS) - 1, counts)
+def _merged(rows: Sequence[Held]) -> Iterator[tuple[str, Cells, I64]]:
+    """By dimension: added up by bucket and cell, and the buckets' starts beside it, ascending."""
+    by_dimension: dict[str, list[Held]] = {}
+    for row in rows:
+        by_dimension.setdefault(row[1], []).append(row)
+    for dimension, mine in by_dimension.items():
+        cells = np.concatenate([cells for _, _, cells, _ in mine])
+        counts = np.concatenate([counts for _, _, _, counts in mine])
+        ticks = np.repeat([own // BUCKET_MS for own, _, _, _ in mine], [row[2].size for row in mine])
+        first = int(ticks.min())
+        # All at once, for there are many and most are small.
+        distinct, sums = summed(ticks - first << _KEY_BITS | cells, counts)
+        starts = ((distinct >> _KEY_BITS) + first) * BUCKET_MS
+        distinct &= (1 << _KEY_BITS) - 1
+        yield dimension, Cells(distinct >> _COLUMN_BITS, distinct & (1 << _COLUMN_BITS) - 1, sums), starts
 
 
-def merged(parts: list[tuple[I64, I64]]) -> Cells:
-    """Cells and counts, added up by cell."""
-    cells = np.concatenate([cells for cells, _ in parts])
-    counts = np.concatenate([counts for _, counts in parts])
-    distinct, places = np.unique(cells, return_inverse=True)
-    sums = np.bincount(places, counts).astype(np.int64)
-    return Cells(distinct >> _COLUMN_BITS, distinct & (1 << _COLUMN_BITS) - 1, sums)
+def _joined(parts: Sequence[tuple[Cells, I64]]) -> tuple[Cells, I64]:
+    if len(parts) == 1:
+        return parts[0]
+    columns = zip(*(cells for cells, _ in parts), strict=True)
+    return Cells(*map(np.concatenate, columns)), np.concatenate([starts for _, starts in parts])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tests.benchmarks.detection.effects import Effect
-    from tests.benchmarks.detection.lateness import LateCounts
+    from tests.benchmarks.detection.lateness import LateCounts, Whole
     from tests.benchmarks.detection.light import World
 
     I64 = NDArray[np.int64]
@@ -35,7 +35,7 @@ def closed_buckets(world: World, ticks: int, effects: Sequence[Effect] = ()) -> 
         "slot": world.names,
         LAG: tuple(str(edge) for edge in laws.LAG_EDGES),
     }
-    waiting = Waiting(disjoint=True)
+    waiting = Waiting()
     rng = np.random.default_rng((world.settings.seed, world.now_ms // 1000))
     while ticks > 0:
         size = min(ticks, AT_ONCE)
@@ -47,9 +47,9 @@ def closed_buckets(world: World, ticks: int, effects: Sequence[Effect] = ()) -> 
         for tick in range(size):
             start = block.start_ms + tick * BUCKET_MS
             counts = _cells(clicks[tick], orders[tick], block.lags[tick])
-            yield _closed(
-                start, names, counts, waiting.come(start), int(clicks[tick].sum() + orders[tick].sum())
-            )
+            late, whole = waiting.come(start, counts)
+            events = int(clicks[tick].sum() + orders[tick].sum())
+            yield _closed(start, names, counts, late, whole, events)
         ticks -= size
 
 
@@ -78,6 +78,7 @@ def _closed(
     names: Mapping[str, Sequence[str]],
     counts: Counts,
     late: LateCounts,
+    whole: Whole,
     events: int,
 ) -> ClosedBucket:
     at = start + BUCKET_MS + _CLOSE_AFTER_MS
@@ -92,4 +93,5 @@ def _closed(
         late=late,
         records={(p, topic, "accepted"): max(events // 8, 1) for p in range(4) for topic in (0, 1)},
         progress={p: Progress(start + BUCKET_MS, at, idle=False) for p in range(4)},
+        whole=whole,
     )

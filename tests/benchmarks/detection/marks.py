@@ -99,10 +99,9 @@ def _slow(outcome: Outcome, _: Known) -> Verdict:
 
 def _outage(outcome: Outcome, _: Known) -> Verdict:
     delay = outcome.delay
-    value = f"named {delay.found:.3f}, p95 {60 * delay.p95:.0f} s, {outcome.false_episodes} conversion alerts"
-    return Verdict(
-        value, str(delay.runs), delay.found >= 0.99 and delay.p95 <= 0.5 and not outcome.false_episodes
-    )
+    named = outcome.right / delay.runs if delay.runs else 0.0
+    value = f"named {named:.3f}, p95 {60 * delay.p95:.0f} s, {outcome.false_episodes} conversion alerts"
+    return Verdict(value, str(delay.runs), named >= 0.99 and delay.p95 <= 0.5 and not outcome.false_episodes)
 
 
 def _per_day(outcome: Outcome, _: Known) -> Verdict:

@@ -126,7 +126,7 @@ class Judge:
 
     def _names(self, told: Told, scope: Scope) -> bool:
         step = self.truth.step is None or (told.step is not None and told.step[1] == self.truth.step)
-        return step and (bool(self.truth.detail) or self._same(told.scope, scope))
+        return step and (bool(self.truth.detail) or self._same(_without_topic(told.scope), scope))
 
     @staticmethod
     def _same(told: Scope, scope: Scope) -> bool:
@@ -136,6 +136,12 @@ class Judge:
         assert self.end_ms is not None
         over = [told.at_ms for told in _ended(said, mine) if told.at_ms > self.end_ms]
         return (over[0] - self.end_ms) / MINUTE_MS if over else inf
+
+
+def _without_topic(scope: Scope) -> Scope:
+    """A partition is named, whichever of its topics was missed first."""
+    parts = {dimension for dimension, _ in scope}
+    return tuple(part for part in scope if part[0] != "topic") if "partition" in parts else scope
 
 
 def _ended(said: Iterable[Told], mine: set[str]) -> list[Told]:

@@ -27,7 +27,6 @@ _SLOTS: Final = 100
 _BROKEN: Final = 15  # of a hundred slots
 _SMALL_SHOP: Final = 2_000.0  # clicks a minute: 60 orders
 _SMALL: Final = frozenset({"S6a", "S6b", "S6c"})
-_FUTURES_PER_SEED: Final = 10
 # Days for one false alarm where a yardstick names another number than 60 for a slot, 7 for the shop.
 _BUDGET_DAYS: Final = {"S7": 1.0}
 
@@ -88,12 +87,13 @@ class Shop:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is run: replicates of each scenario, and quiet hours before."""
+    """How much is run: replicates of each scenario, quiet hours before, and futures after each of these."""
 
     replicates: int = 1_000
     shop_replicates: int = 20
     history_hours: int = 24
     slots: int = _SLOTS
+    futures: int = 10
     shop: Shop = Shop()
 
 
@@ -104,8 +104,8 @@ def works(rows: Iterable[Row], size: Size) -> Iterator[Work]:
         shared.setdefault(_history(row), []).append(row)
     for group in shared.values():
         futures = {row: _futures(row, size) for row in group}
-        for seed, first in enumerate(range(0, max(futures.values()), _FUTURES_PER_SEED)):
-            now = {row: min(_FUTURES_PER_SEED, many - first) for row, many in futures.items() if many > first}
+        for seed, first in enumerate(range(0, max(futures.values()), size.futures)):
+            now = {row: min(size.futures, many - first) for row, many in futures.items() if many > first}
             yield Work(tuple(now.items()), _plan(group[0], size, seed))
 
 

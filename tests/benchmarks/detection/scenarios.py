@@ -216,6 +216,7 @@ _SHOP: Final = (
         Stage.SHOP,
         Truth((Kind.MIX_SHIFT,), (("all", "all"),)),
         (_e(What.TRAFFIC, 17, ramp=5, where=(("slot", "49"),)),),
+        minutes=120,
         low_intent=49,
     ),
     Scenario(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from streams.closed import (
     ClosedBucket,
     Progress,
 )
+from streams.core.sorting import summed
 from tests.benchmarks.detection import laws
 from tests.benchmarks.detection.books import money_of, records_of
 from tests.benchmarks.detection.catalogue import (
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streams.core.merge import MoneyKey
+    from tests.benchmarks.detection.lateness import LateCounts, Whole
 
     F64 = NDArray[np.float64]
     I64 = NDArray[np.int64]
@@ -93,8 +96,8 @@ class Teller:
         money = money_of(events, start, self.shop, self.names, self.prices)
         records = records_of(events, start, until, repeated=self.shop.settings.realistic)
         for tick, bucket in enumerate(range(start, until, BUCKET_MS)):
-            late = self._waiting.come(bucket)
-            yield self._bucket(bucket, counts[tick], late, money.get(tick, {}), records[tick], effects)
+            come = self._waiting.come(bucket, counts[tick])
+            yield self._bucket(bucket, counts[tick], come, money.get(tick, {}), records[tick], effects)
 
     def _counts(
         self, events: Events, start: int, until: int, effects: Sequence[Effect]
@@ -160,19 +163,22 @@ class Teller:
         for dimension, (rows, keys, columns) in self._keyed(late).items():
             cells = keys << 5 | columns
             order = np.lexsort((cells, own[rows], late.due[rows]))
-            pairs = np.stack([late.due[rows], own[rows]])[:, order]
-            cuts = np.flatnonzero(np.any(pairs[:, 1:] != pairs[:, :-1], axis=0)) + 1
-            for part in np.split(np.arange(order.size), cuts):
-                if part.size:
-                    found, times = np.unique(cells[order[part]], return_counts=True)
-                    due, mine = pairs[:, part[0]].tolist()
-                    self._waiting.hold(due, mine, dimension, found, times)
+            ordered = np.stack([late.due[rows], own[rows], cells])[:, order]
+            differ = ordered[:, 1:] != ordered[:, :-1]
+            firsts = np.flatnonzero(np.append(True, differ.any(axis=0)))[: order.size]
+            times = np.diff(np.append(firsts, order.size))
+            due, mine, found = ordered[:, firsts]
+            cuts = np.flatnonzero((due[1:] != due[:-1]) | (mine[1:] != mine[:-1])) + 1
+            for start, end in pairwise((0, *cuts.tolist(), firsts.size)):
+                if start < end:
+                    part = slice(start, end)
+                    self._waiting.hold(int(due[start]), int(mine[start]), dimension, found[part], times[part])
 
     def _bucket(
         self,
         start: int,
         counts: Mapping[str, Cells],
-        late: tuple[tuple[int, Mapping[str, Cells]], ...],
+        come: tuple[LateCounts, Whole],
         money: Mapping[MoneyKey, tuple[int, int]],
         records: Mapping[tuple[int, int, str], int],
         effects: Sequence[Effect],
@@ -187,7 +193,8 @@ class Teller:
             nodes=len(NODES),
             names=self.names,
             counts=counts,
-            late=late,
+            late=come[0],
+            whole=come[1],
             money=money,
             records=records,
             progress=progress,
@@ -214,7 +221,7 @@ def _names(shop: Shop) -> dict[str, Sequence[str]]:
 def _distinct(packed: I64, exposed: I64 | None, size: int) -> tuple[I64, I64]:
     """Cells, ascending, and how often each is there; exposures stand in column 0."""
     if exposed is None:
-        return np.unique(packed, return_counts=True)
+        return summed(packed, np.ones_like(packed))
     table = np.bincount(packed, minlength=size)
     table.reshape(*exposed.shape, 32)[:, :, 0] += exposed
     cells = np.flatnonzero(table)
