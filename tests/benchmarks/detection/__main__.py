@@ -21,7 +21,7 @@ from tests.benchmarks.detection.earlier import (
     write,
     write_yardsticks,
 )
-from tests.benchmarks.detection.plans import OURS, WATCHERS, Row, Shop, Size, results
+from tests.benchmarks.detection.plans import WATCHERS, Row, Shop, Size, results, watchers_of
 from tests.benchmarks.detection.scenarios import SCENARIOS, Stage
 from tests.benchmarks.detection.table import Measured, markdown
 from tests.benchmarks.detection.validation import optima, repeated
@@ -79,12 +79,12 @@ def _rates(text: str) -> tuple[float, ...]:
 
 
 def rows(scenarios: Sequence[str], watchers: Sequence[str], rates: Sequence[float]) -> list[Row]:
-    """What is to be run; yardsticks know slots only, so they stay out of the full shop."""
+    """What is to be run."""
     out = []
     for name in scenarios:
         light = SCENARIOS[name].stage is Stage.LIGHT
         modes = (False, True) if name in _BOTH else (name not in _IDEAL,)
-        for watcher in watchers if light else [w for w in watchers if w == OURS]:
+        for watcher in [each for each in watchers_of(SCENARIOS[name]) if each in watchers]:
             out += [Row(name, watcher, mode, rate) for mode in modes for rate in (rates if light else (6.0,))]
     return out
 

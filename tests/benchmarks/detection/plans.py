@@ -7,19 +7,25 @@ from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Final
 
-from tests.benchmarks.detection import yardsticks
+import numpy as np
+
+from tests.benchmarks.detection import laws, yardsticks
+from tests.benchmarks.detection.adaptive import AdaptiveBands
 from tests.benchmarks.detection.ours import engine_for
 from tests.benchmarks.detection.outcome import Outcome
 from tests.benchmarks.detection.rules import FixedLine, LagCusum, ThreeSigma, WeekOverWeek
 from tests.benchmarks.detection.running import Plan, Quiet
-from tests.benchmarks.detection.scenarios import SCENARIOS, Stage
-from tests.benchmarks.detection.watching import Budget, RuleWatcher, Watcher
+from tests.benchmarks.detection.scenarios import SCENARIOS, Scenario, Stage
+from tests.benchmarks.detection.watching import Budget, RuleWatcher, Together, Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from tests.benchmarks.detection.rules import Rule
 
 FIRST_SEED: Final = 1_000
 OURS: Final = "Funnelwatch"
@@ -31,19 +37,61 @@ _SMALL: Final = frozenset({"S6a", "S6b", "S6c"})
 _BUDGET_DAYS: Final = {"S7": 1.0}
 
 
-def _cusum(*, realistic: bool) -> Watcher:
-    p, taps = yardsticks.known(realistic=realistic), yardsticks.BUCKETS.taps()
-    return RuleWatcher(lambda: LagCusum(p, taps, 0.3), ticks=1)
+# Visitors in five minutes under which people do not look at a ratio.
+_LEAST: Final = 50
+# Calibrated to one false alarm in 60 days of a slot; see the optima.
+_OPTIMAL: Final = 9.8
+_SUCCESS: Final = 0.92
+_SHOP_SERIES: Final = (
+    ("all", ("order", "paid")),
+    *((dimension, ("click", "order")) for dimension in ("all", "slot", "banner", "sku")),
+)
+_OPTIMUM: Final = "CUSUM that knows rates and delays"
 
 
-# By name, what makes one for a budget and a mode; rules have no budget, and few know the mode.
-WATCHERS: Final[dict[str, Callable[[Budget, bool], Watcher]]] = {
-    OURS: lambda budget, _: engine_for(budget),
-    "CUSUM r=.3 that knows p and delays": lambda _, realistic: _cusum(realistic=realistic),
-    "fixed < .7 p0, 5 min": lambda _, __: RuleWatcher(lambda: FixedLine(_seen())),
-    "3-sigma, 5 min vs last 60": lambda _, __: RuleWatcher(ThreeSigma),
-    "day before < .7, 60 min": lambda _, __: RuleWatcher(lambda: WeekOverWeek(60, period=1_440)),
+def _cusum(stage: Stage, *, realistic: bool) -> Watcher:
+    """Of slots for -30 %; in the shop of payments, whose rate is the same everywhere, for -50 %."""
+    if stage is Stage.LIGHT:
+        p, taps = yardsticks.known(realistic=realistic), yardsticks.BUCKETS.taps()
+        return RuleWatcher(lambda: LagCusum(p, taps, 0.3, (_OPTIMAL,)), ticks=1)
+    taps = np.asarray(laws.joint(laws.PAYMENT, 10, laws.ATTRIBUTION_S).sum(axis=1))
+    rule = LagCusum(lambda _: _SUCCESS, taps, 0.5, (yardsticks.GUARANTEED,))
+    return RuleWatcher(lambda: rule, ticks=1, dimension="all", step=("order", "paid"))
+
+
+def _rule(stage: Stage, make: Callable[[float], Rule]) -> Watcher:
+    """A rule in use today, told the usual ratio: on slots, or on all that a shop would set it up for."""
+    if stage is Stage.LIGHT:
+        return RuleWatcher(lambda: make(_seen()))
+    return Together(
+        [
+            RuleWatcher(
+                partial(make, _SUCCESS if step[1] == "paid" else _seen()),
+                dimension=dimension,
+                step=step,
+                least=_LEAST,
+            )
+            for dimension, step in _SHOP_SERIES
+        ]
+    )
+
+
+# By name, what makes one for a budget, a mode and a world; rules have no budget, and few know the mode.
+WATCHERS: Final[dict[str, Callable[[Budget, bool, Stage], Watcher]]] = {
+    OURS: lambda budget, _, __: engine_for(budget),
+    _OPTIMUM: lambda _, realistic, stage: _cusum(stage, realistic=realistic),
+    "fixed < .7 of usual, 5 min": lambda _, __, stage: _rule(stage, FixedLine),
+    "3-sigma, 5 min vs last 60": lambda _, __, stage: _rule(stage, lambda _: ThreeSigma()),
+    "day before < .7, 60 min": lambda _, __, stage: _rule(stage, lambda _: WeekOverWeek(60, period=1_440)),
+    "week before < .7, 60 min": lambda _, __, stage: _rule(stage, lambda _: WeekOverWeek(60)),
+    "adaptive recording rules, 5 min": lambda _, __, stage: _rule(stage, lambda _: AdaptiveBands()),
 }
+
+
+def watchers_of(scenario: Scenario) -> tuple[str, ...]:
+    """Who can be run on it: in the shop, what is best is known of payments only."""
+    best_is_known = scenario.stage is Stage.LIGHT or scenario.truth.step == "paid"
+    return tuple(name for name in WATCHERS if name != _OPTIMUM or best_is_known)
 
 
 def _seen() -> float:
@@ -71,8 +119,8 @@ class Work:
     def done(self) -> list[tuple[Row, Outcome]]:
         """Run it."""
         first, _ = self.rows[0]
-        make = WATCHERS[first.watcher]
-        quiet = Quiet(SCENARIOS[first.scenario], self.plan, lambda budget: make(budget, first.realistic))
+        make, scenario = WATCHERS[first.watcher], SCENARIOS[first.scenario]
+        quiet = Quiet(scenario, self.plan, lambda budget: make(budget, first.realistic, scenario.stage))
         return [(row, quiet.futures(SCENARIOS[row.scenario], futures)) for row, futures in self.rows]
 
 

@@ -7,6 +7,7 @@ ours and a rule see the same; what it says is cut down to ``Told``, which is all
 from __future__ import annotations
 
 import copy
+from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 Scope: TypeAlias = tuple[tuple[str, str], ...]
 _TICKS_PER_MINUTE: Final = 6
 _GAP_MS: Final = 30 * 60_000
+_FIVE_MINUTES: Final = 30  # buckets
 
 
 class Word(StrEnum):
@@ -106,50 +108,62 @@ class Budget:
 
 @dataclass(slots=True)
 class RuleWatcher:
-    """A yardstick on the slots' clicks and orders: it knows one kind, and no place but the series.
+    """A yardstick on one step of one dimension's keys: it knows one kind, and no place but the series.
 
     Attributes:
         make: a rule in its first state.
         ticks: buckets per call of the rule: 1, or 6 for a minute's clock.
+        dimension: whose keys are its series.
+        step: the two nodes whose visitors it compares.
+        least: visitors at the earlier node in the last five minutes for it to say anything.
     """
 
     make: Callable[[], Rule]
     ticks: int = _TICKS_PER_MINUTE
     kind: str = "conversion_drop"
+    dimension: str = "slot"
+    step: tuple[str, str] = ("click", "order")
+    least: int = 0
+    _entries: deque[np.ndarray] = field(init=False)
     _rule: Rule = field(init=False)
     _sums: list[np.ndarray] = field(init=False, default_factory=list)
     _last: dict[int, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._rule = self.make()
+        self._entries = deque(maxlen=_FIVE_MINUTES // self.ticks)
 
     def observe(self, closed: ClosedBucket) -> Sequence[Told]:
         """See ``Watcher``."""
-        slots = len(closed.names["slot"])
-        cells = closed.cells("slot")
-        columns = (VISITORS + closed.stages.index("click"), VISITORS + closed.stages.index("order"))
-        self._sums.append(np.array([cells.column(column, slots) for column in columns]))
+        keys = len(closed.names[self.dimension])
+        cells = closed.cells(self.dimension)
+        columns = [VISITORS + closed.stages.index(node) for node in self.step]
+        self._sums.append(np.array([cells.column(column, keys) for column in columns]))
         if len(self._sums) < self.ticks:
             return ()
         clicks, orders = np.sum(self._sums, axis=0)
         self._sums = []
         start = closed.end_ms - self.ticks * BUCKET_MS
-        alarms = np.flatnonzero(self._rule.step(start, clicks, orders))
-        return [told for slot in alarms.tolist() if (told := self._tell(slot, closed)) is not None]
+        self._entries.append(clicks)
+        alarms = self._rule.step(start, clicks, orders)
+        if self.least:
+            alarms = alarms & (np.sum(self._entries, axis=0) >= self.least)
+        rows = np.flatnonzero(alarms).tolist()
+        return [told for row in rows if (told := self._tell(row, closed)) is not None]
 
-    def _tell(self, slot: int, closed: ClosedBucket) -> Told | None:
-        before = self._last.get(slot)
-        self._last[slot] = closed.end_ms
+    def _tell(self, row: int, closed: ClosedBucket) -> Told | None:
+        before = self._last.get(row)
+        self._last[row] = closed.end_ms
         if before is not None and closed.end_ms - before <= _GAP_MS:
             return None
-        name = closed.names["slot"][slot]
+        name = closed.names[self.dimension][row]
         return Told(
             at_ms=closed.end_ms,
             word=Word.FIRED,
-            incident=f"{name}@{closed.end_ms}",
+            incident=f"{self.dimension} {name} {self.step[1]}@{closed.end_ms}",
             kind=self.kind,
-            scope=(("slot", name),),
-            step=("click", "order"),
+            scope=((self.dimension, name),),
+            step=self.step,
             since_ms=closed.start_ms,
         )
 
@@ -158,9 +172,33 @@ class RuleWatcher:
 
     def snapshot(self) -> object:
         """See ``Watcher``."""
-        return copy.deepcopy((self._rule, self._sums, self._last))
+        return copy.deepcopy((self._rule, self._sums, self._last, self._entries))
 
     def restore(self, state: object) -> None:
         """See ``Watcher``."""
         assert isinstance(state, tuple)
-        self._rule, self._sums, self._last = copy.deepcopy(state)
+        self._rule, self._sums, self._last, self._entries = copy.deepcopy(state)
+
+
+@dataclass(slots=True)
+class Together:
+    """Several rules on the same buckets, as one sets them up for a shop: each says what it sees."""
+
+    rules: Sequence[RuleWatcher]
+
+    def observe(self, closed: ClosedBucket) -> Sequence[Told]:
+        """See ``Watcher``."""
+        return [told for rule in self.rules for told in rule.observe(closed)]
+
+    def sold_out(self, sku: str, at_ms: int) -> None:
+        """None of them knows of it."""
+
+    def snapshot(self) -> object:
+        """See ``Watcher``."""
+        return [rule.snapshot() for rule in self.rules]
+
+    def restore(self, state: object) -> None:
+        """See ``Watcher``."""
+        assert isinstance(state, list)
+        for rule, known in zip(self.rules, state, strict=True):
+            rule.restore(known)
