@@ -19,7 +19,7 @@ _PLAN = Plan(slots=14, rate=30.0, history_min=120, clicks=2_000.0)
 
 def _after(quiet: Quiet, name: str, minutes: int) -> Outcome:
     outcome = Outcome()
-    quiet.future(replace(SCENARIOS[name], minutes=minutes), outcome, 0)
+    quiet.future(replace(SCENARIOS[name], minutes=minutes), 0, outcome)
     return outcome
 
 

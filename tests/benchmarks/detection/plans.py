@@ -117,11 +117,18 @@ class Work:
     plan: Plan
 
     def done(self) -> list[tuple[Row, Outcome]]:
-        """Run it."""
+        """Run it, all watchers side by side."""
         first, _ = self.rows[0]
-        make, scenario = WATCHERS[first.watcher], SCENARIOS[first.scenario]
-        quiet = Quiet(scenario, self.plan, lambda budget: make(budget, first.realistic, scenario.stage))
-        return [(row, quiet.futures(SCENARIOS[row.scenario], futures)) for row, futures in self.rows]
+        scenario = SCENARIOS[first.scenario]
+        watchers = [*dict.fromkeys(row.watcher for row, _ in self.rows)]
+        quiet = Quiet(scenario, self.plan, *(partial(_made, first, name) for name in watchers))
+        counts = {row.scenario: futures for row, futures in self.rows}
+        found = {name: quiet.futures(SCENARIOS[name], count) for name, count in counts.items()}
+        return [(row, found[row.scenario][watchers.index(row.watcher)]) for row, _ in self.rows]
+
+
+def _made(row: Row, watcher: str, budget: Budget) -> Watcher:
+    return WATCHERS[watcher](budget, row.realistic, SCENARIOS[row.scenario].stage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +168,7 @@ def _history(row: Row) -> tuple[object, ...]:
     """Rows alike in it may go on from the same quiet hours; the shop's know of what is to come."""
     scenario = SCENARIOS[row.scenario]
     own = scenario.lead if scenario.stage is Stage.LIGHT else scenario.name
-    return row.watcher, row.realistic, row.rate, own
+    return row.realistic, row.rate, own
 
 
 def _plan(row: Row, size: Size, seed: int) -> Plan:

@@ -2,6 +2,7 @@
 
 Promises: the watcher sees closed buckets and nothing else; each future has its own chance; what was
 learnt in the quiet hours is shared by the futures of one run, so runs are repeated with other seeds.
+Several watchers are shown the same buckets, side by side.
 """
 
 from __future__ import annotations
@@ -66,105 +67,142 @@ class Plan:
 
 
 class Timed:
-    """A watcher, and the CPU time it takes."""
+    """A watcher, what it says, and the CPU time it takes."""
 
     def __init__(self, watcher: Watcher) -> None:
         self.watcher = watcher
+        self.said: list[Told] = []
         self.seconds = 0.0
         self.buckets = 0
+        self._learnt: object = None
 
-    def feed(self, buckets: Iterable[ClosedBucket]) -> list[Told]:
-        """All that it says."""
-        said: list[Told] = []
-        for closed in buckets:
-            start = time.process_time()
-            said.extend(self.watcher.observe(closed))
-            self.seconds += time.process_time() - start
-            self.buckets += 1
-        return said
+    def observe(self, closed: ClosedBucket) -> None:
+        """Show it a bucket."""
+        start = time.process_time()
+        self.said.extend(self.watcher.observe(closed))
+        self.seconds += time.process_time() - start
+        self.buckets += 1
+
+    def learn(self) -> None:
+        """What it knows by now is what futures go on from."""
+        self._learnt = self.watcher.snapshot()
+        self.said = []
+
+    def again(self) -> None:
+        """Back to there, with nothing said."""
+        self.watcher.restore(self._learnt)
+        self.said = []
+
+    def reset(self) -> tuple[float, int]:
+        """CPU seconds and buckets since this was last asked."""
+        spent, self.seconds, self.buckets = (self.seconds, self.buckets), 0.0, 0
+        return spent
 
 
 class Quiet:
-    """The quiet hours before: what watcher and world were at their end, for futures to go on from.
+    """The quiet hours before: what watchers and world were at their end, for futures to go on from.
 
     Args:
         scenario: whose futures are to come; in the light world others of the same lead may share it.
         plan: see it.
-        make: the watcher.
+        makes: the watchers, each of which sees the same.
     """
 
-    def __init__(self, scenario: Scenario, plan: Plan, make: Make) -> None:
+    def __init__(self, scenario: Scenario, plan: Plan, *makes: Make) -> None:
         before = ONSET_MS - (plan.history_min + scenario.lead) * MINUTE_MS
         ticks = plan.history_min * _PER_MINUTE
         if scenario.stage is Stage.LIGHT:
             self.world = light.World(
                 light.Settings(plan.slots, plan.rate, plan.realistic, seed=plan.seed), before
             )
-            self.timed = Timed(make(Budget.per_slot(plan.slots, plan.budget_days or 60, STAGES)))
-            self.timed.feed(closed_buckets(self.world, ticks))
+            budget = Budget.per_slot(plan.slots, plan.budget_days or 60, STAGES)
+            buckets = closed_buckets(self.world, ticks)
         else:
             self.teller = Teller(shop.Shop(_shop_settings(scenario, plan), before))
-            self.timed = Timed(make(Budget(7 / (plan.budget_days or 7))))
+            budget = Budget(7 / (plan.budget_days or 7))
             self._effects, self._scope = _placed(scenario, self.teller, plan.seed)
             # Journeys are drawn whole: those that are under way at the onset are to meet it as well.
-            self.timed.feed(self.teller.closed(ticks, self._effects))
-        self._learnt = self.timed.watcher.snapshot()
+            buckets = self.teller.closed(ticks, self._effects)
+        self.watching = [Timed(make(budget)) for make in makes]
+        for closed in buckets:
+            for timed in self.watching:
+                timed.observe(closed)
+        for timed in self.watching:
+            timed.learn()
 
-    def future(self, scenario: Scenario, outcome: Outcome, number: int) -> None:
-        """One of many that may follow; its score is added to the outcome."""
-        self.timed.watcher.restore(self._learnt)
+    def future(self, scenario: Scenario, number: int, *outcomes: Outcome) -> None:
+        """One of many that may follow; its scores are added to the outcomes, one for each watcher."""
+        for timed in self.watching:
+            timed.again()
         if scenario.stage is Stage.LIGHT:
             world = copy.deepcopy(self.world)
             world.reseed(number)
-            _light_future(scenario, world, self.timed, outcome, number)
+            self._light_future(scenario, world, number, outcomes)
         else:
             teller = copy.deepcopy(self.teller)
             teller.reseed(number)
-            _shop_future(scenario, teller, self.timed, outcome, self._effects, self._scope)
+            self._shop_future(scenario, teller, outcomes)
 
-    def futures(self, scenario: Scenario, count: int) -> Outcome:
-        """So many, and what they took."""
-        outcome, timed = Outcome(), self.timed
-        before = timed.seconds, timed.buckets
+    def futures(self, scenario: Scenario, count: int) -> list[Outcome]:
+        """So many, and what they took, by watcher."""
+        outcomes = [Outcome() for _ in self.watching]
+        for timed in self.watching:
+            timed.reset()
         for number in range(count):
-            self.future(scenario, outcome, number)
-        outcome.seconds, outcome.buckets = timed.seconds - before[0], timed.buckets - before[1]
-        return outcome
+            self.future(scenario, number, *outcomes)
+        for timed, outcome in zip(self.watching, outcomes, strict=True):
+            outcome.seconds, outcome.buckets = timed.reset()
+        return outcomes
+
+    def _light_future(
+        self, scenario: Scenario, world: light.World, seed: int, outcomes: Sequence[Outcome]
+    ) -> None:
+        slots = world.settings.slots
+        chance = np.random.default_rng((world.settings.seed, seed, 2))
+        touched = sorted(chance.permutation(slots)[: max(int(slots * _TOUCHED), 1)].tolist())
+        effects = scenario.placed(ONSET_MS, touched)
+        ticks = (scenario.lead + scenario.minutes) * _PER_MINUTE
+        self._play(scenario, closed_buckets(world, ticks, effects))
+        broken = {world.names[slot] for slot in touched} if scenario.local else set()
+        others = [name for name in world.names if name not in broken and name != light.REST]
+        judge = Judge(scenario.truth, ONSET_MS, _end(scenario, effects))
+        for timed, outcome in zip(self.watching, outcomes, strict=True):
+            for name in sorted(broken):
+                judge.broken(outcome, _of_slot(timed.said, name), (("slot", name),))
+            if not scenario.local and not scenario.silent:
+                judge.broken(outcome, timed.said, scenario.truth.scope)
+            _cry(outcome, scenario, timed.said, others)
+            outcome.slot_days += len(others) * ticks / (_PER_MINUTE * 1_440)
+
+    def _shop_future(self, scenario: Scenario, teller: Teller, outcomes: Sequence[Outcome]) -> None:
+        if scenario.sold_out:
+            for timed in self.watching:
+                timed.watcher.sold_out(scenario.sold_out, ONSET_MS)
+        self._play(scenario, teller.closed(scenario.minutes * _PER_MINUTE, self._effects))
+        judge = Judge(scenario.truth, ONSET_MS, _end(scenario, self._effects))
+        for timed, outcome in zip(self.watching, outcomes, strict=True):
+            mine = set() if scenario.silent else judge.broken(outcome, timed.said, self._scope)
+            wrong = [told for told in about_conversion(timed.said) if told.incident not in mine]
+            outcome.runs += 1
+            outcome.crying += bool(wrong)
+            outcome.false_episodes += len(wrong)
+            outcome.slot_days += scenario.minutes / 1_440
+            outcome.traffic += about_traffic(timed.said)
+            outcome.kinds.update(told.kind for told in wrong)
+
+    def _play(self, scenario: Scenario, buckets: Iterable[ClosedBucket]) -> None:
+        """S15 goes through a restart five minutes after the onset."""
+        for closed in buckets:
+            for timed in self.watching:
+                timed.observe(closed)
+                if scenario.name == "S15" and closed.end_ms == ONSET_MS + 5 * MINUTE_MS:
+                    timed.watcher.restore(timed.watcher.snapshot())
 
 
 def run(scenario: Scenario, plan: Plan, make: Make) -> Outcome:
     """All futures of one run."""
-    return Quiet(scenario, plan, make).futures(scenario, plan.futures)
-
-
-def _light_future(scenario: Scenario, world: light.World, timed: Timed, outcome: Outcome, seed: int) -> None:
-    slots = world.settings.slots
-    chance = np.random.default_rng((world.settings.seed, seed, 2))
-    touched = sorted(chance.permutation(slots)[: max(int(slots * _TOUCHED), 1)].tolist())
-    effects = scenario.placed(ONSET_MS, touched)
-    ticks = (scenario.lead + scenario.minutes) * _PER_MINUTE
-    said = _play(scenario, closed_buckets(world, ticks, effects), timed)
-    broken = {world.names[slot] for slot in touched} if scenario.local else set()
-    judge = Judge(scenario.truth, ONSET_MS, _end(scenario, effects))
-    for name in sorted(broken):
-        judge.broken(outcome, _of_slot(said, name), (("slot", name),))
-    if not scenario.local and not scenario.silent:
-        judge.broken(outcome, said, scenario.truth.scope)
-    others = [name for name in world.names if name not in broken and name != light.REST]
-    _cry(outcome, scenario, said, others)
-    outcome.slot_days += len(others) * ticks / (_PER_MINUTE * 1_440)
-
-
-def _play(scenario: Scenario, buckets: Iterable[ClosedBucket], timed: Timed) -> list[Told]:
-    """S15 goes through a restart five minutes after the onset."""
-    if scenario.name != "S15":
-        return timed.feed(buckets)
-    said: list[Told] = []
-    for closed in buckets:
-        said += timed.feed([closed])
-        if closed.end_ms == ONSET_MS + 5 * MINUTE_MS:
-            timed.watcher.restore(timed.watcher.snapshot())
-    return said
+    (outcome,) = Quiet(scenario, plan, make).futures(scenario, plan.futures)
+    return outcome
 
 
 def _of_slot(said: Sequence[Told], name: str) -> list[Told]:
@@ -213,28 +251,6 @@ def _placed(scenario: Scenario, teller: Teller, seed: int) -> tuple[tuple[Effect
         where, scope = _pair(teller, seed)
         effects = tuple(replace(effect, where=where) for effect in effects)
     return effects, scope
-
-
-def _shop_future(
-    scenario: Scenario,
-    teller: Teller,
-    timed: Timed,
-    outcome: Outcome,
-    effects: tuple[Effect, ...],
-    scope: Scope,
-) -> None:
-    if scenario.sold_out:
-        timed.watcher.sold_out(scenario.sold_out, ONSET_MS)
-    said = timed.feed(teller.closed(scenario.minutes * _PER_MINUTE, effects))
-    judge = Judge(scenario.truth, ONSET_MS, _end(scenario, effects))
-    mine = set() if scenario.silent else judge.broken(outcome, said, scope)
-    wrong = [told for told in about_conversion(said) if told.incident not in mine]
-    outcome.runs += 1
-    outcome.crying += bool(wrong)
-    outcome.false_episodes += len(wrong)
-    outcome.slot_days += scenario.minutes / 1_440
-    outcome.traffic += about_traffic(said)
-    outcome.kinds.update(told.kind for told in wrong)
 
 
 def _pair(teller: Teller, seed: int) -> tuple[tuple[tuple[str, int], ...], Scope]:
