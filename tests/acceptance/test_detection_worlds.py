@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,14 @@ import pytest
 
 from streams.closed import BUCKET_MS, LAG, PAYMENT_METHOD, VISITORS, ClosedBucket
 from tests.benchmarks.detection import catalogue, laws, light, shop
+from tests.benchmarks.detection.adaptive import AdaptiveBands
 from tests.benchmarks.detection.earlier import Ran, read, write
 from tests.benchmarks.detection.effects import Effect, What
 from tests.benchmarks.detection.light_buckets import closed_buckets
 from tests.benchmarks.detection.outcome import Outcome
-from tests.benchmarks.detection.plans import OURS, Row
+from tests.benchmarks.detection.plans import OURS, WATCHERS, Row, Work, watchers_of
 from tests.benchmarks.detection.rules import FixedLine, LagCusum
-from tests.benchmarks.detection.running import ONSET_MS, Plan, run
+from tests.benchmarks.detection.running import ONSET_MS, Plan, Quiet, run
 from tests.benchmarks.detection.scenarios import SCENARIOS
 from tests.benchmarks.detection.scoring import episodes, rate_bound, upper_bound
 from tests.benchmarks.detection.telling import Teller
@@ -151,6 +153,24 @@ def test_cusum_repeats_what_was_found_before() -> None:
     assert medians == pytest.approx([42, 21.5, 11], rel=0.12)
 
 
+def test_adaptive_rules_repeat_what_was_found_before() -> None:
+    """A dead slot took 12 min, through its stragglers; half of a slot's conversion was found in .18 of slots."""
+    morning = Morning.of(AdaptiveBands, MINUTES, MINUTES.settings(60, 12))
+    dead, half = morning.delays(1.0), morning.delays(0.5)
+    assert dead.median == pytest.approx(12, abs=1)
+    assert dead.found == 1
+    assert half.found < 0.35
+
+
+def test_adaptive_rules_take_zero_for_no_sample() -> None:
+    """Orders that vanish at once are no alarm, for what is exactly zero is not selected."""
+    rule = AdaptiveBands()
+    clicks, orders = np.array([200]), np.array([6])
+    alarms = [rule.step(0, clicks, orders if minute < 90 else 0 * orders).item() for minute in range(120)]
+    # The five minutes that still hold some of before are below the band, but not for five minutes.
+    assert not any(alarms)
+
+
 def test_scores() -> None:
     """Episodes merge within half an hour; no alarm in 1,000 runs bounds the share by .3 %."""
     assert episodes([0, 10, 40, 71]) == 2
@@ -176,6 +196,33 @@ def test_the_runner_scores_crying_wolf() -> None:
     outcome = run(SCENARIOS["S5"], plan, lambda _: RuleWatcher(lambda: FixedLine(0.0257)))
     assert outcome.runs == 20
     assert outcome.crying >= 15
+
+
+def test_watchers_side_by_side_score_as_alone() -> None:
+    """Who else is shown the same buckets changes nothing."""
+    plan = Plan(slots=10, history_min=30)
+    fixed = partial(RuleWatcher, lambda: FixedLine(0.0257))
+    makes = [lambda _: fixed(), _cusum]
+    together = Quiet(SCENARIOS["S5"], plan, *makes).futures(SCENARIOS["S5"], 2)
+    alone = [Quiet(SCENARIOS["S5"], plan, make).futures(SCENARIOS["S5"], 2)[0] for make in makes]
+    assert [replace(one, seconds=0) for one in together] == [replace(one, seconds=0) for one in alone]
+    assert together[0].crying > together[1].crying
+
+
+@pytest.mark.parametrize("rule", ["fixed < .7 of usual, 5 min", "CUSUM that knows rates and delays"])
+def test_rules_in_the_shop_see_payments_die(rule: str) -> None:
+    """S1 at 120 attempts a minute, in the order that can be expected: at most five minutes."""
+    row = Row("S1@120", rule, realistic=True)
+    ((_, outcome),) = Work(((row, 1),), Plan(history_min=60)).done()
+    assert outcome.delays[0] <= 5
+    assert outcome.right == 1
+    assert outcome.false_episodes == 0
+
+
+def test_every_rule_stands_where_it_can() -> None:
+    """What is best is known of payments only, in the shop; all else stands beside ours in every row."""
+    assert set(watchers_of(SCENARIOS["S2"])) == set(WATCHERS) == set(watchers_of(SCENARIOS["S1@30"]))
+    assert set(WATCHERS) - set(watchers_of(SCENARIOS["S8"])) == {"CUSUM that knows rates and delays"}
 
 
 def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:

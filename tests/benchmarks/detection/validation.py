@@ -29,6 +29,7 @@ _EARLIER: Final[dict[str, tuple[str, ...]]] = {
     "3-sigma, 5 min vs last 60": ("3.0", "212 (.53)", "18 (.73)", "7", ".25", ".91"),
     "same time before < .7, 5 min": ("13.1", "8 (1.0)", "6", "5", ".97", "1.00"),
     "same time before < .7, 60 min": (".07", "90 (.96)", "47", "26", ".01", ".57"),
+    "adaptive recording rules, 5 min": (".19", "never (.01)", "never (.18)", "12", "0", ".60"),
     "binomial z < -4, 5 min": (".04", "155 (.66)", "38", "9", ".30", "1.00"),
     "CUSUM r=.3, lag-aware, flat p0": ("1.03", "44", "20", "11", ".19", ".23"),
     "CUSUM r=.3, lag-aware, hour-of-day p": (".02", "40", "21", "11", ".01", "0"),

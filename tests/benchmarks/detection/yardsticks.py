@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tests.benchmarks.detection import laws
+from tests.benchmarks.detection.adaptive import AdaptiveBands
 from tests.benchmarks.detection.effects import Effect, What
 from tests.benchmarks.detection.light import Settings, World
 from tests.benchmarks.detection.rules import (
@@ -96,6 +97,7 @@ RULES: Final[dict[str, Callable[[], Rule]]] = {
     "3-sigma, 5 min vs last 60": ThreeSigma,
     "same time before < .7, 5 min": lambda: WeekOverWeek(period=1_440),
     "same time before < .7, 60 min": lambda: WeekOverWeek(window=60, period=1_440),
+    "adaptive recording rules, 5 min": AdaptiveBands,
     "binomial z < -4, 5 min": lambda: BinomialZ(P0),
     "CUSUM r=.3, lag-aware, flat p0": lambda: LagCusum(flat, MINUTES.taps(), 0.3),
     "CUSUM r=.3, lag-aware, hour-of-day p": lambda: LagCusum(by_hour, MINUTES.taps(), 0.3),
