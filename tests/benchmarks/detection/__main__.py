@@ -10,9 +10,12 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from streams.demo.scenarios import SCENARIOS as DEMO_SCENARIOS
 from tests.benchmarks.detection.earlier import (
     Ran,
     Yardsticks,
@@ -25,6 +28,9 @@ from tests.benchmarks.detection.plans import WATCHERS, Row, Shop, Size, results,
 from tests.benchmarks.detection.scenarios import SCENARIOS, Stage
 from tests.benchmarks.detection.table import Measured, markdown
 from tests.benchmarks.detection.validation import optima, repeated
+from tests.benchmarks.detection.whole_path import Passage, passage
+from tests.benchmarks.detection.whole_path import read as read_passages
+from tests.benchmarks.detection.whole_path import write as write_passages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
 _TABLE: Final = Path(__file__).with_name("TABLE.md")
 _ROWS: Final = Path(__file__).with_name("rows.json")
 _YARDSTICKS: Final = Path(__file__).with_name("yardsticks.json")
+_PASSAGES: Final = Path(__file__).with_name("whole_path.json")
 _MODES: Final = ("ideal", "realistic")
 # Modes are both for these; else the one that the pass mark names.
 _BOTH: Final = frozenset({"S0", "S3"})
@@ -58,6 +65,12 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--futures", type=int, default=10, help="after the same quiet hours (%(default)s)")
     parser.add_argument("--rates", type=_rates, default=(6.0,), help="orders a minute of a slot (6)")
     parser.add_argument("--yardstick-slots", type=int, default=300, help="0: as they were run last")
+    parser.add_argument(
+        "--whole-path",
+        type=int,
+        default=0,
+        help="seeds of each scenario through the whole path (%(default)s)",
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes (%(default)s)")
     parser.add_argument("--write", action="store_true", help=f"replace {_TABLE.name}")
     return parser.parse_args(words)
@@ -100,6 +113,15 @@ def _yardsticks(slots: int) -> Yardsticks:
     return Yardsticks(optima(slots), list(repeated(slots)))
 
 
+def _passages(seeds: int, command: str) -> list[Passage]:
+    """New ones, or those that were run last."""
+    out = [*read_passages(_PASSAGES)] if not seeds else []
+    for name, seed in product(DEMO_SCENARIOS, range(1, seeds + 1)):
+        out.append(replace(passage(name, seed), command=command))
+        print(out[-1], file=sys.stderr)
+    return out
+
+
 def main(words: Sequence[str]) -> int:
     """See the module."""
     asked = arguments(words)
@@ -114,11 +136,13 @@ def main(words: Sequence[str]) -> int:
     known = read(_ROWS) | {row: Ran(outcome, command) for row, outcome in found.items()}
     ran = dict(sorted(known.items(), key=lambda item: _place(item[0])))
     yardsticks = _yardsticks(asked.yardstick_slots)
+    passages = _passages(asked.whole_path, command)
     measured = Measured(
         repeated=yardsticks.repeated,
         optima=yardsticks.optima,
         outcomes={row: each.outcome for row, each in ran.items()},
         commands={row: each.command for row, each in ran.items()},
+        passages=passages,
     )
     text = markdown(measured)
     print(text)
@@ -126,6 +150,7 @@ def main(words: Sequence[str]) -> int:
         _TABLE.write_text(text)
         write(_ROWS, ran)
         write_yardsticks(_YARDSTICKS, yardsticks)
+        write_passages(_PASSAGES, passages)
     return 0
 
 

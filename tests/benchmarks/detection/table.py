@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
+from streams.demo.scenarios import SCENARIOS as DEMO_SCENARIOS
 from tests.benchmarks.detection.marks import MARKS, Known, Verdict
 from tests.benchmarks.detection.plans import OURS, WATCHERS, Row
 from tests.benchmarks.detection.running import lost_orders
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.detection.outcome import Outcome
     from tests.benchmarks.detection.scoring import Delays
     from tests.benchmarks.detection.validation import Repeated
+    from tests.benchmarks.detection.whole_path import Passage
     from tests.benchmarks.detection.yardsticks import Optimum
 
 _DROPS: Final = {"S2": 0.3, "S2c": 0.5, "S2d": 1.0, "S5b+": 0.5, "S15": 0.5}
@@ -34,6 +36,7 @@ class Measured:
     optima: Mapping[str, Sequence[Optimum]] = field(default_factory=dict)
     outcomes: Mapping[Row, Outcome] = field(default_factory=dict)
     commands: Mapping[Row, str] = field(default_factory=dict)
+    passages: Sequence[Passage] = ()
 
 
 def markdown(measured: Measured) -> str:
@@ -45,6 +48,7 @@ def markdown(measured: Measured) -> str:
         _marks(measured) if any(row.watcher == OURS for row in measured.outcomes) else "",
         _scenarios(measured.outcomes) if measured.outcomes else "",
         _beside(measured.outcomes) if any(row.watcher != OURS for row in measured.outcomes) else "",
+        _passages(measured.passages) if measured.passages else "",
         _optima(measured.optima) if measured.optima else "",
         _repeated(measured.repeated) if measured.repeated else "",
     ]
@@ -195,6 +199,36 @@ def _lost(row: Row, delay: Delays) -> str:
     if row.scenario not in _DROPS or not isfinite(delay.median):
         return ""
     return f"{lost_orders(SCENARIOS[row.scenario], row.rate, delay.median):.0f}"
+
+
+def _passages(passages: Sequence[Passage]) -> str:
+    right = sum(one.right for one in passages)
+    commands = " and ".join(f"`{command}`" for command in dict.fromkeys(one.command for one in passages))
+    head = (
+        "## Through the whole path\n\n"
+        "What `funnelwatch simulate` makes of each scenario, as bytes, through the counting of the workers, rollups, closing\n"
+        "and the engine, with two hours before the onset (`whole_path.py`). The shop is small and its sellers differ in how\n"
+        "much they sell, so delays are its own.\n\n"
+        f"{commands}: {right} of {len(passages)} as they should be.\n\n"
+    )
+    rows = [
+        (one.scenario, DEMO_SCENARIOS[one.scenario].what, str(one.seed), f"{one.events:,}", str(one.minutes),
+         "" if one.delay_s is None else number(one.delay_s / 60), "; ".join(one.told), "; ".join(one.others),
+         "" if one.right else "**no**")
+        for one in passages
+    ]  # fmt: skip
+    columns = (
+        "",
+        "what",
+        "seed",
+        "events",
+        "minutes after",
+        "word after min",
+        "told",
+        "told beside",
+        "right",
+    )
+    return head + grid(columns, rows)
 
 
 def _optima(optima: Mapping[str, Sequence[Optimum]]) -> str:
