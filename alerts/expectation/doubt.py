@@ -143,15 +143,19 @@ class Doubt:
         if self._laws.refreshed:
             self._taps = None
 
-    def kernels(self) -> Kernels:
-        """Laws to be reckoned with for this bucket."""
+    def undoubted(self) -> Kernels:
+        """The laws of the present, whatever is in doubt."""
         if self._taps is None:
             seconds = np.stack([self._laws.now(step).seconds for step in range(self._laws.steps)])
             self._taps = lags.taps(seconds)
-        beyond = self._laws.beyond()
+        return Kernels(self._taps[None], self._laws.beyond())
+
+    def kernels(self) -> Kernels:
+        """Laws to be reckoned with for this bucket."""
+        present = self.undoubted()
         if not self.in_doubt.any():
-            return Kernels(self._taps[None], beyond)
-        taps = np.stack([self._taps] * 3)
+            return present
+        taps, beyond = np.repeat(present.taps, 3, axis=0), present.beyond
         for step in np.flatnonzero(self.in_doubt).tolist():
             taps[:, step] = self._doubted(step)
             beyond[step] = self._reference.stretched(step).law.beyond

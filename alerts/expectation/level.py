@@ -91,6 +91,10 @@ class Levels:
         self._counts = faded(self._counts, self._kept, counts, frozen)
         self._base = faded(self._base, self._kept, base, frozen)
 
+    def rescale(self, factor: F64) -> None:
+        """What was learnt is of so many times the arrivals, shape (rows, steps), as is known by now."""
+        self._base = self._base * factor
+
     def compare(self, dispersion: F64) -> None:
         """Look anew at how keys of a dimension differ; ``dispersion`` of shape (levels, steps)."""
         for level in range(len(self._scatter)):

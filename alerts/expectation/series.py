@@ -21,6 +21,7 @@ from alerts.expectation.season import Season, Swings
 from alerts.expectation.settings import ExpectationSettings
 from alerts.expectation.tail import Leaks
 from alerts.expectation.traffic import Traffic
+from alerts.expectation.youth import Youth
 from alerts.packing import pack, unpack
 from streams.closed import BUCKET_MS
 
@@ -137,6 +138,7 @@ class Expectation:
         self._season = Season(steps, swings, settings.season_half_life_ms, settings.utc_offset_ms)
         self._dispersion = Dispersion(len(dimensions), steps, _kept(settings.dispersion_half_life_ms))
         self._traffic = Traffic(steps, settings)
+        self._youth = Youth(steps, settings)
         self._open: _Open | None = None
 
     def _enough(self, levels: I16) -> F64:
@@ -203,6 +205,7 @@ class Expectation:
         units = self._units(kernels)
         if late is not None and late.rows.size:
             units += self._overdue(late, units.shape[1:], kernels)
+        self._put_right()
         level = self._levels.now()
         means = units * (level.mean * lift * self._season.factor(start_ms))
         self._open = _Open(start_ms, entered, lags, at_risk, units[0] * lift, means[0])
@@ -228,6 +231,8 @@ class Expectation:
         if self._learnt * BUCKET_MS >= self._settings.warm_up_ms:
             season = self._season.factor(was.start_ms)
             self._levels.learn(reached, was.units * season, frozen)
+            if self.total is not None:
+                self._youth.learn(frozen[self.total])
             self._learn_season(was, reached, frozen)
         self._learn_laws(was, frozen)
         self._learnt += 1
@@ -266,6 +271,7 @@ class Expectation:
         by_age = np.zeros((TAPS, self._steps)) if total is None else self._arrivals.entered(total)
         at_risk = self._laws.at_risk(by_age)
         self._doubt.push(self._number or 0, by_age[0], lags, at_risk)
+        self._youth.push(by_age[0])
         return at_risk
 
     def _correct(self, late: LateEntries) -> None:
@@ -288,6 +294,15 @@ class Expectation:
         for each in units:
             self._count_on(each, kernels)
         return units
+
+    def _put_right(self) -> None:
+        """What was learnt by a young stream's laws, by those of now."""
+        corrected = self._youth.corrected(self._doubt.undoubted())
+        if corrected is None:
+            return
+        factor = np.broadcast_to(corrected.factor, (self._level_of.size, self._steps)).copy()
+        factor[self._attributed] = corrected.attributed
+        self._levels.rescale(factor)
 
     def _overdue(self, late: LateEntries, shape: tuple[int, ...], kernels: Kernels) -> F64:
         """Of late entries, what should have arrived before this bucket, shape (rows, steps)."""
@@ -361,6 +376,7 @@ class Expectation:
             ("season", self._season),
             ("dispersion", self._dispersion),
             ("traffic", self._traffic),
+            ("youth", self._youth),
         ]
 
 

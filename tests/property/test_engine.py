@@ -101,7 +101,7 @@ def test_more_visitors_who_hardly_buy_break_nothing() -> None:
     small = ShopSettings(3_000, slots=5, banners=6, skus=10, low_intent=4, seed=2)
     campaign = Effect(What.TRAFFIC, 12, ONSET_MS, ramp_ms=300_000, where=(("slot", 4),))
     teller = Teller(shop.Shop(small, ONSET_MS - HISTORY * 10_000))
-    first, then = (tuple(teller.closed(ticks, [campaign])) for ticks in (HISTORY + 38, 30))
+    first, then = (tuple(teller.closed(ticks, [campaign])) for ticks in (HISTORY + 36, 32))
     engine = Engine(QUICK)
     assert said(engine, first) == []
     opened = []
