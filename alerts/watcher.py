@@ -14,13 +14,14 @@ import numpy as np
 
 from alerts.control import decode_control
 from alerts.diagnosis.scorecard import scorecard
+from alerts.drafting import loss_per_minute, severity_rank
 from alerts.engine import Engine
 from alerts.expectation.readiness import Code
 from alerts.expected_windows import ExpectedWindows
 from alerts.incident import decode_incident, encode_incident
 from alerts.measures import Measured
 from alerts.metrics import IncidentMetrics
-from alerts.model import Place
+from alerts.model import Place, State
 from alerts.settings import EngineSettings
 from streams.errors import CodecError
 from streams.promotions import Calendar
@@ -43,6 +44,9 @@ _LOG: Final = logging.getLogger(__name__)
 # Windows of which the engine still knows what was expected.
 _WINDOWS_MS: Final = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000}
 _SKU: Final = "sku"
+_GOING_ON: Final = frozenset({State.FIRING, State.ACKNOWLEDGED})
+# Nobody reads more of them at once, and each is written anew every bucket.
+_SHOWN: Final = 50
 S = TypeVar("S")
 W = TypeVar("W")
 
@@ -171,6 +175,12 @@ class IncidentWatcher(Generic[S, W]):
             return {}
         known = np.isfinite(ratios) & (judged.readiness[numbers, step] == Code.MONITORED)
         return {key: float(ratios[at]) for at, key in enumerate(rows) if known[at]}
+
+    def going_on(self) -> list[bytes]:
+        """Records of the worst that is open and was told, with the numbers of now; they may differ from those told."""
+        mine = [one for one in self.incidents if one.state in _GOING_ON and one.merged_into is None]
+        mine.sort(key=lambda one: (-severity_rank(one.severity), -loss_per_minute(one), one.id))
+        return [encode_incident(one) for one in mine[:_SHOWN]]
 
     @staticmethod
     def scorecard(exposures: F64, entries: F64, conversions: F64) -> Scorecard:

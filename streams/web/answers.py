@@ -228,7 +228,10 @@ class ScorecardAnswer(Answer, frozen=True, kw_only=True):
 
 
 class IncidentPage(Answer, frozen=True, kw_only=True):
-    """Incidents, the one that opened last first, each as its newest record on the topic of incidents."""
+    """Incidents, the one that opened last first, each as its newest record on the topic of incidents.
+
+    The worker that watches gives open ones with the numbers of now.
+    """
 
     incidents: tuple[dict[str, Any], ...]
     total: Count

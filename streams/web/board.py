@@ -88,6 +88,15 @@ _incident = msgspec.json.Decoder(Incident).decode
 _control = msgspec.json.Decoder(Silence | Unsilence | Watcher | _Ack | _Stock).decode
 
 
+def incident_of(record: bytes) -> Incident:
+    """What a record of an incident says.
+
+    Raises:
+        msgspec.MsgspecError, UnicodeDecodeError: it cannot be read.
+    """
+    return msgspec.structs.replace(_incident(record), record=record)
+
+
 class Board:
     """See the module.
 
@@ -105,14 +114,14 @@ class Board:
     def tell(self, record: bytes | None) -> None:
         """Take in a record of the topic of incidents."""
         try:
-            told = _incident(record or b"")
+            told = incident_of(record or b"")
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return
         known = self._incidents.get(told.id)
         # Told again after a crash, or read out of order: the newest stands.
         if known is not None and known.revision > told.revision:
             return
-        self._incidents[told.id] = msgspec.structs.replace(told, record=record or b"")
+        self._incidents[told.id] = told
         self.revision += 1
         if len(self._incidents) > self._limit:
             del self._incidents[min(self._incidents.values(), key=_first_to_go).id]

@@ -16,6 +16,7 @@ from streams.closed import BUCKET_MS
 from streams.closed import VISITORS as FIRST_VISITORS
 from streams.core.windows import Comparison, Span
 from streams.judged import NOTHING_JUDGED
+from streams.web.board import incident_of
 from streams.web.picture import EVENTS, VISITORS, Earlier, Picture, Window
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class Judging(Protocol):
         """What was expected in the buckets that ended after a moment."""
         ...
 
+    def going_on(self) -> Sequence[bytes]:
+        """Records of what is open, with the numbers of now: the worst, a bounded number of them."""
+        ...
+
 
 class Capturing:
     """See the module.
@@ -78,6 +83,7 @@ class Capturing:
             windows={name: self._window(windows, name, currency) for name in windows.windows},
             currency=currency,
             judged=self._judged,
+            going_on={one.id: one for one in map(incident_of, self._judging.going_on())},
         )
 
     def _window(self, windows: Windows, name: str, currency: str | None) -> Window:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from streams.core.windows import Span
+    from streams.web.board import Incident
 
     I64 = NDArray[np.int64]
 
@@ -74,6 +75,7 @@ class Picture:
         windows: by name.
         currency: in which most is paid; None before anything was.
         judged: buckets of the last hour, with what was expected.
+        going_on: open incidents by id, with the numbers of this moment.
     """
 
     end_ms: int
@@ -84,6 +86,7 @@ class Picture:
     windows: Mapping[str, Window]
     currency: str | None = None
     judged: Judged = NOTHING_JUDGED
+    going_on: Mapping[str, Incident] = field(default_factory=dict)
 
     @property
     def bucket_starts(self) -> list[int]:

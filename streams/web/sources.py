@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from streams.core.windows import Windows
     from streams.promotions import Calendar
     from streams.web.bell import Bell
-    from streams.web.board import Board
+    from streams.web.board import Board, Incident
     from streams.web.handed import Judgement
     from streams.web.moment import Standing
     from streams.web.picture import Picture
@@ -60,14 +60,21 @@ class Sources:
 
     def moment(self) -> Moment:
         """All that an answer is made of, now. Call it on the event loop."""
-        now_ms = self.clock.now_ms()
+        now_ms, picture = self.clock.now_ms(), self.picture()
+        told = self.board.incidents()
         return Moment(
             now_ms=now_ms,
-            picture=self.picture(),
-            incidents=self.board.incidents(),
+            picture=picture,
+            incidents=told if picture is None else [_as_it_is(one, picture) for one in told],
             silences=self.board.silences(now_ms),
             calendar=self.calendar(),
             standing=self.standing(),
             judgement=self.judgement,
             told_watcher=self.board.watcher,
         )
+
+
+def _as_it_is(told: Incident, picture: Picture) -> Incident:
+    """With the numbers of the picture: what is lost grows between two records of it."""
+    now = picture.going_on.get(told.id)
+    return now if now is not None and now.revision == told.revision else told

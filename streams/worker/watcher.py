@@ -59,6 +59,10 @@ class Watcher(Protocol):
         """What was expected in the buckets that ended after a moment."""
         ...
 
+    def going_on(self) -> Sequence[bytes]:
+        """Records of what is open, with the numbers of now: the worst, a bounded number of them."""
+        ...
+
     def configure(self, settings: Settings) -> None:
         """Go by other settings from now on."""
         ...

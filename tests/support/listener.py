@@ -8,7 +8,7 @@ from alerts.diagnosis.scorecard import scorecard
 from streams.judged import NOTHING_JUDGED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -65,6 +65,10 @@ class Listener:
     def judged(self, since_ms: int) -> Judged:
         """Nothing."""
         return NOTHING_JUDGED
+
+    def going_on(self) -> Sequence[bytes]:
+        """Nothing."""
+        return ()
 
     @staticmethod
     def scorecard(exposures: F64, entries: F64, conversions: F64) -> Scorecard:

@@ -48,11 +48,16 @@ class Judging:
 
     def __init__(self) -> None:
         self.end_ms = T0
+        self.open_records: Sequence[bytes] = ()
 
     def expected(self, window: str, dimension: str, step: int, keys: Sequence[str]) -> Mapping[str, float]:
         """As a bucket has it."""
         wanted = {"all", "home"} & set(keys)
         return dict.fromkeys(wanted, _SHARES[step + 1] / _SHARES[step])
+
+    def going_on(self) -> Sequence[bytes]:
+        """As it was set."""
+        return self.open_records
 
     def judged(self, since_ms: int) -> Judged:
         """The same in every bucket."""
