@@ -56,7 +56,8 @@ _MINUTES: Final = {
 _USUAL_MINUTES: Final = 75
 _SHOP: Final = {"slots": 6, "banners": 12, "skus": 40, "visitors": 1_000_000}
 _RESTART_MIN: Final = 5
-# What people decide: told of these, where the truth is another, is crying wolf.
+_EVERYWHERE: Final = {("all", "all")}
+# Whether traffic moved is right or wrong by taste.
 _ABOUT_TRAFFIC: Final = frozenset({Kind.TRAFFIC_DROP, Kind.TRAFFIC_SURGE})
 
 
@@ -107,7 +108,7 @@ def passage(name: str, seed: int) -> Passage:
     records = source.arrivals(traffic, Placed(scenario, times, scenario.partitions))
     said = [*_said(_buckets(records), times.onset_ms if name == "S15" else None)]
     truths = truth_of(scenario, times, Shop(shop))["incidents"]
-    right = [(at_ms, one) for at_ms, one in said if any(_is(one, at_ms, truth) for truth in truths)]
+    right = [(at_ms, one) for at_ms, one in said if any(is_right(one, at_ms, truth) for truth in truths)]
     wrong = [one for _, one in said if one.kind not in _ABOUT_TRAFFIC and one not in [r for _, r in right]]
     delay_s = (right[0][0] - truths[0]["start_ms"]) / 1000 if right else None
     return Passage(
@@ -156,16 +157,20 @@ def _said(buckets: Iterable[ClosedBucket], onset_ms: int | None) -> Iterator[tup
             watcher.restore(known)
 
 
-def _is(incident: Incident, at_ms: int, truth: dict[str, Any]) -> bool:
+def is_right(incident: Incident, at_ms: int, truth: dict[str, Any]) -> bool:
+    """Whether an incident told then says what is true (:func:`streams.demo.scenarios.truth_of`)."""
     scope = {(part.dimension, part.key) for part in incident.scope}
     wanted = {(part["dimension"], part["key"]) for part in truth["scope"]}
     step = f"{incident.step.from_node}>{incident.step.to_node}" if incident.step is not None else None
+    keys = {key for _, key in scope}
+    # A payment method of the whole shop is a place of its own.
+    there = wanted <= scope or (wanted == _EVERYWHERE and truth["detail"] in keys)
     return (
         at_ms > truth["start_ms"]
         and incident.kind in truth["kinds"]
         and (step is None or not truth["steps"] or step in truth["steps"])
-        and wanted <= scope
-        and truth["detail"] in incident.detail
+        and there
+        and truth["detail"] in {"", incident.detail, *keys}
     )
 
 
