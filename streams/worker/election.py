@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoError, RebalanceInProgressError
+from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 
 from streams.errors import KafkaUnreachable
 from streams.worker.kafka import kafka_options, open_consumer
@@ -40,6 +41,9 @@ _LOOK_MS = 500
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 5.0
 _LEAVE_SECONDS = 5.0
+# Of a session: who is not heard for that long holds still by the time that another may be elected.
+_LEASE = 5 / 6
+_STILL_A_MEMBER = frozenset({NoError.errno, RebalanceInProgressError.errno})
 # A request to join is answered when all have joined.
 _ANSWER_MS = 5_000
 
@@ -108,7 +112,7 @@ class Election:
         self._group = f"{kafka.group_id}.{office}"
         self._topic = topic
         self._fail = fail
-        self._mandate = Mandate(elected, kafka.session_timeout_ms / 1000, fail)
+        self._mandate = Mandate(elected, kafka.session_timeout_ms * _LEASE / 1000, fail)
         self._task: asyncio.Task[None] | None = None
         self._waiting_for = f"group {self._group}: joining"
 
@@ -159,17 +163,26 @@ class Election:
         try:
             coordinator = consumer._coordinator  # noqa: SLF001  # aiokafka has no public way
             end_if_replaced(coordinator)
-            _note_heartbeats(coordinator, self._mandate.heard)
+            _note_answers(coordinator, self._mandate.heard)
             consumer.subscribe([self._topic], listener=listener)
             while True:
                 # Whoever asks for nothing is thrown out of the group; it also raises what went wrong.
                 await consumer.getmany(timeout_ms=_LOOK_MS)
                 await self._mandate.look()
         finally:
-            listener.left = True
-            await self._mandate.withhold()
-            await self._mandate.end()
-            await _leave(consumer)
+            # Whoever stops us while we are leaving waits: the group is not to hear of it any earlier.
+            departing = asyncio.ensure_future(self._depart(consumer, listener))
+            try:
+                await asyncio.shield(departing)
+            except asyncio.CancelledError:
+                await departing
+                raise
+
+    async def _depart(self, consumer: AIOKafkaConsumer, listener: _Listener) -> None:
+        listener.left = True
+        await self._mandate.withhold()
+        await self._mandate.end()
+        await _leave(consumer)
 
     def _consumer(self) -> AIOKafkaConsumer:
         kafka = self._kafka
@@ -221,24 +234,23 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
         coordinator: Any = self._consumer._coordinator  # noqa: SLF001  # aiokafka has no public way
         # aiokafka begins only when this call is over, and who is told may take his time.
         coordinator._start_heartbeat_task()  # noqa: SLF001  # likewise
-        self._mandate.heard(time.monotonic())
         elected = self._seat in assigned
         self._stands("", elected=elected)
         await (self._mandate.give(coordinator.generation) if elected else self._mandate.end())
 
 
-def _note_heartbeats(coordinator: Any, heard: Callable[[float], None]) -> None:  # noqa: ANN401  # not typed
-    """Have aiokafka's coordinator tell when a heartbeat was sent that was answered well."""
-    beat = coordinator._do_heartbeat  # noqa: SLF001  # aiokafka has no public way
+def _note_answers(coordinator: Any, heard: Callable[[float], None]) -> None:  # noqa: ANN401  # not typed
+    """Have aiokafka's coordinator tell when it asked what only a member is answered well."""
+    send = coordinator._send_req  # noqa: SLF001  # aiokafka has no public way
 
-    async def noting() -> bool:
+    async def noting(request: Any) -> Any:  # noqa: ANN401  # likewise
         asked_at = time.monotonic()
-        fine: bool = await beat()
-        if fine:
+        answer = await send(request)
+        if isinstance(request, HeartbeatRequest | SyncGroupRequest) and answer.error_code in _STILL_A_MEMBER:
             heard(asked_at)
-        return fine
+        return answer
 
-    coordinator._do_heartbeat = noting  # noqa: SLF001  # likewise
+    coordinator._send_req = noting  # noqa: SLF001  # likewise
 
 
 async def _leave(consumer: AIOKafkaConsumer) -> None:

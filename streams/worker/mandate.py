@@ -1,8 +1,8 @@
 """What one who stands for election may do at present: act, hold still, or nothing at all.
 
 Promises: whoever is elected is told one thing at a time, in order, and nothing twice. He acts only while
-the group says that it is him *and* answers his heartbeats: cut off from Kafka for as long as a session
-lasts he holds still, for another may be elected then. If it may have been another between two of his
+the group says that it is him *and* answers him: cut off from Kafka for nearly as long as a session lasts
+he holds still, for another may be elected soon. If it may have been another between two of his
 terms, he forgets the first one before he begins the second.
 """
 
@@ -40,7 +40,7 @@ class Mandate:
 
     Args:
         elected: who is told.
-        session_s: how long the group waits for a heartbeat.
+        lease_s: for how long an answer of the group's holds.
         fail: is told of an error of ``elected``, who is of no use then.
         monotonic: seconds that never jump.
     """
@@ -48,12 +48,12 @@ class Mandate:
     def __init__(
         self,
         elected: Elected,
-        session_s: float,
+        lease_s: float,
         fail: Callable[[Exception], object],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._elected = elected
-        self._session = session_s
+        self._lease = lease_s
         self._fail = fail
         self._monotonic = monotonic
         self._heard_at = float("-inf")
@@ -70,7 +70,7 @@ class Mandate:
     @property
     def answered(self) -> bool:
         """Whether the group has answered lately enough that it still counts him in."""
-        return self._monotonic() - self._heard_at < self._session
+        return self._monotonic() - self._heard_at < self._lease
 
     def heard(self, asked_at: float) -> None:
         """The group has answered what it was asked at that moment."""

@@ -8,7 +8,7 @@ import pytest
 
 from streams.worker.mandate import Mandate
 
-SESSION_S = 10.0
+LEASE_S = 10.0
 
 
 class Office:
@@ -21,7 +21,7 @@ class Office:
         self.error: Exception | None = None
         self.going = asyncio.Event()
         self.going.set()
-        self.mandate = Mandate(self, SESSION_S, self.failures.append, lambda: self.now)
+        self.mandate = Mandate(self, LEASE_S, self.failures.append, lambda: self.now)
 
     async def revoked(self) -> None:
         """Hold still."""
@@ -85,10 +85,10 @@ async def test_generations_without_him(office: Office, term: int) -> None:
     assert office.told == ["act", "hold still", "done", "act"]
 
 
-async def test_without_an_answer_for_a_session(office: Office) -> None:
+async def test_without_an_answer_for_too_long(office: Office) -> None:
     """He holds still when another may be elected, and goes on if the group knows him yet."""
     await office.elected(3)
-    office.now += SESSION_S - 0.1
+    office.now += LEASE_S - 0.1
     await office.mandate.look()
     assert office.told == ["act"]
     office.now += 0.2
@@ -105,7 +105,7 @@ async def test_an_answer_counts_from_when_it_was_asked_for(office: Office) -> No
     """The group's patience began anew then, and not when the answer came; an old one takes nothing back."""
     await office.elected(3)
     office.mandate.heard(office.now - 5)
-    office.now += SESSION_S - 0.1
+    office.now += LEASE_S - 0.1
     assert office.mandate.answered
 
 
