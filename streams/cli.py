@@ -11,10 +11,11 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from streams.commands.arguments import VERBS
 from streams.config import Settings, explain, load_settings
+from streams.config_types import PartName
 from streams.durations import parse_duration_ms
 from streams.errors import ConfigError, FunnelwatchError
 
@@ -95,7 +96,14 @@ def _config_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_worker(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    worker = _verb(verbs, "worker", "count events from Kafka and serve metrics", _worker)
+    what = "count events from Kafka, watch what is counted, tell people, and serve metrics and the live page"
+    worker = _verb(verbs, "worker", what, _worker)
+    worker.add_argument(
+        "--only",
+        choices=get_args(PartName),
+        help="do nothing but this; of those that may watch one does, and of those that may notify, "
+        "the others stand by (default: worker.only, else everything)",
+    )
     worker.add_argument(
         "--standby",
         action="store_true",
@@ -234,20 +242,24 @@ def _worker(arguments: argparse.Namespace) -> int:
     from streams.pages import pages_of  # noqa: PLC0415  # likewise
     from streams.worker.entry import run_worker  # noqa: PLC0415  # likewise
 
-    settings = _settings(arguments)
+    config, environ = _config_file(arguments), dict(os.environ)
+    # As variables, which go over the file also when that is read again.
+    if arguments.only is not None:
+        environ["FUNNELWATCH__WORKER__ONLY"] = arguments.only
     if arguments.standby:
-        counting = settings.counting.model_copy(update={"standby": True})
-        settings = settings.model_copy(update={"counting": counting})
+        environ["FUNNELWATCH__COUNTING__STANDBY"] = "true"
+    settings = load_settings(config, environ)
+    if arguments.standby and settings.worker.only in {"watch", "notify"}:
+        raise ConfigError("--standby", "is for workers that count: it keeps copies of counting state")
     configure(settings)
-    config = _config_file(arguments)
     base = config.parent if config else Path()
     return run_worker(
         settings,
         make_watcher,
         config,
-        os.environ,
-        make_pages=pages_of(settings, os.environ, base),
-        make_notifier=make_notifier(os.environ, base),
+        environ,
+        make_pages=pages_of(settings, environ, base),
+        make_notifier=make_notifier(environ, base),
     )
 
 

@@ -34,6 +34,7 @@ from streams.config_types import (
     FieldPath,
     FromText,
     Name,
+    PartName,
     Text,
     ZoneName,
     span,
@@ -68,6 +69,7 @@ __all__ = [
     "Settings",
     "Topics",
     "Watch",
+    "Worker",
     "explain",
     "load_settings",
 ]
@@ -146,6 +148,15 @@ class Counting(Section):
         return self
 
 
+class Worker(Section):
+    """What a worker does: ``count``, ``watch`` or ``notify`` alone, or all of it (the default).
+
+    Watching and telling people is each one worker's part at a time; the others of its kind stand by.
+    """
+
+    only: PartName | None = None
+
+
 class Merging(Section):
     """How often what is merged of a shard is written down: so much is read again after a crash."""
 
@@ -206,6 +217,7 @@ class Settings(Section):
     formats: Formats = Formats()
     funnel: FunnelNodes = FunnelNodes()
     dimensions: Annotated[tuple[Dimension, ...], FromText, Field(max_length=MAX_EXTRA_DIMENSIONS)] = ()
+    worker: Worker = Worker()
     counting: Counting = Counting()
     merging: Merging = Merging()
     deadletter: DeadLetter = DeadLetter()

@@ -207,6 +207,7 @@ FieldPath = Annotated[
 FormatName = Literal["native", "ga4", "segment", "snowplow", "sensorsdata", "cloudevents", "mapping"]
 InnerFormat = Literal["native", "ga4", "segment", "snowplow", "sensorsdata", "mapping"]
 WindowName = Literal["1m", "5m", "15m", "1h", "day"]
+PartName = Literal["count", "watch", "notify"]
 SeverityName = Literal["info", "warning", "critical"]
 PhaseName = Literal["warmup", "open", "steady", "last_hour"]
 Currency = Annotated[str, one_of(EXPONENTS, "an ISO 4217 code such as CNY")]

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from alerts.control import Control
     from streams.core.windows import Windows
-    from streams.worker.app import Worker
+    from streams.worker.frame import WorkerFrame
 
     F64 = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ class LivePages:
         worker: that is looked at.
     """
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: WorkerFrame) -> None:
         settings, bell, board = worker.settings, Bell(), Board()
         self._feed = BoardFeed(settings, board, bell.ring)
         self._reception = Reception(settings)
@@ -112,7 +112,7 @@ class LivePages:
         await self._pages.stop()
 
 
-def access_of(worker: Worker) -> Access:
+def access_of(worker: WorkerFrame) -> Access:
     """Who may, by the settings of a worker."""
     http, token = worker.settings.http, worker.settings.http.token
     return Access(
@@ -124,13 +124,13 @@ def access_of(worker: Worker) -> Access:
     )
 
 
-def _standing(worker: Worker) -> Standing:
+def _standing(worker: WorkerFrame) -> Standing:
     readiness = worker.readiness()
     watching = worker.watching is not None and worker.watching.watching
     return Standing(watching, readiness.ready, readiness.reasons, _here(worker))
 
 
-def _here(worker: Worker) -> tuple[str, str]:
+def _here(worker: WorkerFrame) -> tuple[str, str]:
     """Name of the machine, and the page's address: on all interfaces the machine's name stands for them."""
     name, host = socket.gethostname(), worker.settings.http.host
     shown = name if host in _ALL_INTERFACES else f"[{host}]" if ":" in host else host

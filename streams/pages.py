@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from streams.config import Settings
     from streams.metrics.http import Pages
-    from streams.worker.app import MakePages, Worker
+    from streams.worker.frame import MakePages, WorkerFrame
 
 
 def link_settings_of(settings: Settings, environ: Mapping[str, str], base: Path) -> LinkSettings | None:
@@ -66,7 +66,7 @@ def pages_of(settings: Settings, environ: Mapping[str, str], base: Path) -> Make
     """
     signer = signer_of(settings, environ, base)
 
-    def make(worker: Worker) -> Sequence[Pages]:
+    def make(worker: WorkerFrame) -> Sequence[Pages]:
         links = LinkPages(signer, Reception(settings), worker.clock, worker.registry)
         worker.also_configure.append(lambda anew: links.believe(signer_of(anew, environ, base)))
         return LivePages(worker), links

@@ -23,7 +23,6 @@ def add_agents(worker: Worker) -> None:
     """Count the sources, merge the rollups; key the sources first, if that is asked for."""
     _add_count(worker)
     _add_merge(worker)
-    _add_control(worker)
     if worker.republishing is not None:
         _add_rekey(worker, worker.republishing)
 
@@ -55,17 +54,6 @@ def _add_merge(worker: Worker) -> None:
             worker.consumer.took(event.message)
             async with worker.merging_turn:
                 await worker.merging.take(event.message.partition, event.value, event.ack)
-
-
-def _add_control(worker: Worker) -> None:
-    control = worker.app.topic(worker.settings.topics.control, schema=BatchSchema())
-
-    @worker.app.agent(control, name="control")
-    async def elect(stream: Any) -> None:  # noqa: ANN401  # likewise
-        # Whoever is assigned it watches, and reads it himself, from where his snapshot ends.
-        async for event in stream.noack().events():
-            worker.consumer.took(event.message)
-            event.ack()
 
 
 def _add_rekey(worker: Worker, republishing: Republishing) -> None:

@@ -1,12 +1,12 @@
-"""Delivering inside a worker: the one that has partition 0 of ``control`` tells people, as it watches.
+"""Delivering inside a worker: the one that is elected (:mod:`streams.worker.election`) tells people.
 
 It reads all that was told (``deliveries``) and all that happened (``incidents``) and hands both to whoever tells
 people (a :class:`Notifier`, of which this room knows no more); what that wants written down is written. A topic
 is all that is kept: whoever takes over knows the same.
 
 Promises: counting and watching wait for no message, nor end because one failed: then delivering begins again
-from the topics, after a pause. Before the partition goes to another worker, what is leaving is waited for and
-written down, so a rebalance repeats nothing.
+from the topics, after a pause. Before another worker is elected, what is leaving is waited for and written
+down, so an election repeats nothing.
 """
 
 from __future__ import annotations

@@ -10,9 +10,11 @@ import signal
 from functools import partial
 from typing import TYPE_CHECKING
 
+from streams.errors import ConfigError
 from streams.reload import ConfigFile
 from streams.worker import topic_admin
 from streams.worker.app import Worker
+from streams.worker.frame import WorkerFrame
 from streams.worker.kafka import kafka_options
 from streams.worker.wiring import wanted_topics
 
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
     from streams.config import Settings
     from streams.topics import TopicProblem
-    from streams.worker.app import MakePages
     from streams.worker.delivering import MakeNotifier
+    from streams.worker.frame import MakePages
     from streams.worker.topic_admin import CreatedTopics
     from streams.worker.watcher import MakeWatcher
 
@@ -41,6 +43,8 @@ def run_worker(
 ) -> int:
     """Run one worker until SIGINT or SIGTERM; 0 after a clean stop, 1 after a crash.
 
+    It does what ``worker.only`` says, all if that says nothing.
+
     Args:
         settings: the whole tree.
         make_watcher: makes who judges what was counted; None watches nothing.
@@ -50,14 +54,21 @@ def run_worker(
         make_notifier: makes who tells people of what went wrong; None tells nobody.
 
     Raises:
-        ConfigError: a channel lacks something.
+        ConfigError: a channel lacks something, or there is nothing to do.
     """
+    only = settings.worker.only
+    if only == "watch" and not settings.watch.enabled:
+        raise ConfigError("watch.enabled", "must be true for a worker that does nothing but watch")
     with contextlib.suppress(ImportError):
         import uvloop  # noqa: PLC0415  # not on every platform
 
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     worker = partial(
-        Worker, settings, make_watcher=make_watcher, make_pages=make_pages, make_notifier=make_notifier
+        Worker if only in {None, "count"} else WorkerFrame,
+        settings,
+        make_watcher=make_watcher if only in {None, "watch"} else None,
+        make_pages=make_pages,
+        make_notifier=make_notifier if only in {None, "notify"} else None,
     )
     return asyncio.run(_until_signal(worker, config, environ or {}))
 
@@ -69,7 +80,9 @@ def _quiet_collector() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-async def _until_signal(make: Callable[[], Worker], config: Path | None, environ: Mapping[str, str]) -> int:
+async def _until_signal(
+    make: Callable[[], WorkerFrame], config: Path | None, environ: Mapping[str, str]
+) -> int:
     worker = make()
     _quiet_collector()
     loop = asyncio.get_running_loop()

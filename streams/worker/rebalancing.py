@@ -7,7 +7,6 @@ and not from where the group has committed. Nothing is flushed or merged in betw
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -35,8 +34,6 @@ class Rebalancing:
         self._worker = worker
         self._sources = worker.sources
         self._rollups = worker.settings.topics.rollups
-        # Who has it watches.
-        self._control = TP(worker.settings.topics.control, 0)
 
     def listen(self, consumer: BatchConsumer) -> None:
         """Be told by the consumer of what moves and what is missing."""
@@ -51,8 +48,6 @@ class Rebalancing:
         numbers = {tp.partition for tp in revoked if tp.topic in self._sources}
         if worker.republishing is not None:
             await worker.republishing.revoked()
-        if self._control in revoked:
-            await asyncio.gather(*(one.revoked() for one in worker.elected))
         async with worker.merging_turn, worker.flushing_turn:
             await worker.recovery.give(sorted(numbers))
             await self._give_totals({tp.partition for tp in revoked if tp.topic == self._rollups})
@@ -84,8 +79,6 @@ class Rebalancing:
         self._start_where_state_ends()
         if worker.republishing is not None:
             await worker.republishing.assigned(tps)
-        for one in worker.elected:
-            await one.assigned(mine=self._control in tps)
         worker.backpressure.forget()
         worker.supervision.recovering = False
         worker.heartbeat.ready()

@@ -1,4 +1,4 @@
-"""Watching inside a worker: the one that has partition 0 of ``control`` watches for the whole deployment.
+"""Watching inside a worker: the one that is elected (:mod:`streams.worker.election`) watches for the whole deployment.
 
 The watcher goes on from the newest snapshot in the topic ``watch``, reads the rollups of all shards
 from there on, closes buckets and hands them to whoever judges (a :class:`streams.worker.watcher.Watcher`,
@@ -55,7 +55,7 @@ _LOG = logging.getLogger(__name__)
 _LOOK_BACK_MS = 2 * 3_600_000
 _FIRST_PAUSE_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 60.0
-# A rebalance waits for a last snapshot so long; without it, more is read again.
+# An election waits for a last snapshot so long; without it, more is read again.
 _LAST_SNAPSHOT_SECONDS = 5.0
 
 

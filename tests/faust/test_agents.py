@@ -32,7 +32,7 @@ async def worker() -> AsyncIterator[Worker]:
 
 async def test_names_are_plain(worker: Worker) -> None:
     """Agents are known by what they do, in logs and metrics."""
-    assert sorted(worker.app.agents) == ["control", "count", "merge"]
+    assert sorted(worker.app.agents) == ["count", "merge"]
 
 
 async def test_nothing_of_fausts_own_is_declared(worker: Worker) -> None:

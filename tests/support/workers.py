@@ -104,16 +104,19 @@ class WorkerProcess:
         deployment: which it belongs to.
         name: of its log.
         overrides: settings of this worker alone, as in :class:`Deployment`.
+        arguments: of the command.
     """
 
-    def __init__(self, deployment: Deployment, name: str, overrides: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, deployment: Deployment, name: str, overrides: Mapping[str, str] | None = None, *arguments: str
+    ) -> None:
         (self.port,) = free_ports(1)
         self.name = name
         own = {"HTTP__PORT": str(self.port), **(overrides or {})}
         environment = deployment.environment() | {f"FUNNELWATCH__{key}": own[key] for key in own}
         self._process = Process(
             f"worker {name}",
-            [sys.executable, "-m", "streams.cli", "worker"],
+            [sys.executable, "-m", "streams.cli", "worker", *arguments],
             log=deployment.folder / f"{name}.log",
             env=environment,
         )

@@ -59,6 +59,7 @@ def test_the_command_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None
         (),
         ("dance",),
         ("worker", "--fast"),
+        ("worker", "--only", "dance"),
         ("topics",),
         ("topics", "delete"),
         ("simulate",),
@@ -71,6 +72,23 @@ def test_wrong_words_are_refused(words: tuple[str, ...], capsys: pytest.CaptureF
     """Exit code 2, and how it is meant."""
     assert exit_code(*words) == 2
     assert "usage: funnelwatch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "words", "said"),
+    [
+        ("", ("--only", "watch", "--standby"), "--standby: is for workers that count: "),
+        ("worker: {only: notify}", ("--standby",), "--standby: is for workers that count: "),
+        ("watch: {enabled: false}", ("--only", "watch"), "watch.enabled: must be true for a worker "),
+    ],
+)
+def test_a_worker_with_nothing_to_do_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, words: tuple[str, ...], said: str
+) -> None:
+    """What contradicts itself is said before anything begins."""
+    (tmp_path / "funnelwatch.yaml").write_text(file)
+    assert main(["worker", *words]) == 2
+    assert capsys.readouterr().err.startswith(said)
 
 
 def test_a_good_file_is_fine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

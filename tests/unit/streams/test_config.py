@@ -85,6 +85,13 @@ def test_durations_have_keys_without_unit(load: Load) -> None:
     assert load("merging: {snapshot_interval: 30s}").merging.snapshot_interval_ms == 30_000
 
 
+def test_a_worker_does_everything_unless_said(load: Load) -> None:
+    """One part alone is asked for; null is all of them."""
+    assert load("{}").worker.only is None
+    assert load("worker: {only: notify}").worker.only == "notify"
+    assert load("worker: {only: null}").worker.only is None
+
+
 def test_yaml_1_2_scalars(load: Load) -> None:
     """Words that YAML 1.1 would turn into booleans stay words."""
     settings = load("logging: {json: on}\ndeadletter: {stop_after: off}\nkafka: {client_id: no}")
@@ -327,6 +334,7 @@ class TestRefusals:
                 3,
                 "kafka.security_protocol: SASL_SSL also needs sasl_username and sasl_password",
             ),
+            ("worker: {only: dance}", 1, "worker.only: must be count, watch or notify"),
             (
                 "kafka:\n  heartbeat_interval: 20s",
                 2,
