@@ -207,8 +207,8 @@ def _passages(passages: Sequence[Passage]) -> str:
     head = (
         "## Through the whole path\n\n"
         "What `funnelwatch simulate` makes of each scenario, as bytes, through the counting of the workers, rollups, closing\n"
-        "and the engine, with two hours before the onset (`whole_path.py`). The shop is small and its sellers differ in how\n"
-        "much they sell, so delays are its own.\n\n"
+        "and the engine, with two hours before the onset (`whole_path.py`). The shop is small, its visitors decide within\n"
+        "minutes, and its slots differ in how much they sell, so delays are its own.\n\n"
         f"{commands}: {right} of {len(passages)} as they should be.\n\n"
     )
     rows = [
