@@ -82,8 +82,9 @@ WATCHERS: Final[dict[str, Callable[[Budget, bool, Stage], Watcher]]] = {
     _OPTIMUM: lambda _, realistic, stage: _cusum(stage, realistic=realistic),
     "fixed < .7 of usual, 5 min": lambda _, __, stage: _rule(stage, FixedLine),
     "3-sigma, 5 min vs last 60": lambda _, __, stage: _rule(stage, lambda _: ThreeSigma()),
-    # Week over week, where one day is like the others.
     "day before < .7, 60 min": lambda _, __, stage: _rule(stage, lambda _: WeekOverWeek(60, period=1_440)),
+    # Has nothing to say before it saw a week and an hour: not with less than ``--history-hours 170``.
+    "week before < .7, 60 min": lambda _, __, stage: _rule(stage, lambda _: WeekOverWeek(60)),
     "adaptive recording rules, 5 min": lambda _, __, stage: _rule(stage, lambda _: AdaptiveBands()),
 }
 
