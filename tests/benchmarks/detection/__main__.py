@@ -15,7 +15,6 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from streams.demo.scenarios import SCENARIOS as DEMO_SCENARIOS
 from tests.benchmarks.detection.earlier import (
     Ran,
     Yardsticks,
@@ -28,7 +27,7 @@ from tests.benchmarks.detection.plans import WATCHERS, Row, Shop, Size, results,
 from tests.benchmarks.detection.scenarios import SCENARIOS, Stage
 from tests.benchmarks.detection.table import Measured, markdown
 from tests.benchmarks.detection.validation import optima, repeated
-from tests.benchmarks.detection.whole_path import Passage, passage
+from tests.benchmarks.detection.whole_path import NAMES, Passage, passage
 from tests.benchmarks.detection.whole_path import read as read_passages
 from tests.benchmarks.detection.whole_path import write as write_passages
 
@@ -116,7 +115,7 @@ def _yardsticks(slots: int) -> Yardsticks:
 def _passages(seeds: int, command: str) -> list[Passage]:
     """New ones, or those that were run last."""
     out = [*read_passages(_PASSAGES)] if not seeds else []
-    for name, seed in product(DEMO_SCENARIOS, range(1, seeds + 1)):
+    for name, seed in product(NAMES, range(1, seeds + 1)):
         out.append(replace(passage(name, seed), command=command))
         print(out[-1], file=sys.stderr)
     return out

@@ -57,6 +57,8 @@ _MINUTES: Final = {
 } | dict.fromkeys(_FLASHES, 30)
 _USUAL_MINUTES: Final = 75
 _SHOP: Final = {"slots": 6, "banners": 12, "skus": 40, "visitors": 1_000_000}
+# S7 is S0 with many SKUs, which would be another shop.
+NAMES: Final = tuple(name for name in SCENARIOS if name != "S7")
 _RESTART_MIN: Final = 5
 _SOONER: Final = 0.25
 _EVERYWHERE: Final = {("all", "all")}
@@ -112,7 +114,7 @@ def passage(name: str, seed: int) -> Passage:
     said = [*_said(_buckets(records), times.onset_ms if name == "S15" else None)]
     truths = truth_of(scenario, times, Shop(shop))["incidents"]
     right = [(at_ms, one) for at_ms, one in said if any(is_right(one, at_ms, truth) for truth in truths)]
-    wrong = [one for _, one in said if one.kind not in _ABOUT_TRAFFIC and one not in [r for _, r in right]]
+    wrong = [one for at_ms, one in said if (at_ms, one) not in right and one.kind not in _ABOUT_TRAFFIC]
     delay_s = (right[0][0] - truths[0]["start_ms"]) / 1000 if right else None
     return Passage(
         name,
