@@ -19,13 +19,13 @@ from alerts.roots import Roots
 from alerts.stock import SoldOut
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from alerts.control import Stock
     from alerts.diagnosis.fold import Root
     from alerts.diagnosis.leaves import Leaves
     from alerts.incident import Incident
-    from alerts.judges.spoken import Spoken
+    from alerts.judges.spoken import Series, Spoken
     from alerts.judges.steps import StepJudge
     from alerts.lifecycle import Lifecycle
     from alerts.model import Finding, Step
@@ -70,7 +70,7 @@ class Causes:
         self._places = places
         self._mixed = Mixed(settings.nodes, settings.sequential.tolerance, places.mixed)
         self._sold_out = SoldOut()
-        self.roots = Roots()
+        self.roots = Roots(settings.nodes)
 
     def hear(self, stock: Stock) -> None:
         """Somebody said what is sold out, or is back."""
@@ -87,7 +87,8 @@ class Causes:
             closing: what is so besides.
             lifecycle: incidents that are open.
         """
-        withheld = self._mixed.withheld(spoken, self.roots.series, closing.at_ms)
+        known = self.roots.series
+        withheld = self._mixed.withheld(spoken, known, closing.at_ms) | self._of_newcomers(spoken, known)
         spoken = [each for each in spoken if each.series not in withheld]
         if not spoken and not slower:
             return []
@@ -100,6 +101,17 @@ class Causes:
         scans.note([root.finding for root in current], closing.at_ms)
         self.roots.note(current)
         return [self._rooted(root, leaves, closing, slower) for root in current]
+
+    def _of_newcomers(self, spoken: Iterable[Spoken], known: Collection[Series]) -> frozenset[Series]:
+        """Series whose drop is that of a campaign's visitors; a break is none, nor what was said before."""
+        return frozenset(
+            series
+            for finding, series in spoken
+            if finding.kind is Kind.CONVERSION_DROP
+            and finding.scope != EVERYWHERE
+            and series not in known
+            and self._places.of_newcomers(finding)
+        )
 
     def _priced(self, spoken: Sequence[Spoken], closing: Closing, lifecycle: Lifecycle) -> list[Finding]:
         """Findings with their names and losses, the strongest of each identity."""
@@ -120,11 +132,13 @@ class Causes:
         anew: frozenset[Step] = frozenset(),
     ) -> tuple[list[Root], Mapping[Step | None, Leaves]]:
         """The causes of one closing, and the leaves by step that they were looked for in."""
-        leaves, proposals = self._places.scans.take(findings, at_ms, anew)
+        opened = self._opened(lifecycle.incidents)
+        held = [known.finding for known in opened]
+        leaves, proposals = self._places.scans.take(findings, at_ms, anew, held)
         roots = fold(
             [*findings, *slower],
             self._fold_settings(),
-            opened=self._opened(lifecycle.incidents),
+            opened=opened,
             leaves=leaves,
             proposals=proposals,
         )

@@ -16,13 +16,14 @@ import numpy as np
 from alerts.diagnosis.leaves import Leaves
 from alerts.packing import pack, unpack
 from streams.closed import BUCKET_MS, COMBINATION, VISITORS, Cells
-from streams.funnel import OTHER
+from streams.funnel import OTHER, RESERVED_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from alerts.model import Place
     from streams.closed import ClosedBucket
 
     F64 = NDArray[np.float64]
@@ -36,6 +37,9 @@ _KEPT: Final = 0.5 ** (BUCKET_MS / 86_400_000)
 _LEAD_MS: Final = 600_000
 # Entries that what slot, banner and SKU say weighs against a combination's own.
 _PRIOR: Final = 200.0
+# Slots have other shares if so much of all clicks would have to be elsewhere.
+_MOVED: Final = 0.1
+_TINY: Final = 1e-12
 
 
 class Mix(NamedTuple):
@@ -48,6 +52,13 @@ class Mix(NamedTuple):
 
     factor: float
     error: float
+
+
+class Ratios(NamedTuple):
+    """Reached over expected since a moment, of the total and of all slots; 1 where nothing is known."""
+
+    total: float
+    slots: float
 
 
 class Combinations:
@@ -133,14 +144,15 @@ class Combinations:
             known.extend(islice(numbers, len(known), None))
         return codes
 
-    def leaves(self, entry: int, arrival: int, since_ms: int, ratio: float) -> Leaves | None:
+    def leaves(self, entry: int, arrival: int, since_ms: int, ratios: Ratios) -> Leaves | None:
         """Counts since a moment, at most of the last hour; None if nothing entered.
 
         Args:
             entry: column of entries.
             arrival: column of arrivals.
             since_ms: the moment.
-            ratio: reached over expected of the total since then: all leaves together get the same.
+            ratios: reached over expected since then: leaves of a slot together get that of slots, others the
+                total's.
         """
         entered = self._sum(int(self._place[entry]), since_ms - _LEAD_MS)
         reached = self._sum(int(self._place[arrival]), since_ms)
@@ -148,15 +160,18 @@ class Combinations:
         due = entered[there] * self._rates(int(self._place[entry]), int(self._place[arrival]))[there]
         if not due.sum():
             return None
-        expected = reached.sum() / ratio if ratio > 0 and reached.any() else due.sum()
+        codes, arrived = self._codes[there], reached[there]
+        of_a_slot = np.isin(codes[:, 0], self._reserved(0), invert=True)
+        for mine, ratio in ((of_a_slot, ratios.slots), (~of_a_slot, ratios.total)):
+            if ratio > 0 and due[mine].any() and arrived[mine].any():
+                due[mine] *= arrived[mine].sum() / ratio / due[mine].sum()
         return Leaves(
-            DIMENSIONS,
-            tuple([*names] for names in self.names),
-            self._codes[there],
-            reached[there],
-            due * (expected / due.sum()),
-            entered[there],
+            DIMENSIONS, tuple([*names] for names in self.names), codes, arrived, due, entered[there]
         )
+
+    def _reserved(self, dimension: int) -> list[int]:
+        """Numbers of names that are no key's."""
+        return [self._numbers[dimension].get(key, -1) for key in RESERVED_KEYS]
 
     def mixed(self, entry: int, arrival: int, since_ms: int) -> dict[tuple[str, str], Mix]:
         """By dimension and key: what its entries since a moment usually bring, over what as many of it usually do.
@@ -181,6 +196,44 @@ class Combinations:
             each = zip(known.tolist(), factors.tolist(), errors.tolist(), strict=True)
             found |= {(dimension, names[key]): Mix(factor, error) for key, factor, error in each}
         return found
+
+    def shown(self, click: int, since_ms: int) -> dict[tuple[str, str], Mix]:
+        """By banner and SKU: clicks since a moment if each slot's were shared as usual, over those that there were.
+
+        Exposures are not counted by combination. But a key that is clicked as often as its slots are is clicked
+        as it always was there, however few of its exposures led to clicks before those slots were shown so much.
+        Empty where slots have the shares of clicks that they always had.
+
+        Args:
+            click: column of clicks.
+            since_ms: the moment.
+        """
+        at = int(self._place[click])
+        now, usual, slots = self._sum(at, since_ms), self._usual[at] / self._weight, self._codes[:, 0]
+        by_slot = [np.bincount(slots, clicks, minlength=len(self._names[0])) for clicks in (now, usual)]
+        shares = [clicks / max(float(clicks.sum()), 1.0) for clicks in by_slot]
+        if 0.5 * float(np.abs(shares[0] - shares[1]).sum()) < _MOVED:
+            return {}
+        grown = np.where(by_slot[1] > 0, by_slot[0] / np.maximum(by_slot[1], _TINY), 0.0)
+        found: dict[tuple[str, str], Mix] = {}
+        for number, (dimension, names) in [*enumerate(zip(DIMENSIONS, self._names, strict=True))][1:]:
+            keys = self._codes[:, number]
+            due, were, known = (
+                np.bincount(keys, clicks, minlength=len(names))
+                for clicks in (usual * grown[slots], now, usual)
+            )
+            for key in np.flatnonzero((due > 0) & (were > 0)).tolist():
+                error = 1.0 / float(np.sqrt(1.0 + known[key]))
+                found[dimension, names[key]] = Mix(float(due[key] / were[key]), error)
+        return found
+
+    def by_slot(self, key: Place, column: int, since_ms: int) -> dict[str, float]:
+        """Counts of a key since a moment by the slots it came with; at most of the last hour."""
+        dimension = DIMENSIONS.index(key.dimension)
+        codes, counts = self._codes, self._sum(int(self._place[column]), since_ms)
+        mine = codes[:, dimension] == self._numbers[dimension].get(key.key, -1)
+        sums = np.bincount(codes[mine, 0], counts[mine], minlength=len(self._names[0]))
+        return {self._names[0][slot]: float(sums[slot]) for slot in np.flatnonzero(sums).tolist()}
 
     def _sum(self, place: int, since_ms: int) -> F64:
         parts = [

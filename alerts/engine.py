@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     F64 = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-VERSION = 5
+VERSION = 6
 
 
 class Engine:

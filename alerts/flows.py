@@ -89,6 +89,9 @@ class Flows:
             now_ms: start of the bucket that closed.
             heard: by topic, time of its newest heartbeat.
         """
+        unproven = self._unproven()
+        if unproven is not None:
+            yield unproven
         for series, flow in self._flows.items():
             if flow.gap is None or not (flow.silent or flow.judged(self._settings)):
                 continue
@@ -97,6 +100,15 @@ class Flows:
             if not _heard(series, heard, flow.gap.since_ms):
                 flow.name_silence(evidence, threshold, self._settings)
             yield Silence(series, flow.gap.since_ms, missing, evidence, threshold, flow.silent)
+
+    def _unproven(self) -> Silence | None:
+        """Buckets without a single record that closed at once: no proof of an outage, and none of anything else."""
+        gathered, flow = self._gathered, self._flows.get(ALL)
+        if gathered is None or gathered.records or flow is None or not flow.judged(self._settings):
+            return None
+        missing = flow.rate * gathered.buckets * self._settings.alone
+        threshold = self._threshold(ALL)
+        return Silence(ALL, gathered.start_ms, missing, missing / flow.dispersion, threshold, named=False)
 
     def _beat(self, gathered: _Gathered, troubled: frozenset[Series]) -> None:
         wall = gathered.wall_ms / BUCKET_MS

@@ -6,6 +6,9 @@ combinations usually bring, at the shares they have now, is held against what wa
 left of a finding, it is withheld, and the key goes on learning. The total's own finding is named instead
 (``places``).
 
+Exposures are not counted by combination, so of them clicks are asked for: a SKU that is clicked as often as
+the slots that show it is clicked there as it always was (``Combinations.shown``).
+
 Promises: a finding with more behind it than the mix is said, with all of its counts, and once it is said
 its series is left alone. Refuses to know which step of several the usual difference lies in: all up to
 the order are taken to bear it.
@@ -56,8 +59,8 @@ class Mixed:
     def __init__(self, nodes: Sequence[str], tolerance: float, look: Look) -> None:
         self._explaining = Explaining(nodes, {}, tolerance=tolerance)
         self._look = look
-        # Of all steps but this one the same is known: clicks, and orders.
-        self._last = Step(nodes[-2], nodes[-1])
+        # Of steps between the two the same is known: clicks, and orders.
+        self._first, self._last = Step(nodes[0], nodes[1]), Step(nodes[-2], nodes[-1])
         # Of series that were looked at: when, and the factors that the mix may make.
         self._looks: dict[Series, tuple[int, list[float]]] = {}
 
@@ -85,17 +88,19 @@ class Mixed:
 
     def _look_at(self, asked: Iterable[Spoken], at_ms: int) -> None:
         """Findings that began at about the same time share a look."""
-        looks: dict[tuple[bool, int], Mapping[tuple[str, str], Mix]] = {}
+        looks: dict[tuple[Step | None, int], Mapping[tuple[str, str], Mix]] = {}
         for finding, series in asked:
             place, factors = finding.scope[0], list[float]()
-            paying, age = finding.step == self._last, at_ms - finding.since_ms
+            alike = finding.step if finding.step in {self._first, self._last} else None
             for lead in _LEADS_MS:
-                ago = _rounded(age + lead)
-                if (paying, ago) not in looks:
-                    looks[paying, ago] = self._look(finding.step or self._last, at_ms - ago)
-                mix = looks[paying, ago].get((place.dimension, place.key))
+                ago = _rounded(at_ms - finding.since_ms + lead)
+                if (alike, ago) not in looks:
+                    looks[alike, ago] = self._look(finding.step or self._last, at_ms - ago)
+                mix = looks[alike, ago].get((place.dimension, place.key))
                 factors += [] if mix is None else _factors(mix)
-            self._looks[series] = at_ms, factors
+            # What clicks should have been over what they were: times what they were over what was expected.
+            clicked = finding.ratio if finding.step == self._first else 1.0
+            self._looks[series] = at_ms, [factor * clicked for factor in factors]
 
     def _is_mix(self, finding: Finding, factors: Iterable[float]) -> bool:
         suspect = Suspect(finding, where(finding))

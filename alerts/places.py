@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from alerts.combinations import Combinations
+from alerts.combinations import Combinations, Ratios
 from alerts.diagnosis.decomposition import GmvChange, Trade, decompose
 from alerts.diagnosis.diagnosing import Evidence, RuledOut, diagnose
 from alerts.diagnosis.leaves import Leaves
 from alerts.diagnosis.mix import MixChange, Period, Verdict, split
 from alerts.diagnosis.money import lost_minor
-from alerts.model import EVERYWHERE, Kind
+from alerts.model import EVERYWHERE, Kind, Place
 from alerts.recent import RecentCounts
 from alerts.scans import Scans
 from streams.closed import BUCKET_MS, VISITORS
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from alerts.combinations import Mix
     from alerts.model import Diagnosis, Finding, Step
+    from alerts.recent import Sums
     from alerts.series import SeriesTable, StepCounts
     from streams.closed import ClosedBucket
 
@@ -39,6 +40,8 @@ _HOUR_BUCKETS: Final = 360
 _SKU: Final = "sku"
 _SLOT: Final = "slot"
 _TINY: Final = 1e-9
+# Share of visitors that slots have beyond what they usually have, from which on most are new.
+_NEWCOMERS: Final = 0.5
 NO_LEAVES: Final = Leaves((), (), np.zeros((0, 0), np.int64), np.zeros(0), np.zeros(0), np.zeros(0))
 _ABOUT_CONVERSION: Final = frozenset({Kind.CONVERSION_DROP, Kind.CONVERSION_SURGE})
 
@@ -96,25 +99,59 @@ class Places:
         return finding
 
     def mixed(self, step: Step, since_ms: int) -> dict[tuple[str, str], Mix]:
-        """By dimension and key, what other combinations than usual make of conversion; exposures have none."""
-        return {} if step == self._steps[0] else self._combinations.mixed(*self._columns(step), since_ms)
+        """By dimension and key, what other combinations than usual make of conversion; see ``mixed`` for exposures."""
+        if step == self._steps[0]:
+            return self._combinations.shown(self._click, since_ms)
+        return self._combinations.mixed(*self._columns(step), since_ms)
+
+    def of_newcomers(self, finding: Finding) -> bool:
+        """Whether a key does worse as most of its visitors are those of a shift of the total's mix.
+
+        A campaign brings a slot many times its visitors. They are not who came there before, and how they
+        convert is what the shift is about: of the slot, and of all that it shows.
+        """
+        mix = self._mix(finding) if len(finding.scope) == 1 else None
+        if finding.step is None or mix is None or not mix.is_mostly_mix:
+            return False
+        came = self._combinations.by_slot(finding.scope[0], self._click, finding.since_ms)
+        new = sum(clicks * self._new(slot, finding, finding.step) for slot, clicks in came.items())
+        return new >= _NEWCOMERS * sum(came.values()) > 0
+
+    def _new(self, slot: str, finding: Finding, step: Step) -> float:
+        """Share of a slot's visitors since a finding began that is beyond what it usually has.
+
+        At the finding's own step: what is in alarm there does not become usual.
+        """
+        row = self._table.row(Place(_SLOT, slot))
+        if row is None:
+            return 0.0
+        buckets = min((finding.at_ms - finding.since_ms) // BUCKET_MS, _HOUR_BUCKETS)
+        at, number = int(np.searchsorted(self.recent.rows, row)), self._steps.index(step)
+        came = float(self.recent.since(finding.since_ms).entered[at, number])
+        usual = float(self.recent.usual(buckets).entered[at, number])
+        return max(1.0 - usual / came, 0.0) if came > 0 else 0.0
 
     def _leaves(self, step: Step, since_ms: int) -> Leaves | None:
-        ratio = self._ratio(self._steps.index(step), since_ms)
-        return self._combinations.leaves(*self._columns(step), since_ms, ratio)
+        ratios = self._ratios(self._steps.index(step), since_ms)
+        return self._combinations.leaves(*self._columns(step), since_ms, ratios)
 
     def _columns(self, step: Step) -> tuple[int, int]:
         """Of entries and arrivals by combination, for a step: those of payments, or all up to the order."""
         return (self._order, self._paid) if step == self._steps[-1] else (self._click, self._order)
 
-    def _ratio(self, step: int, since_ms: int) -> float:
-        """Reached over expected of the total since a moment; 1 where nothing is known."""
-        total = self._total()
+    def _ratios(self, step: int, since_ms: int) -> Ratios:
+        """Of the total and of all slots since a moment: orders without a slot become fewer by themselves."""
+        total, sums = self._total(), self.recent.since(since_ms)
         if total is None:
-            return 1.0
-        sums = self.recent.since(since_ms)
-        due = float(sums.expected[total, step])
-        return float(sums.reached[total, step]) / due if due > 0 else 1.0
+            return Ratios(1.0, 1.0)
+        of_total = _over(sums, np.array([total]), step, 1.0)
+        return Ratios(of_total, _over(sums, self._slots(), step, of_total))
+
+    def _slots(self) -> NDArray[np.intp]:
+        """Places of the slots' rows among those of ``recent``."""
+        if _SLOT not in self._table.dimensions:
+            return np.zeros(0, np.intp)
+        return np.flatnonzero(self._table.levels[self.recent.rows] == self._table.dimensions.index(_SLOT))
 
     def _total(self) -> int | None:
         """Place of the total's row among those of ``recent``."""
@@ -173,8 +210,7 @@ class Places:
         if finding.step is None or finding.step == self._steps[0] or _SLOT not in self._table.dimensions:
             return None
         step = self._steps.index(finding.step)
-        level = self._table.dimensions.index(_SLOT)
-        slots = np.flatnonzero(self._table.levels[self.recent.rows] == level)
+        slots = self._slots()
         now, usual = self.recent.since(finding.since_ms), self.recent.usual(_HOUR_BUCKETS)
         rates = usual.reached[slots, step] / np.maximum(usual.entered[slots, step], _TINY)
         there = (rates > 0) & (usual.entered[slots, step] > 0)
@@ -219,3 +255,9 @@ class Places:
         self._combinations.restore(state["combinations"])
         self._revenue = deque(((start, amount) for start, amount in state["revenue"]), _HOUR_BUCKETS)
         self.scans.restore(state["scans"], self._combinations.names)
+
+
+def _over(sums: Sums, rows: NDArray[np.intp], step: int, unknown: float) -> float:
+    """Reached over expected of some rows together."""
+    due = float(sums.expected[rows, step].sum())
+    return float(sums.reached[rows, step].sum()) / due if due > 0 else unknown

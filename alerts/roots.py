@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from alerts.diagnosis.fold import Child, Reason
 from alerts.identity import Identity, family_of, identity_of
 from alerts.judges.spoken import Series
-from alerts.model import Finding, Kind, Place, Recovered, Step
+from alerts.model import EVERYWHERE, Finding, Kind, Place, Recovered, Step
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,12 +22,18 @@ if TYPE_CHECKING:
     from alerts.incident import Incident
 
 _SURGE: Final = family_of(Kind.CONVERSION_SURGE)
+_BREAKS: Final = frozenset({Kind.NODE_BREAK, Kind.OUT_OF_STOCK})
 
 
 class Roots:
-    """See the module."""
+    """See the module.
 
-    def __init__(self) -> None:
+    Args:
+        nodes: of the funnel, in its order.
+    """
+
+    def __init__(self, nodes: Sequence[str]) -> None:
+        self._nodes = tuple(nodes)
         self._last: dict[Identity, Finding] = {}
         # Those that have to be back before it is over.
         self._leads: dict[Identity, set[Series]] = {}
@@ -59,23 +65,37 @@ class Roots:
         self._spoken = dict(best.values())
         return [finding for finding, _ in best.values()]
 
-    @staticmethod
-    def together(roots: Iterable[Root], held: Iterable[Identity]) -> list[Root]:
+    def together(self, roots: Iterable[Root], held: Collection[Identity]) -> list[Root]:
         """Surges of one place at several steps are one cause: that which is held, else the first of the roots.
 
         A loss at a step says what follows from it at the next; a surge does not, so folding leaves them apart.
+        Nor is a surge that is not held a cause beside a break before it: who is past a broken step is not who
+        usually is, but mostly somebody who was there already and is about to order.
         """
+        roots = tuple(roots)
+        breaks = [root.finding for root in roots if root.finding.kind in _BREAKS]
         said = {identity.scope: identity for identity in held if identity.family == _SURGE}
         found: list[tuple[Identity, Root]] = []
         beside: dict[Identity, list[Child]] = {}
         for root in roots:
-            identity = identity_of(root.finding)
-            known = said.setdefault(identity.scope, identity) if identity.family == _SURGE else identity
+            known = identity = identity_of(root.finding)
+            if identity.family == _SURGE and identity not in held:
+                before = next((each for each in breaks if self._comes_before(each, root.finding)), None)
+                known = said.setdefault(identity.scope, identity) if before is None else identity_of(before)
             if known == identity:
                 found.append((identity, root))
             else:
-                beside.setdefault(known, []).extend((Child(root.finding, Reason.SAME), *root.children))
+                reason = Reason.SAME if known.family == _SURGE else Reason.LATER_STEP
+                beside.setdefault(known, []).extend((Child(root.finding, reason), *root.children))
         return [replace(root, children=(*root.children, *beside.get(i, ()))) for i, root in found]
+
+    def _comes_before(self, broken: Finding, other: Finding) -> bool:
+        """Whether a break is where another finding is, and its step over when the other's begins."""
+        if broken.step is None or other.step is None:
+            return False
+        ends, begins = (self._nodes.index(node) for node in (broken.step.to_node, other.step.from_node))
+        around = broken.scope == EVERYWHERE or set(broken.scope) <= set(other.scope)
+        return ends <= begins and around
 
     def note(self, roots: Iterable[Root]) -> None:
         """Remember what stands behind each cause of a closing."""

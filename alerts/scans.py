@@ -66,7 +66,11 @@ class Scans:
         self._contributors: dict[tuple[Step, tuple[Place, ...]], tuple[int, tuple[Contributor, ...]]] = {}
 
     def take(
-        self, findings: Iterable[Finding], at_ms: int, anew: Collection[Step] = ()
+        self,
+        findings: Iterable[Finding],
+        at_ms: int,
+        anew: Collection[Step] = (),
+        held: Collection[Finding] = (),
     ) -> tuple[dict[Step | None, Leaves], tuple[Finding, ...]]:
         """Leaves by step of what was found, and scopes that they would rather name.
 
@@ -74,13 +78,15 @@ class Scans:
             findings: of one closing.
             at_ms: its time.
             anew: steps to be looked at whether or not a look is old.
+            held: what open incidents are about.
         """
         self._forget_before(at_ms - _OLD_MS)
         strongest = self._strongest(findings)
         for step, finding in strongest.items():
             if step in anew or self._is_old(step, finding, at_ms):
                 looked = self._look(step, finding.since_ms)
-                named = () if looked is None else proposed(finding, looked)
+                there = [frozenset(known.scope) for known in held if known.step == step]
+                named = () if looked is None else proposed(finding, looked, held=there)
                 self._scans[step] = Scan(at_ms, finding, looked, named)
         scans = {step: self._scans[step] for step in strongest}
         leaves: dict[Step | None, Leaves] = {

@@ -12,11 +12,11 @@ from alerts.diagnosis.contributors import contributors
 from alerts.diagnosis.likelihood import Direction
 from alerts.diagnosis.mix import Verdict
 from alerts.diagnosis.scan import scan
-from alerts.diagnosis.suspects import MOST_PARTS
+from alerts.diagnosis.suspects import CLEARER, MOST_PARTS
 from alerts.model import Diagnosis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,13 +24,9 @@ if TYPE_CHECKING:
     from alerts.diagnosis.leaves import Leaves
     from alerts.diagnosis.mix import MixChange
     from alerts.diagnosis.scan import Scope
-    from alerts.model import Finding
+    from alerts.model import Finding, Place
 
     F64 = NDArray[np.float64]
-
-# A scan that names another place than the finding must fit better by this much: the finding's own
-# counts are exact, the leaves may be a part of them.
-CLEARER = 3.0
 
 
 class RuledOut(StrEnum):
@@ -88,12 +84,18 @@ def diagnose(
 
 
 def proposed(
-    finding: Finding, leaves: Leaves, *, dispersion: float = 1.0, rounds: int = MOST_PARTS
+    finding: Finding,
+    leaves: Leaves,
+    *,
+    dispersion: float = 1.0,
+    rounds: int = MOST_PARTS,
+    held: Collection[frozenset[Place]] = (),
 ) -> tuple[Finding, ...]:
     """The scopes that a scan of the leaves would name, as findings like ``finding``.
 
     One scan names one scope; its effect is taken off the expectation, and the next names what broke
-    beside it, up to ``rounds``. What is no better than the finding's own scope is left out.
+    beside it, up to ``rounds``. What is no clearer than one that is ``held``, for people were told of it,
+    gives way to that; what is no clearer than the finding's own scope is left out.
     """
     direction = Direction.DROP if finding.observed <= finding.expected else Direction.SURGE
     found: list[Finding] = []
@@ -103,13 +105,15 @@ def proposed(
         if not scopes:
             break
         own = next((scope for scope in scopes if set(scope.places) == set(finding.scope)), None)
-        best = own if own is not None and scopes[0].gain < own.gain + CLEARER else scopes[0]
+        told = next((scope for scope in scopes if frozenset(scope.places) in held), None)
+        known = own if told is None else told
+        best = known if known is not None and scopes[0].gain < known.gain + CLEARER else scopes[0]
         if best is not own:
             found.append(as_finding(best, finding, leaves))
         inside = leaves.inside(best.places)
         # Where nothing was expected, what was observed is all explained.
-        known = rest.expected * best.ratio if np.isfinite(best.ratio) else rest.observed
-        rest = rest.expecting(np.where(inside, known, rest.expected))
+        due = rest.expected * best.ratio if np.isfinite(best.ratio) else rest.observed
+        rest = rest.expecting(np.where(inside, due, rest.expected))
     return tuple(found)
 
 

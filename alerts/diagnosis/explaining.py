@@ -85,11 +85,13 @@ class Suspect:
         finding: what it is about.
         places: the conditions of its scope.
         rank: its place among all suspects, the likeliest cause first.
+        held: an open incident is about it.
     """
 
     finding: Finding
     places: Where
     rank: int = 0
+    held: bool = False
 
 
 @dataclass

@@ -27,7 +27,7 @@ from alerts.diagnosis.explaining import NAMED_CAUSES, Reason, family, where
 from alerts.diagnosis.suspects import FoldSettings, Under, ranked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from alerts.diagnosis.explaining import Suspect
     from alerts.diagnosis.leaves import Leaves
@@ -87,13 +87,17 @@ def fold(
     Returns:
         Roots, the one that gains most first.
     """
-    now = dict.fromkeys(findings)
+    now, newest = dict.fromkeys(findings), {_key(finding): finding for finding in proposals}
     seen = {_key(finding) for finding in now}
-    now |= dict.fromkeys(known.finding for known in opened if _key(known.finding) not in seen)
+    # Of an open incident that nobody says by itself a scan may have newer counts.
+    last = (newest.get(_key(known.finding), known.finding) for known in opened)
+    now |= dict.fromkeys(finding for finding in last if _key(finding) not in seen)
     seen |= {_key(finding) for finding in now}
-    offered = {finding for finding in proposals if _key(finding) not in seen}
+    offered = {finding for key, finding in newest.items() if key not in seen}
+    told = {_key(known.finding) for known in opened}
+    held = {finding for finding in now if _key(finding) in told}
     found: list[tuple[Suspect, list[Under]]] = []
-    for members in _families(settings, [*now, *offered]):
+    for members in _families(settings, [*now, *offered], held):
         proposed = [suspect for suspect in members if suspect.finding in offered]
         folding = Folding(settings, leaves or {})
         found += folding.settled([suspect for suspect in members if suspect.finding in now], proposed).items()
@@ -101,9 +105,11 @@ def fold(
     return tuple(_as_root(root, under, opened) for root, under in found)
 
 
-def _families(settings: FoldSettings, findings: Iterable[Finding]) -> Iterable[list[Suspect]]:
+def _families(
+    settings: FoldSettings, findings: Iterable[Finding], held: Container[Finding]
+) -> Iterable[list[Suspect]]:
     found: dict[str, list[Suspect]] = {}
-    for suspect in ranked(settings, findings):
+    for suspect in ranked(settings, findings, held):
         found.setdefault(family(suspect.finding), []).append(suspect)
     return found.values()
 

@@ -94,6 +94,13 @@ class MixChange:
         return abs(self.rate_effect) / both if both else None
 
     @property
+    def is_mostly_mix(self) -> bool:
+        """Whether the total moved, and rates had little to do with it, however surely one of them moved too."""
+        return self.verdict in {Verdict.MIX_SHIFT, Verdict.BOTH} and abs(self.rate_effect) <= SMALL * abs(
+            self.change
+        )
+
+    @property
     def verdict(self) -> Verdict:
         """See the module."""
         if self.total_gain < log(1.0 / ERROR):

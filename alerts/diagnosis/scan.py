@@ -28,11 +28,16 @@ import numpy as np
 
 from alerts.diagnosis.likelihood import Direction, gains, moved
 from alerts.model import EVERYWHERE, Place
+from streams.funnel import RESERVED_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from alerts.diagnosis.leaves import Groups, Leaves
+
+    Bools = NDArray[np.bool_]
 
 DEEPEST = 3
 MOST_SCOPES = 10
@@ -109,9 +114,21 @@ def _groupings(leaves: Leaves, deepest: int) -> Iterator[Groups]:
 
 def _best(leaves: Leaves, groups: Groups, direction: Direction, most: int, dispersion: float) -> list[Scope]:
     gained = gains(groups.observed, groups.expected) / max(dispersion, 1.0) - price(leaves, groups.dimensions)
-    worth = np.flatnonzero(moved(groups.observed, groups.expected, direction) & (gained > 0.0))
+    named = _of_keys(leaves, groups)
+    worth = np.flatnonzero(moved(groups.observed, groups.expected, direction) & (gained > 0.0) & named)
     best = worth[np.argsort(-gained[worth], kind="stable")[:most]]
     return [_scope(leaves, groups, int(at), float(gained[at])) for at in best]
+
+
+def _of_keys(leaves: Leaves, groups: Groups) -> Bools:
+    """Which groups have names that people can look up, shape (groups,): who has no slot is at no place."""
+    found = np.ones(len(groups.keys), dtype=np.bool_)
+    for column, dimension in enumerate(groups.dimensions):
+        for name in RESERVED_KEYS:
+            at = leaves.number(Place(leaves.dimensions[dimension], name))
+            if at is not None:
+                found &= groups.keys[:, column] != at[1]
+    return found
 
 
 def _scope(leaves: Leaves, groups: Groups, at: int, gain: float) -> Scope:

@@ -10,11 +10,14 @@ from alerts.diagnosis.explaining import TOLERANCE, Reason, Suspect, where
 from alerts.diagnosis.likelihood import gain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from alerts.model import Finding
 
 MOST_PARTS: Final = 3
+# A place other than the one that was told, or that was found, must fit better by so much, nats: names that
+# change back and forth help nobody, and a finding's own counts are exact where leaves may be a part of them.
+CLEARER: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,11 @@ class Under(NamedTuple):
     reason: Reason
 
 
-def ranked(settings: FoldSettings, findings: Iterable[Finding]) -> list[Suspect]:
-    """The likeliest cause first; every difference between findings breaks a tie."""
-    suspects = [Suspect(finding, where(finding)) for finding in findings]
+def ranked(
+    settings: FoldSettings, findings: Iterable[Finding], held: Container[Finding] = ()
+) -> list[Suspect]:
+    """The likeliest cause first; every difference between findings breaks a tie. Of ``held`` people were told."""
+    suspects = [Suspect(finding, where(finding), held=finding in held) for finding in findings]
     suspects.sort(key=lambda suspect: _rank(settings, suspect))
     for at, suspect in enumerate(suspects):
         suspect.rank = at
@@ -68,6 +73,7 @@ def score(settings: FoldSettings, suspect: Suspect, taken: float = 0.0) -> float
     """Likelihood gained over what causes have taken already, less the price of the name."""
     counts, finding = settings.key_counts or {}, suspect.finding
     price = sum(log(max(counts.get(place.dimension, 1), 1)) for place in suspect.places)
+    price -= CLEARER if suspect.held else 0.0
     if finding.expected <= 0.0:
         return finding.evidence - price
     rest = finding.expected * max(1.0 - taken, 0.0)

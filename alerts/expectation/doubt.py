@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from alerts.expectation import lags, slower
+from alerts.expectation.ages import Ages
 from alerts.expectation.jumps import MINUTE, Jumps
 from alerts.expectation.lags import TAPS
 from alerts.expectation.slower import FACTORS, UNCHANGED, Journeys, Plausible, Slower, Stretched
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     Bools = NDArray[np.bool_]
     F64 = NDArray[np.float64]
+    I64 = NDArray[np.int64]
 
 _CERTAIN: Final = -1
 # Changes of speed are looked for since so many buckets ago, once a minute; against a law so fresh.
@@ -101,6 +103,7 @@ class Doubt:
         self._lasts = settings.doubt_ms // BUCKET_MS
         self._jumps = Jumps(steps, settings.jump)
         self._journeys = Journeys(steps)
+        self._ages = Ages(steps, 0.5 ** (BUCKET_MS / settings.long_half_life_ms))
         self._reference = _Reference(steps)
         self._now = 0
         # Bucket numbers: since when a step's law is in doubt and until when, when it jumped last.
@@ -132,6 +135,9 @@ class Doubt:
             at_risk: of ``DelayLaws.at_risk``, shape (18, steps).
         """
         self._now = number
+        if self._laws.refreshed or self._taps is None:
+            self._follow()
+        self._ages.push(entered)
         jumps = self._jumps.push(entered)
         for step in range(self._laws.steps):
             self._end(step)
@@ -140,15 +146,23 @@ class Doubt:
             self._look(step)
         # Only now: what arrived in a bucket must not say what is expected of it.
         self._journeys.push(arrived[:-1], at_risk)
-        if self._laws.refreshed:
-            self._taps = None
+
+    def correct(self, ages: I64, steps: I64, counts: F64) -> None:
+        """Entries of the total so many buckets ago that were not known; shape (k,) each."""
+        mine = steps == self._ages.head
+        self._ages.correct(ages[mine], counts[mine])
 
     def undoubted(self) -> Kernels:
         """The laws of the present, whatever is in doubt."""
-        if self._taps is None:
-            seconds = np.stack([self._laws.now(step).seconds for step in range(self._laws.steps)])
-            self._taps = lags.taps(seconds)
-        return Kernels(self._taps[None], self._laws.beyond())
+        taps = self._follow() if self._taps is None else self._taps
+        return Kernels(taps[None], self._laws.beyond())
+
+    def _follow(self) -> F64:
+        """Go by the laws of the present from now on; their taps."""
+        laws = [self._laws.now(step) for step in range(self._laws.steps)]
+        self._taps = lags.taps(np.stack([law.seconds for law in laws]))
+        self._ages.follow(laws)
+        return self._taps
 
     def kernels(self) -> Kernels:
         """Laws to be reckoned with for this bucket."""
@@ -237,7 +251,7 @@ class Doubt:
         self._slower.pop(step, None)
         best = _TOLD
         for age, found in looks:
-            factor, evidence = slower.evidence(found)
+            factor, evidence = slower.evidence(found, self._ages.longer(age, step))
             if evidence > best:
                 best = evidence
                 since_ms = (self._now - age) * BUCKET_MS
@@ -254,6 +268,7 @@ class Doubt:
             "taps": None if self._taps is None else pack(self._taps),
             "jumps": self._jumps.snapshot(),
             "journeys": self._journeys.snapshot(),
+            "ages": self._ages.snapshot(),
             "reference": self._reference.snapshot(),
         }
 
@@ -266,4 +281,7 @@ class Doubt:
         self._taps = None if state["taps"] is None else unpack(state["taps"])
         self._jumps.restore(state["jumps"])
         self._journeys.restore(state["journeys"])
+        self._ages.restore(state["ages"])
+        if self._taps is not None:
+            self._ages.follow([self._laws.now(step) for step in range(self._laws.steps)])
         self._reference.restore(state["reference"])

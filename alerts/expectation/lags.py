@@ -36,6 +36,7 @@ BIN_OF_SECOND: Final = np.repeat(np.arange(WITHIN), _WIDTHS)
 _LATER = (np.arange(BUCKET_S) + 0.5) / BUCKET_S
 # Density falls or rises within a bin by at most this factor per bin width.
 _STEEPEST = 3.0
+_TINY = 1e-300
 
 
 class Law(NamedTuple):
@@ -124,7 +125,12 @@ def mixed(first: Law, second: Law, share: float) -> Law:
 
 def quantile_s(of: Law, share: float) -> float:
     """Delay within which ``share`` of all arrive, seconds."""
+    return float(quantiles_s(of, np.array([share]))[0])
+
+
+def quantiles_s(of: Law, shares: F64) -> F64:
+    """Delays within which these shares of all arrive, seconds; ``shares`` are above 0 and below 1."""
     done = np.append(0.0, np.cumsum(of.seconds))
-    if share > done[-1]:
-        return SECONDS - of.beyond_s * float(np.log((1.0 - share) / of.beyond))
-    return float(np.interp(share, done, np.arange(SECONDS + 1)))
+    within = np.interp(shares, done, np.arange(SECONDS + 1))
+    left = np.minimum((1.0 - shares) / max(of.beyond, _TINY), 1.0)
+    return np.where(shares > done[-1], SECONDS - of.beyond_s * np.log(left), within)

@@ -280,6 +280,9 @@ class Expectation:
         for where, mine in ((self._arrivals, known), (self._leaks, ages >= TAPS)):
             if mine.any():
                 where.correct(ages[mine], late.rows[mine], late.steps[mine], late.counts[mine])
+        if self.total is not None:
+            mine = (ages > 0) & (late.rows == self.total)
+            self._doubt.correct(ages[mine], late.steps[mine], late.counts[mine])
 
     def _ages(self, late: LateEntries) -> I64:
         """In buckets; below 1 are none that came late."""

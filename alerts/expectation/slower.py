@@ -174,12 +174,22 @@ def plausible(found: Compared) -> Plausible:
     return Plausible(likeliest, min(int(places[0]), likeliest), max(int(places[-1]), likeliest))
 
 
-def evidence(found: Compared) -> tuple[float, float]:
-    """Factor above the tolerated that explains best what was seen, and its evidence against fewer or more."""
-    slower = found.same[_TOLERATED + 1 :]
-    unchanged = found.free[UNCHANGED : _TOLERATED + 1].max()
+def evidence(found: Compared, longer: float = 1.0) -> tuple[float, float]:
+    """Factor above the tolerated that explains best what was seen, and its evidence against fewer or more.
+
+    Args:
+        found: what was seen.
+        longer: so many times as long as those of the law take those who entered, without being slower than
+            they always were (``Ages``).
+    """
+    bearable = FACTORS[_TOLERATED] * longer
+    tolerated = int(np.searchsorted(FACTORS, bearable * (1.0 + _TINY), side="right"))
+    slower = found.same[tolerated:]
+    if not slower.size:
+        return float(FACTORS[-1]), 0.0
+    unchanged = found.free[UNCHANGED:tolerated].max()
     place = int(slower.argmax())
-    return float(FACTORS[_TOLERATED + 1 + place]), found.weight * float(slower[place] - unchanged)
+    return float(FACTORS[tolerated + place]), found.weight * float(slower[place] - unchanged)
 
 
 def _likelihood(arrived: F64, rates: F64, rate: F64) -> F64:

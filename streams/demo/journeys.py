@@ -135,8 +135,9 @@ class Journeys:
         viewed = ~clicked | self._happens("click>view", interest, rates.view)
         carted = viewed & self._happens("view>cart", interest, rates.cart * self._appeal(interest))
         checked_out = carted & self._happens("cart>checkout", interest, rates.checkout)
-        ordered = checked_out & self._happens("checkout>order", interest, rates.order)
-        whole = self._decision_times(interest, ordered)
+        would, ordered = self._would_and_do(interest, rates.order)
+        whole = self._decision_times(interest, checked_out & (would | ordered))
+        ordered &= checked_out
         viewing = np.minimum(200 + self._exponential(len(interest), 1_500), whole * 0.25) * clicked
         # Both parts grow with one number: the checkout never comes before the cart.
         part = self._rng.random(len(interest))
@@ -156,10 +157,17 @@ class Journeys:
         appeal: Floats = by_place * shop.sku_conversion[rows["sku"]]
         return appeal
 
-    def _decision_times(self, interest: Rows, ordered: Flags) -> Floats:
+    def _would_and_do(self, interest: Rows, chance: float) -> tuple[Flags, Flags]:
+        """Who would order if all were as ever, and who does. Nobody decides faster for an order that will fail."""
+        drawn = self._rng.random(len(interest))
+        return drawn < chance, drawn < chance * self._scenario.chance(
+            "checkout>order", _circumstances(interest)
+        )
+
+    def _decision_times(self, interest: Rows, would: Flags) -> Floats:
         """Milliseconds from click to order, 0.7 Exp(4 min) + 0.3 Exp(40 min), or to giving up, Exp(1 min)."""
         slow = self._rng.random(len(interest)) < 0.3
-        mean = np.where(ordered, np.where(slow, 40, 4), 1) * MINUTE_MS
+        mean = np.where(would, np.where(slow, 40, 4), 1) * MINUTE_MS
         bent = mean * self._scenario.delay("checkout>order", _circumstances(interest))
         drawn: Floats = self._rng.standard_exponential(len(interest)) * bent
         return drawn

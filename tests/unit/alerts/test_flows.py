@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from alerts.flow import FlowSettings
 from alerts.flows import ALL, Flows
 from tests.support.record_feed import NOON, closed_bucket
 
@@ -105,6 +106,28 @@ def test_buckets_that_close_at_once_are_one_beat() -> None:
     for number in range(100, 110):
         flows.take(closed_bucket(number, {}, closed_at_ms=NOON + 1_010_000), troubled=frozenset())
     assert not any(silence.named for silence in flows.silences(NOON + 1_100_000, NOBODY))
+
+
+def test_buckets_without_a_record_are_doubtful_before_they_prove_anything() -> None:
+    """Closed in one moment by the clock, they say neither outage nor break; with one record there is no doubt."""
+    told_ms = NOON + 1_010_000
+    empty, other = learned(), learned()
+    for flows, records in ((empty, {}), (other, {(0, 0, "accepted"): 1})):
+        flows.take(closed_bucket(100, {}, closed_at_ms=told_ms - 3_000), troubled=frozenset())
+        flows.take(closed_bucket(101, records, closed_at_ms=told_ms - 3_000), troubled=frozenset())
+    (silence,) = empty.silences(told_ms, NOBODY)
+    assert (silence.series, silence.named, silence.since_ms) == (ALL, False, NOON + 1_000_000)
+    assert silence.missing == pytest.approx(0.1 * 2 * sum(EVERY.values()))
+    assert silence.evidence > FlowSettings().doubt
+    assert not [*other.silences(told_ms, NOBODY)]
+
+
+def test_a_small_shop_is_not_doubted_for_two_empty_buckets() -> None:
+    """Where two buckets without a record are nothing unusual."""
+    flows = learned({(0, 0): 3})
+    for number in (100, 101):
+        flows.take(closed_bucket(number, {}, closed_at_ms=NOON + 1_008_000), troubled=frozenset())
+    assert all(one.evidence < FlowSettings().doubt for one in flows.silences(NOON + 1_010_000, NOBODY))
 
 
 def test_partitions_beyond_the_limit_are_not_kept() -> None:
