@@ -228,7 +228,9 @@ class Combinations:
         return found
 
     def by_slot(self, key: Place, column: int, since_ms: int) -> dict[str, float]:
-        """Counts of a key since a moment by the slots it came with; at most of the last hour."""
+        """Counts of a key since a moment by the slots it came with; at most of the last hour. Of others nothing."""
+        if key.dimension not in DIMENSIONS:
+            return {}
         dimension = DIMENSIONS.index(key.dimension)
         codes, counts = self._codes, self._sum(int(self._place[column]), since_ms)
         mine = codes[:, dimension] == self._numbers[dimension].get(key.key, -1)

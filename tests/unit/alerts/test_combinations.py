@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from alerts.combinations import Combinations
+from alerts.combinations import Combinations, Ratios
+from alerts.model import Place
 from streams.closed import BUCKET_MS, COMBINATION, VISITORS, Cells, ClosedBucket
 
 STAGES = ("exposure", "click", "order", "paid")
@@ -62,3 +65,46 @@ def test_a_key_without_entries_is_left_out(combinations: Combinations) -> None:
 def test_what_many_orders_tell_is_sure(combinations: Combinations) -> None:
     """Of 2,400 orders the share of a banner's combinations is known to 2 %."""
     assert combinations.mixed(CLICK, ORDER, 0)["banner", "b"].error == pytest.approx(0.02, rel=0.1)
+
+
+def test_clicks_as_the_slots_have_them_are_as_ever(combinations: Combinations) -> None:
+    """Nine times the clicks of a slot: its banner has them all, and no key is clicked more than its slots say."""
+    combinations.add(bucket(10, (2_000, 200), (18_000, 360), (2_000, 200)), frozen=True)
+    found = combinations.shown(CLICK, 10 * BUCKET_MS)
+    assert {key: mix.factor for key, mix in found.items()} == pytest.approx(
+        {("banner", "a"): 1.0, ("banner", "b"): 1.0, ("sku", "sku"): 1.0}
+    )
+
+
+def test_a_key_that_is_clicked_more_than_its_slots_say_is_found(combinations: Combinations) -> None:
+    """Of its slot's 6,000 clicks banner a has two thirds instead of half."""
+    combinations.add(bucket(10, (2_000, 200), (18_000, 360), (4_000, 400)), frozen=True)
+    found = combinations.shown(CLICK, 10 * BUCKET_MS)
+    assert found["banner", "a"].factor == pytest.approx(3_000 / 4_000)
+
+
+def test_slots_with_the_shares_they_always_had_explain_nothing(combinations: Combinations) -> None:
+    """Ten times everything, or one banner's clicks gone within its slot's shares: nothing is said."""
+    combinations.add(bucket(10, *((10 * clicks, orders) for clicks, orders in USUAL)), frozen=True)
+    assert combinations.shown(CLICK, 10 * BUCKET_MS) == {}
+
+
+def test_where_a_key_came_from(combinations: Combinations) -> None:
+    """Its counts by slot since a moment; none of what is not known."""
+    combinations.add(bucket(10, (30, 0), (70, 0), (5, 0)), frozen=True)
+    since_ms = 10 * BUCKET_MS
+    assert combinations.by_slot(Place("banner", "b"), CLICK, since_ms) == {"s1": 30.0, "s2": 70.0}
+    assert combinations.by_slot(Place("slot", "s1"), CLICK, since_ms) == {"s1": 35.0}
+    assert combinations.by_slot(Place("sku", "nobody's"), CLICK, since_ms) == {}
+
+
+def test_leaves_without_a_slot_do_not_take_from_those_with_one() -> None:
+    """Orders that lost their slot are half of what they were; slots are as ever, so their leaves expect that."""
+    known = Combinations((CLICK, ORDER, PAID))
+    names = {COMBINATION: ["s1\x1fb\x1fsku", "(none)\x1f(none)\x1fsku"]}
+    for number in range(11):
+        counts = ((2_000, 200), (1_000, 50 if number == 10 else 100))
+        known.add(replace(bucket(number, *counts), names=names), frozen=number == 10)
+    leaves = known.leaves(CLICK, ORDER, 10 * BUCKET_MS, Ratios(250 / 300, 1.0))
+    assert leaves is not None
+    assert leaves.expected.tolist() == pytest.approx([200.0, 50 * 300 / 250])

@@ -113,3 +113,10 @@ def test_a_look_is_good_for_a_quarter_of_a_findings_age() -> None:
     assert heir.looks == 0
     assert heir.withholds(at_ms=NOW + 2 * MINUTE)
     assert heir.looks == 2
+
+
+@pytest.mark.parametrize(("factor", "withheld"), [(0.95, True), (0.5, False)])
+def test_clicks_that_its_slots_let_expect_are_no_surge(factor: float, *, withheld: bool) -> None:
+    """Exposures of slots where a SKU clicks better: 200 of 100 clicks expected, and so many for its slots' clicks."""
+    clicked = replace(SURGE, step=Step("exposure", "click"))
+    assert Looked(factor).withholds(clicked) is withheld

@@ -50,6 +50,23 @@ def test_the_scan_proposes_only_what_fits_clearly_better() -> None:
     assert better.entries == pytest.approx(30.0 * better.expected)
 
 
+@pytest.mark.parametrize(("rest", "kept"), [(0.61, True), (0.4, False)])
+def test_what_people_were_told_is_proposed_unless_another_place_is_clearly_better(
+    rest: float, *, kept: bool
+) -> None:
+    """A pair and its banner that fit alike: the pair stays if it was told, and gives way if the banner fits better."""
+    pair, banner = at(slot="slot0", banner="banner2"), at(banner="banner2")
+    leaves = shop(
+        lambda grid: np.where(grid[:, 1] == 2, np.where(grid[:, 0] == 0, 0.2, rest), 1.0),
+        each=0.6,
+        sizes=(4, 12, 10),
+    )
+    found = next(one for one in findings(leaves) if one.scope == banner)
+    assert proposed(found, leaves, rounds=1) == ()
+    again = proposed(found, leaves, rounds=1, held=[frozenset(pair)])
+    assert [one.scope for one in again] == ([pair] if kept else [])
+
+
 def test_what_comes_where_nothing_was_expected_is_named() -> None:
     """A surge from a slot nobody expected anything of is proposed once, and what is left is no number gone wrong."""
     usual = shop(each=10.0)

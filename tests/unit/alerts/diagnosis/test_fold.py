@@ -77,6 +77,20 @@ def test_a_pair_named_by_the_scan_is_the_cause() -> None:
     assert len(root.children) == len(found)
 
 
+def test_a_name_that_was_told_is_kept_while_it_fits_as_well() -> None:
+    """A pair and its banner that fit alike: whichever is open stays; by newer counts of the scan, if it has them."""
+    pair, banner = at(slot="slot1", banner="banner2"), at(banner="banner2")
+    said = finding(banner, 48, 100)
+    proposal, old = finding(pair, 38, 86), finding(pair, 30, 70)
+    (new,) = fold([said], SETTINGS, proposals=[proposal])
+    assert new.finding == said
+    (held,) = fold([said], SETTINGS, proposals=[proposal], opened=[Opened("a", old)])
+    assert held.finding == proposal
+    assert held.incidents == ("a",)
+    (clear,) = fold([finding(banner, 20, 100)], SETTINGS, proposals=[proposal], opened=[Opened("a", old)])
+    assert clear.finding.scope == banner
+
+
 def test_two_things_that_break_at_once_are_two() -> None:
     """A slot, and beside it a pair that no detector watches: the second scan finds it."""
 

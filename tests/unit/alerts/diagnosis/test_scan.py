@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from alerts.diagnosis.likelihood import Direction
 from alerts.diagnosis.scan import price, scan
 from alerts.model import EVERYWHERE
+from streams.funnel import NONE
 from tests.support.diagnosis import at, shop
 
 if TYPE_CHECKING:
@@ -53,6 +55,15 @@ def test_what_broke_everywhere_is_named_so() -> None:
         best = scan(shop(0.7, noise=seed, sizes=(2, 12, 40)), Direction.DROP)[0]
         assert best.places == EVERYWHERE
         assert best.ratio == pytest.approx(0.7, abs=0.05)
+
+
+def test_who_is_at_no_place_is_no_place() -> None:
+    """Conversions that lost their slot and became fewer are not at a slot, nor at a pair of it."""
+    leaves = shop(broken(0.3, slot=2))
+    names = (tuple(NONE if name == "slot2" else name for name in leaves.names[0]), *leaves.names[1:])
+    found = {key for scope in scan(replace(leaves, names=names), Direction.DROP) for _, key in scope.places}
+    assert NONE not in found
+    assert {key for scope in scan(leaves, Direction.DROP) for _, key in scope.places} >= {"slot2"}
 
 
 def test_nothing_is_named_when_nothing_happened() -> None:

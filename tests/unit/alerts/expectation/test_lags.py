@@ -46,6 +46,16 @@ def test_quantiles(share: float) -> None:
     )
 
 
+def test_many_quantiles_at_once() -> None:
+    """Those of one by one; a law that nobody outlasts has none beyond half an hour."""
+    shares = np.array([0.01, 0.3, 0.95, 0.9999])
+    law = lags.exponential(600.0)
+    assert lags.quantiles_s(law, shares).tolist() == [
+        lags.quantile_s(law, share) for share in shares.tolist()
+    ]
+    assert lags.quantiles_s(lags.exponential(2.0), shares).max() < 60.0
+
+
 def test_who_is_at_risk_of_a_bin() -> None:
     """With as many entries in every bucket, that many are at risk of every delay."""
     risk = lags.bin_taps(lags.shapes(lags.bins(lags.exponential(240.0))[:-1])) @ np.full(lags.TAPS, 7.0)

@@ -79,3 +79,10 @@ def test_a_little_slower_is_not_told() -> None:
         evidence(compared(*cohort(60.0, float(FACTORS[UNCHANGED + 1]), 1.0, per_minute=100_000.0), OLD))[1]
         < 2.0
     )
+
+
+def test_who_always_took_longer_is_not_slower() -> None:
+    """Twice as slow is none where those at the step are of twice the time; three times as slow still is."""
+    assert evidence(compared(*cohort(30.0, 2.0, 1.0), OLD), longer=2.0)[1] < 2.0
+    assert evidence(compared(*cohort(60.0, 3.4, 1.0), OLD), longer=2.0)[1] > 10.0
+    assert evidence(compared(*cohort(60.0, 3.4, 1.0), OLD), longer=5.0)[1] == 0.0

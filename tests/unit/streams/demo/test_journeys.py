@@ -10,7 +10,8 @@ import pytest
 
 from streams.demo.circumstances import NEUTRAL
 from streams.demo.journeys import Journeys
-from streams.demo.shop import ATTEMPT, CLICK, FAILED, ORDER, PAID, Shop, ShopSettings
+from streams.demo.scenarios import SCENARIOS, Placed, Times
+from streams.demo.shop import ATTEMPT, CHECKOUT, CLICK, FAILED, ORDER, PAID, Shop, ShopSettings
 
 if TYPE_CHECKING:
     from streams.demo.event_rows import Rows
@@ -70,3 +71,17 @@ def test_an_order_goes_through_its_nodes_in_order(rows: Rows) -> None:
     disordered = sum(list(dict(sorted(seen.items())).values()) != sorted(seen.values()) for seen in whole)
     # Two journeys of one visitor with the same SKU can interleave; nothing else can.
     assert disordered / len(whole) < 0.02
+
+
+def test_who_cannot_order_takes_as_long_as_ever_before() -> None:
+    """A checkout that fails makes nobody decide faster: carts and checkouts are the same to the millisecond."""
+    times = Times(START_MS - 60_000)
+    found = [
+        Journeys(Shop(ShopSettings()), Placed(SCENARIOS[name], times), np.random.default_rng(11)).events(
+            np.full(5_000, START_MS), np.arange(5_000)
+        )
+        for name in ("S0", "S2d")
+    ]
+    before, orders = ([rows[rows["kind"] == kind] for rows in found] for kind in (CHECKOUT, ORDER))
+    assert np.array_equal(np.sort(before[0]["time"]), np.sort(before[1]["time"]))
+    assert 0 < len(orders[1]) < len(orders[0])
