@@ -17,6 +17,7 @@ from alerts.mixed import Mixed
 from alerts.model import EVERYWHERE, Kind, Rooted, Severity
 from alerts.roots import Roots
 from alerts.stock import SoldOut
+from alerts.withheld import Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -71,6 +72,7 @@ class Causes:
         self._mixed = Mixed(settings.nodes, settings.sequential.tolerance, places.mixed)
         self._sold_out = SoldOut()
         self.roots = Roots(settings.nodes)
+        self.withheld = Withheld()
 
     def hear(self, stock: Stock) -> None:
         """Somebody said what is sold out, or is back."""
@@ -89,6 +91,7 @@ class Causes:
         """
         known = self.roots.series
         withheld = self._mixed.withheld(spoken, known, closing.at_ms) | self._of_newcomers(spoken, known)
+        self.withheld.note(withheld, closing.at_ms)
         spoken = [each for each in spoken if each.series not in withheld]
         if not spoken and not slower:
             return []
@@ -206,6 +209,7 @@ class Causes:
         return {
             "mixed": self._mixed.snapshot(),
             "roots": self.roots.snapshot(),
+            "withheld": self.withheld.snapshot(),
             "sold_out": self._sold_out.snapshot(),
         }
 
@@ -213,6 +217,7 @@ class Causes:
         """Go on from a snapshot."""
         self._mixed.restore(state["mixed"])
         self.roots.restore(state["roots"])
+        self.withheld.restore(state["withheld"])
         self._sold_out = SoldOut.restore(state["sold_out"])
 
 

@@ -257,9 +257,7 @@ class Engine:
     # ------------------------------------------------------------------ learning
     def _learn(self, closed: ClosedBucket, counts: StepCounts, expected: Expected, believed: Bools) -> None:
         still = frozen(self.table, self.steps, believed, self._lifecycle.identities)
-        judged = self._steps.last
-        if judged is not None:
-            still |= judged.alarming
+        still |= self._steps.in_alarm(but=self._causes.withheld.lasting)
         self._steps.learn(still)
         self._places.add(closed, counts, expected.mean, still, self._order_value.currency)
         self._places.recent.note_scatter(expected.dispersion, expected.uncertainty)

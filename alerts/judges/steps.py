@@ -17,7 +17,7 @@ from alerts.model import Finding, Kind
 from streams.closed import BUCKET_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -183,10 +183,18 @@ class StepJudge:
             if found.since_ms >= self._learnt_ms and found.evidence >= self._held[row, found.step, Way.DOWN]
         )
 
+    def in_alarm(self, but: Collection[Series]) -> Bools:
+        """Which series are in alarm, as they were judged last, shape (rows, steps); some excepted."""
+        if self.last is None:
+            return np.zeros((self._test.rows, len(self.steps)), dtype=np.bool_)
+        found, mine = self.last.alarming.copy(), [one for one in but if one.judge == JUDGE]
+        found[[one.row for one in mine], [one.step for one in mine]] = False
+        return found
+
     def learn(self, frozen: Bools) -> None:
         """Learn from the bucket that was judged last, but of what is frozen, shape (rows, steps)."""
         if self.last is not None:
-            self.expectation.learn(self.last.counts.reached, frozen | self.last.alarming)
+            self.expectation.learn(self.last.counts.reached, frozen)
 
     def all_of(self, step: Step) -> frozenset[Series]:
         """Every series of a step; none if it is not judged here."""

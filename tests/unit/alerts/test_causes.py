@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
+
 from alerts.causes import Causes, Closing
 from alerts.diagnosis.diagnosing import RuledOut
+from alerts.expectation.lags import BINS
 from alerts.judges.spoken import Series, Spoken
-from alerts.judges.steps import StepJudge
+from alerts.judges.steps import Judged, StepJudge
 from alerts.lifecycle import Lifecycle
 from alerts.model import EVERYWHERE, Finding, Kind, Place, Severity, Step
 from alerts.places import Places
-from alerts.series import SeriesTable
+from alerts.series import LateEntries, SeriesTable, StepCounts
 from alerts.settings import EngineSettings
 from streams.promotions import Calendar, Phase, PhaseSpan, Promotion, Strictness
 
@@ -94,3 +97,25 @@ def test_a_snapshot_goes_on() -> None:
     after.restore(before.snapshot())
     assert after.roots.leads == {series}
     assert after.snapshot() == before.snapshot()
+
+
+def test_what_is_held_back_for_long_is_learnt_from() -> None:
+    """Of two series in alarm that which is how it is now counts as well; findings of others are not of steps."""
+    settings = EngineSettings()
+    steps = tuple(Step(*pair) for pair in pairwise(settings.nodes))
+    table = SeriesTable(settings.dimensions, len(steps), settings.max_rows)
+    judge = StepJudge(table, steps, settings.sequential, settings.budget, settings.expectation)
+    assert not judge.in_alarm(but=()).any()
+    alarming = np.zeros((3, len(steps)), dtype=np.bool_)
+    alarming[1, 2] = alarming[2, 4] = True
+    counts, nothing = np.zeros((3, len(steps))), np.zeros(0, dtype=np.int64)
+    judge.expectation.resize(np.array([0, 1, 1], dtype=np.int16))
+    judge.last = Judged(
+        StepCounts(counts, counts, LateEntries(nothing, nothing, nothing, np.zeros(0))),
+        judge.expectation.observe(counts, np.zeros((BINS, len(steps))), NOW_MS),
+        ~alarming,
+        alarming,
+    )
+    assert np.array_equal(judge.in_alarm(but=[Series("payments", 1, 2, 0)]), alarming)
+    found = judge.in_alarm(but=[Series("steps", 1, 2, 1)])
+    assert np.argwhere(found).tolist() == [[2, 4]]
