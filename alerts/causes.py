@@ -15,18 +15,19 @@ from alerts.diagnosis.money import severity
 from alerts.identity import ABOUT_DATA
 from alerts.mixed import Mixed
 from alerts.model import EVERYWHERE, Kind, Rooted, Severity
+from alerts.newcomers import of_newcomers
 from alerts.roots import Roots
 from alerts.stock import SoldOut
 from alerts.withheld import Withheld
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from alerts.control import Stock
     from alerts.diagnosis.fold import Root
     from alerts.diagnosis.leaves import Leaves
     from alerts.incident import Incident
-    from alerts.judges.spoken import Series, Spoken
+    from alerts.judges.spoken import Spoken
     from alerts.judges.steps import StepJudge
     from alerts.lifecycle import Lifecycle
     from alerts.model import Finding, Step
@@ -90,7 +91,8 @@ class Causes:
             lifecycle: incidents that are open.
         """
         known = self.roots.series
-        withheld = self._mixed.withheld(spoken, known, closing.at_ms) | self._of_newcomers(spoken, known)
+        withheld = self._mixed.withheld(spoken, known, closing.at_ms)
+        withheld |= of_newcomers(spoken, known, closing.at_ms, self._places.campaign)
         self.withheld.note(withheld, closing.at_ms)
         spoken = [each for each in spoken if each.series not in withheld]
         if not spoken and not slower:
@@ -104,17 +106,6 @@ class Causes:
         scans.note([root.finding for root in current], closing.at_ms)
         self.roots.note(current)
         return [self._rooted(root, leaves, closing, slower) for root in current]
-
-    def _of_newcomers(self, spoken: Iterable[Spoken], known: Collection[Series]) -> frozenset[Series]:
-        """Series whose drop is that of a campaign's visitors; a break is none, nor what was said before."""
-        return frozenset(
-            series
-            for finding, series in spoken
-            if finding.kind is Kind.CONVERSION_DROP
-            and finding.scope != EVERYWHERE
-            and series not in known
-            and self._places.of_newcomers(finding)
-        )
 
     def _priced(self, spoken: Sequence[Spoken], closing: Closing, lifecycle: Lifecycle) -> list[Finding]:
         """Findings with their names and losses, the strongest of each identity."""

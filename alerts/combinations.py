@@ -54,6 +54,21 @@ class Mix(NamedTuple):
     error: float
 
 
+class Carried(NamedTuple):
+    """Something of each key, by its number; good until more is added."""
+
+    numbers: tuple[Mapping[str, int], ...]
+    values: tuple[F64, ...]
+
+    def of(self, place: Place) -> float:
+        """Of one key; 0 of one that is not known."""
+        if place.dimension not in DIMENSIONS:
+            return 0.0
+        dimension = DIMENSIONS.index(place.dimension)
+        number = self.numbers[dimension].get(place.key)
+        return 0.0 if number is None else float(self.values[dimension][number])
+
+
 class Ratios(NamedTuple):
     """Reached over expected since a moment, of the total and of all slots; 1 where nothing is known."""
 
@@ -227,15 +242,15 @@ class Combinations:
                 found[dimension, names[key]] = Mix(float(due[key] / were[key]), error)
         return found
 
-    def by_slot(self, key: Place, column: int, since_ms: int) -> dict[str, float]:
-        """Counts of a key since a moment by the slots it came with; at most of the last hour. Of others nothing."""
-        if key.dimension not in DIMENSIONS:
-            return {}
-        dimension = DIMENSIONS.index(key.dimension)
-        codes, counts = self._codes, self._sum(int(self._place[column]), since_ms)
-        mine = codes[:, dimension] == self._numbers[dimension].get(key.key, -1)
-        sums = np.bincount(codes[mine, 0], counts[mine], minlength=len(self._names[0]))
-        return {self._names[0][slot]: float(sums[slot]) for slot in np.flatnonzero(sums).tolist()}
+    def carried(self, column: int, since_ms: int, by_slot: Mapping[str, float]) -> Carried:
+        """Means over each key's counts since a moment of what is given by slot; of others it is 0."""
+        values = np.array([by_slot.get(name, 0.0) for name in self.names[0]])
+        counts, codes = self._sum(int(self._place[column]), since_ms), self._codes
+        means = tuple(
+            _mean_by(codes[:, at], counts, values[codes[:, 0]], len(names))
+            for at, names in enumerate(self._names)
+        )
+        return Carried(self._numbers, means)
 
     def _sum(self, place: int, since_ms: int) -> F64:
         parts = [

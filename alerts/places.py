@@ -15,7 +15,7 @@ from alerts.diagnosis.diagnosing import Evidence, RuledOut, diagnose
 from alerts.diagnosis.leaves import Leaves
 from alerts.diagnosis.mix import MixChange, Period, Verdict, split
 from alerts.diagnosis.money import lost_minor
-from alerts.model import EVERYWHERE, Kind, Place
+from alerts.model import EVERYWHERE, Kind
 from alerts.recent import RecentCounts
 from alerts.scans import Scans
 from streams.closed import BUCKET_MS, VISITORS
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from alerts.combinations import Mix
+    from alerts.combinations import Carried, Mix
     from alerts.model import Diagnosis, Finding, Step
     from alerts.recent import Sums
     from alerts.series import SeriesTable, StepCounts
@@ -40,8 +40,6 @@ _HOUR_BUCKETS: Final = 360
 _SKU: Final = "sku"
 _SLOT: Final = "slot"
 _TINY: Final = 1e-9
-# Share of visitors that slots have beyond what they usually have, from which on most are new.
-_NEWCOMERS: Final = 0.5
 NO_LEAVES: Final = Leaves((), (), np.zeros((0, 0), np.int64), np.zeros(0), np.zeros(0), np.zeros(0))
 _ABOUT_CONVERSION: Final = frozenset({Kind.CONVERSION_DROP, Kind.CONVERSION_SURGE})
 
@@ -93,7 +91,7 @@ class Places:
     def _named(self, finding: Finding, mixed: frozenset[Step]) -> Finding:
         if finding.kind not in _ABOUT_CONVERSION or finding.scope != EVERYWHERE or finding.step is None:
             return finding
-        mix = None if finding.step in mixed else self._mix(finding)
+        mix = None if finding.step in mixed else self._mix(finding.step, finding.since_ms)
         if finding.step in mixed or (mix is not None and mix.verdict is Verdict.MIX_SHIFT):
             return replace(finding, kind=Kind.MIX_SHIFT)
         return finding
@@ -104,32 +102,23 @@ class Places:
             return self._combinations.shown(self._click, since_ms)
         return self._combinations.mixed(*self._columns(step), since_ms)
 
-    def of_newcomers(self, finding: Finding) -> bool:
-        """Whether a key does worse as most of its visitors are those of a shift of the total's mix.
+    def campaign(self, step: Step, since_ms: int) -> Carried | None:
+        """Of each key, the share of its visitors since a moment that its slots do not usually have.
 
-        A campaign brings a slot many times its visitors. They are not who came there before, and how they
-        convert is what the shift is about: of the slot, and of all that it shows.
+        None unless the total's change at the step is mostly another mix of slots.
         """
-        mix = self._mix(finding) if len(finding.scope) == 1 else None
-        if finding.step is None or mix is None or not mix.is_mostly_mix:
-            return False
-        came = self._combinations.by_slot(finding.scope[0], self._click, finding.since_ms)
-        new = sum(clicks * self._new(slot, finding, finding.step) for slot, clicks in came.items())
-        return new >= _NEWCOMERS * sum(came.values()) > 0
-
-    def _new(self, slot: str, finding: Finding, step: Step) -> float:
-        """Share of a slot's visitors since a finding began that is beyond what it usually has.
-
-        At the finding's own step: what is in alarm there does not become usual.
-        """
-        row = self._table.row(Place(_SLOT, slot))
-        if row is None:
-            return 0.0
-        buckets = min((finding.at_ms - finding.since_ms) // BUCKET_MS, _HOUR_BUCKETS)
-        at, number = int(np.searchsorted(self.recent.rows, row)), self._steps.index(step)
-        came = float(self.recent.since(finding.since_ms).entered[at, number])
-        usual = float(self.recent.usual(buckets).entered[at, number])
-        return max(1.0 - usual / came, 0.0) if came > 0 else 0.0
+        mix = self._mix(step, since_ms)
+        if mix is None or not mix.is_mostly_mix:
+            return None
+        at, slots = self._steps.index(step), self._slots()
+        buckets = min((self.recent.newest_ms - since_ms) // BUCKET_MS, _HOUR_BUCKETS)
+        # At the step itself: what is in alarm there does not become usual.
+        came, usual = (
+            part.entered[slots, at] for part in (self.recent.since(since_ms), self.recent.usual(buckets))
+        )
+        new = np.maximum(1.0 - usual / np.maximum(came, _TINY), 0.0)
+        names = (self._table.place(row).key for row in self.recent.rows[slots].tolist())
+        return self._combinations.carried(self._click, since_ms, dict(zip(names, new.tolist(), strict=True)))
 
     def _leaves(self, step: Step, since_ms: int) -> Leaves | None:
         ratios = self._ratios(self._steps.index(step), since_ms)
@@ -198,27 +187,28 @@ class Places:
     ) -> Diagnosis:
         """What stands beside a root, given the leaves of its step."""
         evidence = Evidence(
-            mix=self._mix(finding), gmv=self._gmv(finding, value_minor), not_the_cause=ruled_out
+            mix=None if finding.step is None else self._mix(finding.step, finding.since_ms),
+            gmv=self._gmv(finding, value_minor),
+            not_the_cause=ruled_out,
         )
         found = diagnose(finding, NO_LEAVES, evidence, folded=folded)
         return (
             found if leaves is None else replace(found, contributors=self.scans.contributors(finding, leaves))
         )
 
-    def _mix(self, finding: Finding) -> MixChange | None:
+    def _mix(self, step: Step, since_ms: int) -> MixChange | None:
         """The total's change by slot. Entries are those that the expected arrivals stand for."""
-        if finding.step is None or finding.step == self._steps[0] or _SLOT not in self._table.dimensions:
+        if step == self._steps[0] or _SLOT not in self._table.dimensions:
             return None
-        step = self._steps.index(finding.step)
-        slots = self._slots()
-        now, usual = self.recent.since(finding.since_ms), self.recent.usual(_HOUR_BUCKETS)
-        rates = usual.reached[slots, step] / np.maximum(usual.entered[slots, step], _TINY)
-        there = (rates > 0) & (usual.entered[slots, step] > 0)
-        if not there.any() or not now.expected[slots, step].any():
+        at, slots = self._steps.index(step), self._slots()
+        now, usual = self.recent.since(since_ms), self.recent.usual(_HOUR_BUCKETS)
+        rates = usual.reached[slots, at] / np.maximum(usual.entered[slots, at], _TINY)
+        there = (rates > 0) & (usual.entered[slots, at] > 0)
+        if not there.any() or not now.expected[slots, at].any():
             return None
-        before = Period(usual.entered[slots, step][there], usual.reached[slots, step][there])
-        entries = now.expected[slots, step][there] / rates[there]
-        return split(before, Period(entries, now.reached[slots, step][there]))
+        before = Period(usual.entered[slots, at][there], usual.reached[slots, at][there])
+        entries = now.expected[slots, at][there] / rates[there]
+        return split(before, Period(entries, now.reached[slots, at][there]))
 
     def _gmv(self, finding: Finding, value_minor: float) -> GmvChange | None:
         """The total's GMV since the change point, at most of the last hour, against what is usual."""

@@ -89,13 +89,17 @@ def test_slots_with_the_shares_they_always_had_explain_nothing(combinations: Com
     assert combinations.shown(CLICK, 10 * BUCKET_MS) == {}
 
 
-def test_where_a_key_came_from(combinations: Combinations) -> None:
-    """Its counts by slot since a moment; none of what is not known."""
+def test_what_slots_have_is_carried_to_what_they_show(combinations: Combinations) -> None:
+    """Means over a key's own counts since a moment: banner b has 30 on one slot and 70 on the other."""
     combinations.add(bucket(10, (30, 0), (70, 0), (5, 0)), frozen=True)
-    since_ms = 10 * BUCKET_MS
-    assert combinations.by_slot(Place("banner", "b"), CLICK, since_ms) == {"s1": 30.0, "s2": 70.0}
-    assert combinations.by_slot(Place("slot", "s1"), CLICK, since_ms) == {"s1": 35.0}
-    assert combinations.by_slot(Place("sku", "nobody's"), CLICK, since_ms) == {}
+    carried = combinations.carried(CLICK, 10 * BUCKET_MS, {"s1": 1.0, "s3": 9.0})
+    found = [
+        carried.of(Place("banner", "b")),
+        carried.of(Place("slot", "s1")),
+        carried.of(Place("sku", "sku")),
+    ]
+    assert found == pytest.approx([0.3, 1.0, 35 / 105])
+    assert carried.of(Place("sku", "nobody's")) == carried.of(Place("payment_method", "card")) == 0.0
 
 
 def test_leaves_without_a_slot_do_not_take_from_those_with_one() -> None:

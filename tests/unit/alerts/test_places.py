@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from alerts.model import EVERYWHERE, Finding, Kind, Place, Step
+from alerts.model import EVERYWHERE, Place, Step
 from alerts.places import Places
 from alerts.series import SeriesTable
 from streams.closed import BUCKET_MS, COMBINATION, VISITORS, Cells, ClosedBucket
@@ -50,18 +50,21 @@ def shop(*slots: tuple[int, int]) -> Places:
     return places
 
 
-def drop(place: Place, step: Step = STEPS[VIEW]) -> Finding:
-    """Half as many as expected since then."""
-    since_ms, at_ms = 360 * BUCKET_MS, (360 + LASTED) * BUCKET_MS
-    return Finding(
-        Kind.CONVERSION_DROP, (place,), step, since_ms, at_ms, 600.0, 1_080.0, 36_000.0, 40.0, 15.0, 1e9
-    )
+def new(places: Places, place: Place) -> float:
+    """Share of its visitors since then that is new; none without a campaign."""
+    carried = places.campaign(STEPS[VIEW], 360 * BUCKET_MS)
+    return 0.0 if carried is None else carried.of(place)
 
 
-@pytest.mark.parametrize("place", [Place("slot", "s1"), Place("sku", "a"), Place("banner", "x")])
+@pytest.mark.parametrize("place", [Place("slot", "s1"), Place("sku", "a")])
 def test_what_a_campaign_fills_is_of_newcomers(place: Place) -> None:
     """The slot, and what it shows: twelve times the visitors, and the total falls as they are many."""
-    assert shop(LOUD, (100, 20)).of_newcomers(drop(place))
+    assert new(shop(LOUD, (100, 20)), place) == pytest.approx(11 / 12)
+
+
+def test_what_it_fills_in_part_is_so_in_part() -> None:
+    """A banner of both slots: 1,100 of its 1,300 visitors are new."""
+    assert new(shop(LOUD, (100, 20)), Place("banner", "x")) == pytest.approx(11 / 13)
 
 
 @pytest.mark.parametrize(
@@ -76,14 +79,15 @@ def test_what_a_campaign_fills_is_of_newcomers(place: Place) -> None:
 )
 def test_what_it_does_not_fill_is_not(place: Place) -> None:
     """Another slot, its SKU, and what is in no slot; the total's own drop has another name."""
-    assert not shop(LOUD, (100, 20)).of_newcomers(drop(place))
+    assert new(shop(LOUD, (100, 20)), place) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_a_slot_with_the_visitors_it_always_had_is_none() -> None:
-    """Fewer of them convert: that is a drop, of the same people."""
-    assert not shop(FEWER, (100, 20)).of_newcomers(drop(Place("slot", "s1")))
+@pytest.mark.parametrize("slots", [(FEWER, (100, 20)), ((1_200, 12), (1_200, 240)), ((100, 3), (100, 20))])
+def test_without_a_shift_of_mix_there_are_none(slots: tuple[tuple[int, int], ...]) -> None:
+    """A slot that converts worse with the visitors it always had; a busy hour of all slots; an hour like others."""
+    assert shop(*slots).campaign(STEPS[VIEW], 360 * BUCKET_MS) is None
 
 
-def test_a_busy_hour_is_no_campaign() -> None:
-    """All slots have twelve times the visitors, and one of them converts worse: nothing of that is mix."""
-    assert not shop((1_200, 12), (1_200, 240)).of_newcomers(drop(Place("slot", "s1")))
+def test_exposures_have_no_mix() -> None:
+    """They are of nobody."""
+    assert shop(LOUD, (100, 20)).campaign(STEPS[0], 360 * BUCKET_MS) is None
