@@ -46,6 +46,8 @@ _RATE: Final = 250.0
 _FLASH_RATE: Final = 60.0
 _FLASHES: Final = ("S5", "S5b", "S5b+", "S5c")
 _MINUTES: Final = {
+    # A shop two hours old knows its levels less well than the other worlds' do.
+    "S2": 150,
     "S3": 180,
     "S14": 200,
     "S1": 20,
