@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,12 +29,14 @@ from tests.benchmarks.detection.plans import WATCHERS, Row, Shop, Size, results,
 from tests.benchmarks.detection.scenarios import SCENARIOS, Stage
 from tests.benchmarks.detection.table import Measured, markdown
 from tests.benchmarks.detection.validation import optima, repeated
-from tests.benchmarks.detection.whole_path import NAMES, Passage, passage
+from tests.benchmarks.detection.whole_path import NAMES, passage
 from tests.benchmarks.detection.whole_path import read as read_passages
 from tests.benchmarks.detection.whole_path import write as write_passages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from tests.benchmarks.detection.whole_path import Passage
 
 _TABLE: Final = Path(__file__).with_name("TABLE.md")
 _ROWS: Final = Path(__file__).with_name("rows.json")
@@ -69,6 +73,12 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
         type=int,
         default=0,
         help="seeds of each scenario through the whole path (%(default)s)",
+    )
+    parser.add_argument(
+        "--whole-path-scenarios",
+        type=_names(NAMES),
+        default=NAMES,
+        help="these only; others stay as they were",
     )
     parser.add_argument("--jobs", type=int, default=2, help="processes (%(default)s)")
     parser.add_argument("--write", action="store_true", help=f"replace {_TABLE.name}")
@@ -112,13 +122,18 @@ def _yardsticks(slots: int) -> Yardsticks:
     return Yardsticks(optima(slots), list(repeated(slots)))
 
 
-def _passages(seeds: int, command: str) -> list[Passage]:
-    """New ones, or those that were run last."""
-    out = [*read_passages(_PASSAGES)] if not seeds else []
-    for name, seed in product(NAMES, range(1, seeds + 1)):
-        out.append(replace(passage(name, seed), command=command))
-        print(out[-1], file=sys.stderr)
-    return out
+def _passages(names: Sequence[str], seeds: int, jobs: int, command: str) -> list[Passage]:
+    """New ones, and of others those that were run last."""
+    known = {(one.scenario, one.seed): one for one in read_passages(_PASSAGES)}
+    if names == NAMES and seeds:
+        known.clear()
+    wanted = [*product(names, range(1, seeds + 1))]
+    if wanted:
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            for one in pool.map(passage, *zip(*wanted, strict=True)):
+                known[one.scenario, one.seed] = replace(one, command=command)
+                print(one, file=sys.stderr)
+    return sorted(known.values(), key=lambda one: (NAMES.index(one.scenario), one.seed))
 
 
 def main(words: Sequence[str]) -> int:
@@ -135,7 +150,7 @@ def main(words: Sequence[str]) -> int:
     known = read(_ROWS) | {row: Ran(outcome, command) for row, outcome in found.items()}
     ran = dict(sorted(known.items(), key=lambda item: _place(item[0])))
     yardsticks = _yardsticks(asked.yardstick_slots)
-    passages = _passages(asked.whole_path, command)
+    passages = _passages(asked.whole_path_scenarios, asked.whole_path, asked.jobs, command)
     measured = Measured(
         repeated=yardsticks.repeated,
         optima=yardsticks.optima,
