@@ -11,7 +11,7 @@ incidents of them. Learning stops where something is wrong.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from alerts.causes import Causes, Closing
 from alerts.control import Stock, Watches
 from alerts.course import drawn
 from alerts.expected_ratios import expected_ratios
-from alerts.frozen import LASTING_MS, frozen
+from alerts.frozen import frozen
 from alerts.heartbeats import Heartbeats
 from alerts.identity import CLICKSTREAM, ORDERS
 from alerts.judges.journeys import journey_lags
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
     from alerts.control import Control
     from alerts.expectation.series import Expected
-    from alerts.identity import Identity
     from alerts.incident import Incident
     from alerts.judges.spoken import Series, Verdicts
     from alerts.lifecycle import Change
@@ -59,13 +58,6 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 VERSION = 6
-
-
-class Settled(NamedTuple):
-    """How it is now, and learnt from though it is in alarm: open incidents, and series."""
-
-    identities: frozenset[Identity]
-    series: frozenset[Series]
 
 
 class Engine:
@@ -138,8 +130,7 @@ class Engine:
         believed = self._believed(testimony.data)
         counts = self.table.take(closed)
         expected = self._expect(closed, counts)
-        settled = self._settled(closed.end_ms)
-        verdicts = self._hear(closed, counts, expected, believed, settled.series)
+        verdicts = self._hear(closed, counts, expected, believed)
         spoken = [each for verdict in verdicts for each in verdict.spoken]
         slower = self._steps.slower(expected, closed.end_ms)
         recovered, anew = self._over(frozenset().union(*(verdict.back for verdict in verdicts)))
@@ -158,7 +149,7 @@ class Engine:
             closed.end_ms,
             testimony.data,
         )
-        self._learn(closed, counts, expected, believed, settled)
+        self._learn(closed, counts, expected, believed)
         self.expected, self.entered = expected, counts.entered
         return drawn(changes, self._places.recent, self.table, self.steps)
 
@@ -197,12 +188,7 @@ class Engine:
         return found
 
     def _hear(
-        self,
-        closed: ClosedBucket,
-        counts: StepCounts,
-        expected: Expected,
-        believed: Bools,
-        settled: frozenset[Series],
+        self, closed: ClosedBucket, counts: StepCounts, expected: Expected, believed: Bools
     ) -> tuple[Verdicts, ...]:
         at_ms = closed.end_ms
         strictness = self.calendar.strictness(closed.start_ms, *EVERYWHERE[0])
@@ -210,9 +196,7 @@ class Engine:
         sensitivity = strictness.sensitivity
         return (
             self._steps.judge(counts, expected, at_ms, believed, sensitivity),
-            self._payments.judge(
-                closed, trusted=bool(believed[-1]), sensitivity=sensitivity, settled=settled
-            ),
+            self._payments.judge(closed, trusted=bool(believed[-1]), sensitivity=sensitivity),
             self._traffic.judge(
                 counts.entered[:, 0],
                 expected.traffic[:, 0],
@@ -221,9 +205,7 @@ class Engine:
                 lift=lift.traffic,
                 sensitivity=sensitivity,
             ),
-            self._order_value.judge(
-                closed, trusted=bool(believed[-1]), sensitivity=sensitivity, settled=settled
-            ),
+            self._order_value.judge(closed, trusted=bool(believed[-1]), sensitivity=sensitivity),
         )
 
     def _over(self, back: frozenset[Series]) -> tuple[list[Recovered], frozenset[Series]]:
@@ -273,21 +255,9 @@ class Engine:
         return Worth(float(expected.dispersion[total, -1]), self._order_value.variation)
 
     # ------------------------------------------------------------------ learning
-    def _settled(self, at_ms: int) -> Settled:
-        """What has been so for long enough."""
-        lasting = self._lifecycle.lasting(at_ms - LASTING_MS)
-        return Settled(lasting, self._causes.roots.behind(lasting) | self._causes.withheld.lasting)
-
-    def _learn(
-        self,
-        closed: ClosedBucket,
-        counts: StepCounts,
-        expected: Expected,
-        believed: Bools,
-        settled: Settled,
-    ) -> None:
-        held = [one for one in self._lifecycle.identities if one not in settled.identities]
-        still = frozen(self.table, self.steps, believed, held) | self._steps.in_alarm(but=settled.series)
+    def _learn(self, closed: ClosedBucket, counts: StepCounts, expected: Expected, believed: Bools) -> None:
+        still = frozen(self.table, self.steps, believed, self._lifecycle.identities)
+        still |= self._steps.in_alarm(but=self._causes.withheld.lasting)
         self._steps.learn(still)
         self._places.add(closed, counts, expected.mean, still, self._order_value.currency)
         self._places.recent.note_scatter(expected.dispersion, expected.uncertainty)

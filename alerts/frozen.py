@@ -1,13 +1,11 @@
 """What nothing is learnt of: steps whose data cannot be believed, and series with an open incident.
 
-An incident that were learnt from would become what is usual, and its end the next one. But a shop may
-change for good, and nobody says so: what has stood for three days is learnt from, as fast as levels are, and
-ends when counts are as expected again.
+An incident that were learnt from would become what is usual, and its end the next one.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from alerts.series import SeriesTable
 
     Bools = NDArray[np.bool_]
-
-LASTING_MS: Final = 3 * 86_400_000
 
 
 def frozen(

@@ -35,7 +35,7 @@ from alerts.identity import identity_of, incident_id, topics_behind
 from alerts.inheritance import Inheritance
 from alerts.kept import MORE, Kept, summary, urgency
 from alerts.lifecycle_settings import LifecycleSettings
-from alerts.model import WELL, Kind, Reason, State
+from alerts.model import WELL, Reason, State
 from alerts.population import Population
 from alerts.silences import Silences
 
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Change", "Lifecycle", "LifecycleSettings"]
 
-# A shop that changed for good, not one that is broken.
-MAY_LAST: Final = frozenset({Kind.CONVERSION_DROP, Kind.CONVERSION_SURGE, Kind.MIX_SHIFT, Kind.REVENUE_DROP})
 _BEGINNING: Final = -(1 << 62)
 
 
@@ -86,16 +84,6 @@ class Lifecycle:
     def identities(self) -> tuple[Identity, ...]:
         """What the open ones are about: whose mirror test has to be asked, where learning stops."""
         return tuple(identity for identity, kept in self._open.items() if kept.incident.open)
-
-    def lasting(self, opened_by_ms: int) -> frozenset[Identity]:
-        """What those are about that are open since then or longer, of kinds that may be how it is now."""
-        return frozenset(
-            identity
-            for identity, kept in self._open.items()
-            if kept.incident.open
-            and kept.incident.kind in MAY_LAST
-            and kept.incident.opened_at_ms <= opened_by_ms
-        )
 
     def recall(self, told: Iterable[Incident], latest_ms: int) -> None:
         """Learn what a predecessor told since the snapshot: it is not told again, and goes on as told.

@@ -47,10 +47,6 @@ class Roots:
         """Whose findings stand behind causes that are none yet over."""
         return frozenset().union(*self._members.values())
 
-    def behind(self, identities: Collection[Identity]) -> frozenset[Series]:
-        """Whose findings stand behind some of the causes."""
-        return frozenset().union(*(self._members.get(identity, ()) for identity in identities))
-
     @property
     def leads(self) -> frozenset[Series]:
         """Those that have to be back before causes are over that stand."""

@@ -18,7 +18,7 @@ from streams.closed import BUCKET_MS
 from streams.funnel import ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from alerts.detectors.budget import BudgetSettings
     from alerts.expectation.settings import ExpectationSettings
@@ -67,22 +67,8 @@ class OrderValueJudge:
         """Standard deviation of an order's value by the mean."""
         return self._value.variation
 
-    def judge(
-        self,
-        closed: ClosedBucket,
-        *,
-        trusted: bool,
-        sensitivity: float = 1.0,
-        settled: Collection[Series] = frozenset(),
-    ) -> Verdicts:
-        """Hold what a bucket's orders brought against what so many usually bring.
-
-        Args:
-            closed: the bucket.
-            trusted: whether the orders can be believed.
-            sensitivity: factor on the budget.
-            settled: series that are learnt from though they are in alarm: it is how they are now.
-        """
+    def judge(self, closed: ClosedBucket, *, trusted: bool, sensitivity: float = 1.0) -> Verdicts:
+        """Hold what a bucket's orders brought against what so many usually bring."""
         paid, amount = self._bucket(closed)
         mean, spread = self.mean_minor, np.full((1, 1), max(self._value.variation**2, 1.0))
         known = trusted and mean > 0 and self._buckets >= self._learning and self._value.orders[0] >= _ENOUGH
@@ -98,8 +84,7 @@ class OrderValueJudge:
         told = (self._say(float(held[0, 0]), closed.end_ms, mean),) if alarming and not back else ()
         self._mirrors.watch(told)
         self._buckets += 1
-        frozen = not trusted or (alarming and not any(one.judge == JUDGE for one in settled))
-        self._value.learn(np.array([paid]), np.array([amount]), 0, np.array([frozen]))
+        self._value.learn(np.array([paid]), np.array([amount]), 0, np.array([alarming or not trusted]))
         return Verdicts(told, back)
 
     def _bucket(self, closed: ClosedBucket) -> tuple[float, float]:

@@ -23,7 +23,7 @@ from streams.closed import BUCKET_MS, PAYMENT_METHOD
 from streams.funnel import NONE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -79,21 +79,13 @@ class PaymentJudge:
         self._now = np.zeros((2, 1))
         self._judged = np.zeros(1, np.bool_)
 
-    def judge(
-        self,
-        closed: ClosedBucket,
-        *,
-        trusted: bool,
-        sensitivity: float = 1.0,
-        settled: Collection[Series] = frozenset(),
-    ) -> Verdicts:
+    def judge(self, closed: ClosedBucket, *, trusted: bool, sensitivity: float = 1.0) -> Verdicts:
         """Hold the ends of attempts against what attempts should have come to.
 
         Args:
             closed: the bucket.
             trusted: whether the orders can be believed.
             sensitivity: factor on the budget.
-            settled: series that are learnt from though they are in alarm: it is how they are now.
         """
         counts = self._counts(closed)
         if counts is None:
@@ -111,7 +103,6 @@ class PaymentJudge:
         ]
         told = tuple(each for each in spoken if each.series not in back)
         self._mirrors.watch(told)
-        alarming[[one.row for one in settled if one.judge == JUDGE]] = False
         self._learn(closed, counts, alarming | (not trusted))
         return Verdicts(told, back)
 

@@ -327,18 +327,3 @@ def test_a_snapshot_is_plain_data() -> None:
     assert Lifecycle.restore(state).snapshot() == lifecycle.snapshot()
     with pytest.raises(msgspec.ValidationError):
         Lifecycle.restore({**state, "open": [{"incident": 1}]})
-
-
-def test_what_may_be_how_it_is_now_is_known_once_it_has_stood() -> None:
-    """Drops, surges, mixes and revenue that opened by then; a break is broken however long, and pending is not told."""
-    lifecycle = Lifecycle()
-    kinds = (Kind.CONVERSION_DROP, BREAK, Kind.MIX_SHIFT)
-    found = [rooted(kind=kind, scope=(Place("slot", kind.value),)) for kind in kinds]
-    reasons(lifecycle, 1, *found)
-    assert lifecycle.lasting(at(1) - 1) == frozenset()
-    assert {identity.scope[0].key for identity in lifecycle.lasting(at(1))} == {
-        "conversion_drop",
-        "mix_shift",
-    }
-    reasons(lifecycle, 2, over=[recovered(scope=(Place("slot", "conversion_drop"),))])
-    assert [identity.scope[0].key for identity in lifecycle.lasting(at(2))] == ["mix_shift"]

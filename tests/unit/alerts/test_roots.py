@@ -100,13 +100,6 @@ def test_a_cause_is_over_when_all_who_said_it_say_so() -> None:
     assert roots.leads == frozenset()
 
 
-def test_who_stands_behind_a_cause() -> None:
-    """All whose findings it explains, by its identity; nobody behind what is none."""
-    roots = said_by_both()
-    assert roots.behind([identity_of(PAID), identity_of(ORDER)]) == {ATTEMPTS, ORDERS}
-    assert roots.behind([]) == frozenset()
-
-
 def test_who_says_it_again_has_to_be_back_again() -> None:
     """What was back and is wrong once more holds the cause; a snapshot remembers who has to be back."""
     roots, held = said_by_both(), [identity_of(PAID)]
