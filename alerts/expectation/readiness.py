@@ -1,7 +1,9 @@
 """Which series can be judged: none from ignorance.
 
 A series is learning while too little of the stream was seen, not monitorable while it has seen fewer
-conversions than a decision takes, and monitored from then on until it falls below half of that.
+conversions than a decision takes, and monitored from then on until it falls below half of that. One that
+more leave than enter is not monitorable either: orders that name a SKU whose checkouts name none come of
+others than those that are counted before them, and who enters says little of them.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     I8 = NDArray[np.int8]
 
 _KEPT = 0.5
+# Conversions from which on a series is not judged, and from which on it is again. A little above one
+# is not much: a third of the checkouts may have lost their SKU.
+_STRANGE, _SOUND = 1.5, 1.25
 
 
 class Code(IntEnum):
@@ -36,10 +41,17 @@ class Code(IntEnum):
         return Readiness[self.name]
 
 
-def monitored(seen: F64, needed: F64, before: Bools) -> Bools:
-    """Which series have seen enough, given which had before; all of shape (rows, steps)."""
+def monitored(seen: F64, needed: F64, conversion: F64, before: Bools) -> Bools:
+    """Which series can be judged, given which were before; all of shape (rows, steps).
+
+    Args:
+        seen: expected conversions that they have seen.
+        needed: and have to have seen.
+        conversion: what usually arrives of those who enter.
+        before: which were monitored.
+    """
     enough: Bools = seen >= np.where(before, _KEPT * needed, needed)
-    return enough
+    return enough & (conversion <= np.where(before, _STRANGE, _SOUND))
 
 
 def codes(monitorable: Bools, *, learning: bool) -> I8:

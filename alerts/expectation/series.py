@@ -328,7 +328,7 @@ class Expectation:
         variance = level.error**2 * dispersion + hour + self._dispersion.slow()
         conceded = np.maximum(_SURE * np.sqrt(hour) - _BORNE, 0.0)
         needed = np.broadcast_to(self._needed(self._level_of), level.seen.shape)
-        self._monitored = readiness.monitored(level.seen, needed, self._monitored)
+        self._monitored = readiness.monitored(level.seen, needed, level.mean, self._monitored)
         one = len(means) == 1
         return Expected(
             mean=means[0],

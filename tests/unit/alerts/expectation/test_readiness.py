@@ -12,7 +12,15 @@ def test_enough_is_enough_until_it_is_half() -> None:
     """A series becomes monitored at what is needed, and remains so down to half of it."""
     seen = np.array([[19.0, 20.0, 11.0, 9.0]])
     before = np.array([[False, False, True, True]])
-    assert monitored(seen, np.full((1, 4), 20.0), before).tolist() == [[False, True, True, False]]
+    found = monitored(seen, np.full((1, 4), 20.0), np.full((1, 4), 0.3), before)
+    assert found.tolist() == [[False, True, True, False]]
+
+
+def test_more_cannot_leave_than_enter() -> None:
+    """Half as many again are borne of a series that is judged, a quarter of one that is not yet."""
+    conversion, before = np.array([[1.3, 1.2, 1.4, 1.6]]), np.array([[False, False, True, True]])
+    found = monitored(np.full((1, 4), 50.0), np.full((1, 4), 20.0), conversion, before)
+    assert found.tolist() == [[False, True, True, False]]
 
 
 def test_nothing_is_judged_while_learning() -> None:
