@@ -70,7 +70,7 @@ class RecentCounts:
         self._scatter = np.zeros((2, 0, steps), dtype=np.float32)
         # Of the bucket added last: by buckets, of some rows for growing numbers of buckets, and what is usual.
         self._sums: dict[int, Sums] = {}
-        self._growing: dict[bytes, F64] = {}
+        self._growing: dict[tuple[bytes, int], F64] = {}
         self._mean: F64 | None = None
 
     def resize(self, rows: I64) -> None:
@@ -109,20 +109,20 @@ class RecentCounts:
             found = self._sums[buckets] = Sums(*self._ring[places].sum(axis=0, dtype=np.float64))
         return found
 
-    def since_of(self, since_ms: int, rows: I64) -> Sums:
-        """``since`` of some places of ``rows`` only, shape (k, steps).
+    def since_at(self, since_ms: int, rows: I64, step: int) -> Sums:
+        """``since`` of some places of ``rows`` and one step only, shape (k,).
 
         Whoever asks for a moment asks for others as well, so sums are kept of all that lie after it.
         """
-        buckets, key = self._wanted(since_ms), rows.tobytes()
+        buckets, key = self._wanted(since_ms), (rows.tobytes(), step)
         known = self._growing.get(key)
         if known is None or len(known) < buckets:
             # Twice as far back as asked, or the next one to ask would begin anew.
             places = (self._at - np.arange(min(2 * buckets, max(self._buckets, 1)))) % HOUR_BUCKETS
-            counts = self._ring[places[:, None], :, rows].astype(np.float64)
+            counts = self._ring[places[:, None], :, rows, step].astype(np.float64)
             # The newest first, one after the other, as ``since`` adds them: sums are the same to the last bit.
             known = self._growing[key] = np.add.accumulate(counts, axis=0)
-        return Sums(*known[buckets - 1].transpose(1, 0, 2))
+        return Sums(*known[buckets - 1].T)
 
     def _wanted(self, since_ms: int) -> int:
         """Buckets since a moment, of those that are known."""

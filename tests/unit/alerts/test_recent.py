@@ -30,15 +30,16 @@ def test_sums_of_some_rows_are_those_of_all_to_the_last_bit(rows: list[int], buc
     recent = _filled(buckets)
     for ago in (3, 1, 400, 0, 17, 359, 360, -2, 100):
         moment = recent.newest_ms - ago * BUCKET_MS
-        some = recent.since_of(moment, np.array(rows))
-        for mine, whole in zip(some, recent.since(moment), strict=True):
-            assert mine.tolist() == whole[rows].tolist()
+        for step in range(_STEPS):
+            some = recent.since_at(moment, np.array(rows), step)
+            for mine, whole in zip(some, recent.since(moment), strict=True):
+                assert mine.tolist() == whole[rows, step].tolist()
 
 
 def test_sums_of_some_rows_are_of_the_newest_bucket() -> None:
     """A bucket that comes makes others of them."""
     recent, rows = _filled(5), np.array([2])
-    before = recent.since_of(0, rows)
+    before = recent.since_at(0, rows, 1)
     more = np.ones((_ROWS, _STEPS))
     recent.add(more, more, more, 5 * BUCKET_MS, np.zeros_like(more, bool))
-    assert (recent.since_of(0, rows).entered > before.entered).all()
+    assert (recent.since_at(0, rows, 1).entered > before.entered).all()
