@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tests.benchmarks.detection.catalogue import Events
+    from tests.benchmarks.detection.catalogue import Catalogue, Events
     from tests.benchmarks.detection.shop import Shop
 
     I64 = NDArray[np.int64]
@@ -34,22 +34,30 @@ def money_of(
     paid = events.take(events.stage == STAGES.index("paid"))
     parts = shop.combinations
     ticks = ((paid.due - start) // BUCKET_MS).tolist()
-    rows = zip(ticks, paid.combination.tolist(), paid.within.tolist(), strict=True)
-    for tick, combination, within in rows:
-        amount = int(prices[parts.sku[combination]])
+    amounts = prices.take(parts.sku.take(paid.combination)).tolist()
+    places: dict[tuple[int, bool], tuple[MoneyKey, ...]] = {}
+    for tick, amount, place in zip(
+        ticks, amounts, zip(paid.combination.tolist(), paid.within.tolist(), strict=True), strict=True
+    ):
+        if place not in places:
+            places[place] = _keys(place, parts, names)
         into = out.setdefault(tick, {})
-        for dimension in ("slot", "banner", "sku"):
-            known = within or dimension == "sku"
-            name = names[dimension][int(parts.part(dimension)[combination])] if known else NONE
-            _book(into, dimension, name, amount)
-        _book(into, "all", "all", amount)
+        for key in places[place]:
+            orders, before = into.get(key, (0, 0))
+            into[key] = (orders + 1, before + amount)
     return out
 
 
-def _book(into: Money, dimension: str, name: str, amount: int) -> None:
-    key = MoneyKey(dimension, name, _CURRENCY, "paid")
-    orders, before = into.get(key, (0, 0))
-    into[key] = (orders + 1, before + amount)
+def _keys(
+    place: tuple[int, bool], parts: Catalogue, names: Mapping[str, Sequence[str]]
+) -> tuple[MoneyKey, ...]:
+    """What an order of a combination, within the attribution window or not, is booked under."""
+    combination, within = place
+    numbers = {name: int(parts.part(name)[combination]) for name in ("slot", "banner", "sku")}
+    found = [
+        (name, names[name][number] if within or name == "sku" else NONE) for name, number in numbers.items()
+    ]
+    return tuple(MoneyKey(name, key, _CURRENCY, "paid") for name, key in (*found, ("all", "all")))
 
 
 def records_of(events: Events, start: int, until: int, *, repeated: bool) -> list[Records]:

@@ -18,7 +18,7 @@ from streams.closed import (
     ClosedBucket,
     Progress,
 )
-from streams.core.sorting import summed
+from streams.core.sorting import stable_order, summed
 from tests.benchmarks.detection import laws
 from tests.benchmarks.detection.books import money_of, records_of
 from tests.benchmarks.detection.catalogue import (
@@ -171,17 +171,14 @@ class Teller:
         for dimension, (who, keys, columns) in self._keyed(late).items():
             cells, visitors = _spelled_out(keys << 5 | columns, dimension)
             rows = np.concatenate([who, who.take(visitors)])
-            order = np.lexsort((cells, own[rows], late.due[rows]))
-            ordered = np.stack([late.due[rows], own[rows], cells])[:, order]
-            differ = ordered[:, 1:] != ordered[:, :-1]
-            firsts = np.flatnonzero(np.append(True, differ.any(axis=0)))[: order.size]
-            times = np.diff(np.append(firsts, order.size))
-            due, mine, found = ordered[:, firsts]
-            cuts = np.flatnonzero((due[1:] != due[:-1]) | (mine[1:] != mine[:-1])) + 1
-            for start, end in pairwise((0, *cuts.tolist(), firsts.size)):
+            order = stable_order(late.due.take(rows))
+            cells, rows = cells.take(order), rows.take(order)
+            due, mine = late.due.take(rows), own.take(rows)
+            cuts = np.flatnonzero(due[1:] != due[:-1]) + 1
+            for start, end in pairwise((0, *cuts.tolist(), rows.size)):
                 if start < end:
                     part = slice(start, end)
-                    self._waiting.hold(int(due[start]), int(mine[start]), dimension, found[part], times[part])
+                    self._waiting.hold(int(due[start]), mine[part], dimension, cells[part])
 
     def _bucket(
         self,
