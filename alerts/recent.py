@@ -116,13 +116,17 @@ class RecentCounts:
         """
         buckets, key = self._wanted(since_ms), (rows.tobytes(), step)
         known = self._growing.get(key)
-        if known is None or len(known) < buckets:
+        if known is None or known.shape[1] < buckets:
             # Twice as far back as asked, or the next one to ask would begin anew.
             places = (self._at - np.arange(min(2 * buckets, max(self._buckets, 1)))) % HOUR_BUCKETS
-            counts = self._ring[places[:, None], :, rows, step].astype(np.float64)
+            _, parts, all_rows, steps = self._ring.shape
+            series = (np.arange(parts)[:, None] * all_rows + rows) * steps + step
+            # One index is many times faster than three.
+            flat = series.reshape(-1, 1) + places * (parts * all_rows * steps)
+            counts = self._ring.reshape(-1).take(flat).astype(np.float64)
             # The newest first, one after the other, as ``since`` adds them: sums are the same to the last bit.
-            known = self._growing[key] = np.add.accumulate(counts, axis=0)
-        return Sums(*known[buckets - 1].T)
+            known = self._growing[key] = np.add.accumulate(counts, axis=1)
+        return Sums(*known[:, buckets - 1].reshape(3, -1))
 
     def _wanted(self, since_ms: int) -> int:
         """Buckets since a moment, of those that are known."""
