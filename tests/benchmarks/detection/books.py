@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -35,14 +36,14 @@ def money_of(
     parts = shop.combinations
     ticks = ((paid.due - start) // BUCKET_MS).tolist()
     amounts = prices.take(parts.sku.take(paid.combination)).tolist()
-    places: dict[tuple[int, bool], tuple[MoneyKey, ...]] = {}
+    keys: dict[tuple[int, bool], tuple[MoneyKey, ...]] = {}
     for tick, amount, place in zip(
         ticks, amounts, zip(paid.combination.tolist(), paid.within.tolist(), strict=True), strict=True
     ):
-        if place not in places:
-            places[place] = _keys(place, parts, names)
+        if place not in keys:
+            keys[place] = _keys(place, parts, names)
         into = out.setdefault(tick, {})
-        for key in places[place]:
+        for key in keys[place]:
             orders, before = into.get(key, (0, 0))
             into[key] = (orders + 1, before + amount)
     return out
@@ -53,11 +54,17 @@ def _keys(
 ) -> tuple[MoneyKey, ...]:
     """What an order of a combination, within the attribution window or not, is booked under."""
     combination, within = place
-    numbers = {name: int(parts.part(name)[combination]) for name in ("slot", "banner", "sku")}
-    found = [
-        (name, names[name][number] if within or name == "sku" else NONE) for name, number in numbers.items()
-    ]
-    return tuple(MoneyKey(name, key, _CURRENCY, "paid") for name, key in (*found, ("all", "all")))
+    numbers = (("slot", parts.slot), ("banner", parts.banner), ("sku", parts.sku))
+    found = (
+        _key(name, names[name][number[combination]] if within or name == "sku" else NONE)
+        for name, number in numbers
+    )
+    return (*found, _key("all", "all"))
+
+
+@cache
+def _key(dimension: str, name: str) -> MoneyKey:
+    return MoneyKey(dimension, name, _CURRENCY, "paid")
 
 
 def records_of(events: Events, start: int, until: int, *, repeated: bool) -> list[Records]:
