@@ -7,7 +7,6 @@ together are expected to have reached what the total was expected to.
 
 from __future__ import annotations
 
-from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -15,11 +14,12 @@ import numpy as np
 
 from alerts.diagnosis.leaves import Leaves
 from alerts.packing import pack, unpack
+from alerts.recent_cells import RecentCells
 from streams.closed import BUCKET_MS, COMBINATION, VISITORS, Cells
 from streams.funnel import OTHER, RESERVED_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -87,7 +87,7 @@ class Combinations:
         self._columns = np.array(columns, dtype=np.int64)
         self._place = np.full(2 * VISITORS, -1, dtype=np.int64)
         self._place[self._columns] = np.arange(self._columns.size)
-        self._recent: deque[tuple[int, I64, I64, F64]] = deque(maxlen=_BUCKETS)
+        self._recent = RecentCells(_BUCKETS)
         # With room for more, so that names that come a few at a time do not copy the others.
         self._roomy_usual = np.zeros((self._columns.size, 0))
         self._weight = 1.0
@@ -119,7 +119,7 @@ class Combinations:
         """Take in a closed bucket; while frozen nothing of it is usual."""
         self._admit(closed.names.get(COMBINATION, ()))
         keys, places, counts = self._cells(closed.everything(COMBINATION)[0])
-        self._recent.append((closed.start_ms, keys, places, counts))
+        self._recent.add(closed.start_ms, keys, places, counts, self._size)
         if frozen:
             return
         # Growing weights instead of shrinking sums: most combinations are not in most buckets.
@@ -253,17 +253,7 @@ class Combinations:
         return Carried(self._numbers, means)
 
     def _sum(self, place: int, since_ms: int) -> F64:
-        parts = [
-            (keys[places == place], counts[places == place])
-            for _, keys, places, counts in self._since(since_ms)
-        ]
-        if not parts:
-            return np.zeros(self._size)
-        keys, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return np.bincount(keys, counts, minlength=self._size).astype(np.float64, copy=False)
-
-    def _since(self, since_ms: int) -> Iterator[tuple[int, I64, I64, F64]]:
-        return (bucket for bucket in self._recent if bucket[0] >= since_ms)
+        return self._recent.since(since_ms, place, self._size)
 
     def _rates(self, entry: int, arrival: int) -> F64:
         """What of each combination's entries usually arrives, shape (combinations,)."""
@@ -281,7 +271,7 @@ class Combinations:
     def snapshot(self) -> dict[str, Any]:
         """All of it as plain data."""
         return {
-            "recent": [[start, pack(k), pack(p), pack(c)] for start, k, p, c in self._recent],
+            "recent": self._recent.snapshot(),
             "usual": pack(self._usual),
             "weight": self._weight,
             "codes": pack(self._codes),
@@ -290,9 +280,7 @@ class Combinations:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a snapshot."""
-        self._recent = deque(
-            ((start, unpack(k), unpack(p), unpack(c)) for start, k, p, c in state["recent"]), _BUCKETS
-        )
+        self._recent.restore(state["recent"])
         self._roomy_usual, self._weight = unpack(state["usual"]), state["weight"]
         self._roomy_codes = unpack(state["codes"])
         self._size = self._coded_size = len(self._roomy_codes)

@@ -113,9 +113,8 @@ class Places:
         at, slots = self._steps.index(step), self._slots()
         buckets = min((self.recent.newest_ms - since_ms) // BUCKET_MS, _HOUR_BUCKETS)
         # At the step itself: what is in alarm there does not become usual.
-        came, usual = (
-            part.entered[slots, at] for part in (self.recent.since(since_ms), self.recent.usual(buckets))
-        )
+        came = self.recent.since_at(since_ms, slots, at).entered
+        usual = self.recent.usual(buckets).entered[slots, at]
         new = np.maximum(1.0 - usual / np.maximum(came, _TINY), 0.0)
         names = (self._table.place(row).key for row in self.recent.rows[slots].tolist())
         return self._combinations.carried(self._click, since_ms, dict(zip(names, new.tolist(), strict=True)))
@@ -201,14 +200,14 @@ class Places:
         if step == self._steps[0] or _SLOT not in self._table.dimensions:
             return None
         at, slots = self._steps.index(step), self._slots()
-        now, usual = self.recent.since(since_ms), self.recent.usual(_HOUR_BUCKETS)
+        now, usual = self.recent.since_at(since_ms, slots, at), self.recent.usual(_HOUR_BUCKETS)
         rates = usual.reached[slots, at] / np.maximum(usual.entered[slots, at], _TINY)
         there = (rates > 0) & (usual.entered[slots, at] > 0)
-        if not there.any() or not now.expected[slots, at].any():
+        if not there.any() or not now.expected.any():
             return None
         before = Period(usual.entered[slots, at][there], usual.reached[slots, at][there])
-        entries = now.expected[slots, at][there] / rates[there]
-        return split(before, Period(entries, now.reached[slots, at][there]))
+        entries = now.expected[there] / rates[there]
+        return split(before, Period(entries, now.reached[there]))
 
     def _gmv(self, finding: Finding, value_minor: float) -> GmvChange | None:
         """The total's GMV since the change point, at most of the last hour, against what is usual."""
@@ -220,12 +219,16 @@ class Places:
         buckets = min(wanted, len(recent), _HOUR_BUCKETS)
         if not buckets:
             return None
-        usual, now = self.recent.usual(buckets), self.recent.since(finding.at_ms - buckets * BUCKET_MS)
+        usual = self.recent.usual(buckets)
+        clicks, paid = (
+            self.recent.since_at(finding.at_ms - buckets * BUCKET_MS, np.array([total]), step)
+            for step in (_CLICK, len(self._steps) - 1)
+        )
         orders = round(float(usual.reached[total, -1]))
         before = Trade(round(float(usual.entered[total, _CLICK])), orders, round(orders * value_minor))
         after = Trade(
-            round(float(now.entered[total, _CLICK])),
-            round(float(now.reached[total, -1])),
+            round(float(clicks.entered[0])),
+            round(float(paid.reached[0])),
             sum(recent[-buckets:]),
         )
         return decompose(before, after)

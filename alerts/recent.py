@@ -68,13 +68,14 @@ class RecentCounts:
         self._weight = np.zeros((0, steps))
         # Dispersion and relative standard error of what was expected, as of the newest bucket.
         self._scatter = np.zeros((2, 0, steps), dtype=np.float32)
-        # Of the bucket added last: by buckets, and what is usual.
+        # Of the bucket added last: by buckets, of some rows for growing numbers of buckets, and what is usual.
         self._sums: dict[int, Sums] = {}
+        self._growing: dict[tuple[bytes, int], F64] = {}
         self._mean: F64 | None = None
 
     def resize(self, rows: I64) -> None:
         """Keep these rows of the table; they only grow."""
-        self._sums, self._mean = {}, None
+        self._sums, self._growing, self._mean = {}, {}, None
         more = rows.size - self.rows.size
         if more > 0:
             self._ring = np.pad(self._ring, ((0, 0), (0, 0), (0, more), (0, 0)))
@@ -85,7 +86,7 @@ class RecentCounts:
 
     def add(self, entered: F64, reached: F64, expected: F64, at_ms: int, frozen: NDArray[np.bool_]) -> None:
         """A bucket of all rows of the table, shape (rows, steps); what is frozen is not usual."""
-        self._sums, self._mean = {}, None
+        self._sums, self._growing, self._mean = {}, {}, None
         bucket = np.stack([counts[self.rows] for counts in (entered, reached, expected)])
         self._at = (self._at + 1) % HOUR_BUCKETS
         self._ring[self._at] = bucket
@@ -101,13 +102,35 @@ class RecentCounts:
 
     def since(self, since_ms: int) -> Sums:
         """Sums from a moment on, at most of the last hour, by ``rows``."""
-        wanted = (self.newest_ms - since_ms) // BUCKET_MS
-        buckets = int(np.clip(wanted, 1, max(self._buckets, 1)))
+        buckets = self._wanted(since_ms)
         found = self._sums.get(buckets)
         if found is None:
             places = (self._at - np.arange(buckets)) % HOUR_BUCKETS
             found = self._sums[buckets] = Sums(*self._ring[places].sum(axis=0, dtype=np.float64))
         return found
+
+    def since_at(self, since_ms: int, rows: I64, step: int) -> Sums:
+        """``since`` of some places of ``rows`` and one step only, shape (k,).
+
+        Whoever asks for a moment asks for others as well, so sums are kept of all that lie after it.
+        """
+        buckets, key = self._wanted(since_ms), (rows.tobytes(), step)
+        known = self._growing.get(key)
+        if known is None or known.shape[1] < buckets:
+            # Twice as far back as asked, or the next one to ask would begin anew.
+            places = (self._at - np.arange(min(2 * buckets, max(self._buckets, 1)))) % HOUR_BUCKETS
+            _, parts, all_rows, steps = self._ring.shape
+            series = (np.arange(parts)[:, None] * all_rows + rows) * steps + step
+            # One index is many times faster than three.
+            flat = series.reshape(-1, 1) + places * (parts * all_rows * steps)
+            counts = self._ring.reshape(-1).take(flat).astype(np.float64)
+            # The newest first, one after the other, as ``since`` adds them: sums are the same to the last bit.
+            known = self._growing[key] = np.add.accumulate(counts, axis=1)
+        return Sums(*known[:, buckets - 1].reshape(3, -1))
+
+    def _wanted(self, since_ms: int) -> int:
+        """Buckets since a moment, of those that are known."""
+        return min(max((self.newest_ms - since_ms) // BUCKET_MS, 1), max(self._buckets, 1))
 
     def newest(self, buckets: int) -> NDArray[np.float32]:
         """The newest buckets, oldest first, as they are kept: shape (buckets, 3, rows, steps); a copy."""
@@ -144,7 +167,7 @@ class RecentCounts:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a snapshot."""
-        self._sums, self._mean = {}, None
+        self._sums, self._growing, self._mean = {}, {}, None
         self._at, self._buckets = state["at"], state["buckets"]
         self.newest_ms = state["newest_ms"]
         self.rows, self._ring = unpack(state["rows"]), unpack(state["ring"])

@@ -10,7 +10,7 @@ count against none of them for long.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +42,17 @@ class Turn:
     height: float = 0.0
     observed: float = 0.0
     expected: float = 0.0
+    _slope: float = field(init=False)
+    # Found by halving, so once, and only if the sum ever leaves zero.
+    _law: Law | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._slope = reference(self.new, self.old)
 
     def update(self, observed: float, expected: float, dispersion: float) -> None:
         """Take one bucket."""
-        slope, sign = reference(self.new, self.old), 1 if self.new > self.old else -1
-        self.height += sign * (observed - slope * expected) / dispersion
+        sign = 1 if self.new > self.old else -1
+        self.height += sign * (observed - self._slope * expected) / dispersion
         self.observed += observed
         self.expected += expected
         if self.height <= 0:
@@ -56,12 +62,10 @@ class Turn:
         """Nats, calibrated in events at the old ratio."""
         if self.height <= 0:
             return 0.0
-        return max(0.0, self._law().rate * self.height + self._law().offset)
-
-    def _law(self) -> Law:
-        slope = reference(self.new, self.old)
-        law = surge_law if self.new > self.old else drop_law
-        return law(slope / self.old)
+        if self._law is None:
+            law = surge_law if self.new > self.old else drop_law
+            self._law = law(self._slope / self.old)
+        return max(0.0, self._law.rate * self.height + self._law.offset)
 
 
 class Recovery:

@@ -72,6 +72,9 @@ class Account(NamedTuple):
     entries: float
 
 
+_NONE = Account(0.0, 1.0, 0, 0.0, 0.0, 0.0)
+
+
 class SequentialTest:
     """Evidence of a change for each of ``rows`` x ``steps`` series and both ways.
 
@@ -202,22 +205,33 @@ class SequentialTest:
 
     def account(self, row: int, step: int, way: Way, uncertainty: float = 0.0) -> Account:
         """What the evidence of one series in one direction rests on."""
+        where = np.array([row * self._steps + step])
+        return self.accounts(where, np.array([way]), np.array([uncertainty]))[0]
+
+    def accounts(self, where: NDArray[np.intp], ways: NDArray[np.intp], uncertainty: F64) -> list[Account]:
+        """Likewise of several: places of the flattened (rows, steps), ``Way`` and uncertainty, shape (k,) each."""
+        parts = len(self.components)
         laws = self._laws[:, :, self._places(uncertainty)]
-        nats = laws[:, 0] * self._heights[:, row, step] + laws[:, 1]
-        standing = [
-            (float(nats[at]), at)
-            for at, component in enumerate(self.components)
-            if component.way is way and self._heights[at, row, step] > 0
-        ]
-        evidence, at = max(standing, default=(0.0, -1))
-        if evidence <= 0:
-            return Account(0.0, 1.0, 0, 0.0, 0.0, 0.0)
-        totals = (total[row, step] for total in _watched(self._totals, way))
-        bases = self._bases[at, :, row, step]
-        sums = (float(total - base) for total, base in zip(totals, bases, strict=True))
-        return Account(
-            evidence, self.components[at].ratio, self._now - int(self._turns[at, row, step]), *sums
+        heights = self._heights.reshape(parts, -1).take(where, axis=1)
+        watched = np.array([component.way for component in self.components])[:, None] == ways
+        nats = np.where(watched & (heights > 0), laws[:, 0] * heights + laws[:, 1], 0.0)
+        # Of several that say as much, the last.
+        best = parts - 1 - nats[::-1].argmax(axis=0)
+        evidence = nats[best, np.arange(where.size)]
+        totals = self._totals.reshape(len(self._totals), -1)
+        sums = np.array([part[where] for part in (totals[_OBSERVED], totals[_ENTRIES])])
+        bases = self._bases.reshape(parts, _EXPECTED + 1, -1)[best, :, where].T
+        turns = self._turns.reshape(parts, -1)[best, where]
+        columns = (
+            evidence,
+            np.array([component.ratio for component in self.components])[best],
+            self._now - turns,
+            sums[0] - bases[0],
+            totals[_EXPECTED + ways, where] - bases[1],
+            sums[1] - bases[2],
         )
+        each = zip(*(column.tolist() for column in columns), strict=True)
+        return [Account(*one) if one[0] > 0 else _NONE for one in each]
 
     def forget(self, which: Bools) -> None:
         """Begin anew for some series: a mask, broadcast to (rows, steps)."""

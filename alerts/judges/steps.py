@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from alerts.detectors.budget import BudgetSettings
     from alerts.detectors.components import SequentialSettings
+    from alerts.detectors.sequential import Account
     from alerts.expectation.series import Expected
     from alerts.expectation.settings import ExpectationSettings
     from alerts.model import Step
@@ -135,14 +136,18 @@ class StepJudge:
     def _say(self, alarming: Bools, expected: Expected, at_ms: int) -> Iterator[Spoken]:
         if not alarming.any():
             return
-        for row, step, way in np.argwhere(alarming.transpose(1, 2, 0)).tolist():
-            finding = self._finding(row, step, Way(way), at_ms, expected)
+        found = np.argwhere(alarming.transpose(1, 2, 0))
+        where = found[:, 0] * len(self.steps) + found[:, 1]
+        accounts = self._test.accounts(where, found[:, 2], expected.uncertainty.take(where))
+        for (row, step, way), account in zip(found.tolist(), accounts, strict=True):
+            finding = self._finding(row, step, Way(way), at_ms, expected, account)
             if way == Way.UP and _out_of_nothing(finding):
                 continue
             yield Spoken(finding, Series(JUDGE, row, step, way))
 
-    def _finding(self, row: int, step: int, way: Way, at_ms: int, expected: Expected) -> Finding:
-        account = self._test.account(row, step, way, float(expected.uncertainty[row, step]))
+    def _finding(
+        self, row: int, step: int, way: Way, at_ms: int, expected: Expected, account: Account
+    ) -> Finding:
         ratio = account.observed / account.expected if account.expected else np.inf
         per_minute = self._thresholds.rate(row, step)
         return Finding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tests.benchmarks.detection.catalogue import Events
+    from tests.benchmarks.detection.catalogue import Catalogue, Events
     from tests.benchmarks.detection.shop import Shop
 
     I64 = NDArray[np.int64]
@@ -34,22 +35,36 @@ def money_of(
     paid = events.take(events.stage == STAGES.index("paid"))
     parts = shop.combinations
     ticks = ((paid.due - start) // BUCKET_MS).tolist()
-    rows = zip(ticks, paid.combination.tolist(), paid.within.tolist(), strict=True)
-    for tick, combination, within in rows:
-        amount = int(prices[parts.sku[combination]])
+    amounts = prices.take(parts.sku.take(paid.combination)).tolist()
+    keys: dict[tuple[int, bool], tuple[MoneyKey, ...]] = {}
+    for tick, amount, place in zip(
+        ticks, amounts, zip(paid.combination.tolist(), paid.within.tolist(), strict=True), strict=True
+    ):
+        if place not in keys:
+            keys[place] = _keys(place, parts, names)
         into = out.setdefault(tick, {})
-        for dimension in ("slot", "banner", "sku"):
-            known = within or dimension == "sku"
-            name = names[dimension][int(parts.part(dimension)[combination])] if known else NONE
-            _book(into, dimension, name, amount)
-        _book(into, "all", "all", amount)
+        for key in keys[place]:
+            orders, before = into.get(key, (0, 0))
+            into[key] = (orders + 1, before + amount)
     return out
 
 
-def _book(into: Money, dimension: str, name: str, amount: int) -> None:
-    key = MoneyKey(dimension, name, _CURRENCY, "paid")
-    orders, before = into.get(key, (0, 0))
-    into[key] = (orders + 1, before + amount)
+def _keys(
+    place: tuple[int, bool], parts: Catalogue, names: Mapping[str, Sequence[str]]
+) -> tuple[MoneyKey, ...]:
+    """What an order of a combination, within the attribution window or not, is booked under."""
+    combination, within = place
+    numbers = (("slot", parts.slot), ("banner", parts.banner), ("sku", parts.sku))
+    found = (
+        _key(name, names[name][number[combination]] if within or name == "sku" else NONE)
+        for name, number in numbers
+    )
+    return (*found, _key("all", "all"))
+
+
+@cache
+def _key(dimension: str, name: str) -> MoneyKey:
+    return MoneyKey(dimension, name, _CURRENCY, "paid")
 
 
 def records_of(events: Events, start: int, until: int, *, repeated: bool) -> list[Records]:

@@ -78,7 +78,8 @@ class Events(NamedTuple):
 
     def take(self, rows: I64 | B) -> Events:
         """Some of them."""
-        return Events._make(column[rows] for column in self)
+        places = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        return Events._make(column.take(places) for column in self)
 
 
 def joined(parts: Sequence[Events]) -> Events:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     I64 = NDArray[np.int64]
-    # Start of the own bucket, dimension, cells and their counts.
-    Held = tuple[int, str, I64, I64]
+    # Starts of the own buckets, dimension, cells and their counts; numbers that stand for all are broadcast.
+    Held = tuple[I64 | int, str, I64, I64 | int]
     Whole = Mapping[str, tuple[Cells, I64]]
     LateCounts = tuple[tuple[int, Mapping[str, Cells]], ...]
 
@@ -33,8 +33,8 @@ class Waiting:
     def __init__(self) -> None:
         self._rows: dict[int, list[Held]] = {}
 
-    def hold(self, due_ms: int, own_ms: int, dimension: str, cells: I64, counts: I64) -> None:
-        """Cells are ``key << 5 | column``."""
+    def hold(self, due_ms: int, own_ms: I64 | int, dimension: str, cells: I64, counts: I64 | int = 1) -> None:
+        """Cells are ``key << 5 | column``, shape (n,); a cell may be there several times."""
         self._rows.setdefault(due_ms, []).append((own_ms, dimension, cells, counts))
 
     def come(self, start_ms: int, counts: Mapping[str, Cells]) -> tuple[LateCounts, Whole]:
@@ -87,8 +87,8 @@ def _merged(rows: Sequence[Held]) -> Iterator[tuple[str, Cells, I64]]:
         by_dimension.setdefault(row[1], []).append(row)
     for dimension, mine in by_dimension.items():
         cells = np.concatenate([cells for _, _, cells, _ in mine])
-        counts = np.concatenate([counts for _, _, _, counts in mine])
-        ticks = np.repeat([own // BUCKET_MS for own, _, _, _ in mine], [row[2].size for row in mine])
+        counts = np.concatenate([np.broadcast_to(counts, each.size) for _, _, each, counts in mine])
+        ticks = np.concatenate([np.broadcast_to(own, each.size) for own, _, each, _ in mine]) // BUCKET_MS
         first = int(ticks.min())
         # All at once, for there are many and most are small.
         distinct, sums = summed(ticks - first << _KEY_BITS | cells, counts)

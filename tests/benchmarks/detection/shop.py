@@ -134,7 +134,8 @@ class Shop:
             like = liking if node == "cart" else 1.0
             go = rng.random(at.size) < rate * like * self._conversion(node, walk, at, effects)
             found.append(walk.onward(node, at, go))
-            seen, delay, parts, liking = seen[go], delay[go], parts[go], liking[go]
+            who = np.flatnonzero(go)
+            seen, delay, parts, liking = (each.take(who, axis=0) for each in (seen, delay, parts, liking))
         return joined([*found, *self._pay(walk, effects)])
 
     def _pay(self, walk: _Walk, effects: Sequence[Effect]) -> list[Events]:
@@ -227,8 +228,9 @@ class _Walk:
 
     def onward(self, node: str, at: I64, go: B) -> Events:
         """Some reach the next node; the others are left behind."""
-        events = self.events(node, at, at - self.times).take(go)
-        self.times, self.clicked = at[go], self.clicked[go]
-        self.combination, self.partition = self.combination[go], self.partition[go]
-        self.method = self.method[go]
-        return events
+        who = np.flatnonzero(go)
+        at, before = at.take(who), self.times.take(who)
+        self.times, self.clicked = at, self.clicked.take(who)
+        self.combination, self.partition = self.combination.take(who), self.partition.take(who)
+        self.method = self.method.take(who)
+        return self.events(node, at, at - before)

@@ -18,7 +18,7 @@ from streams.closed import (
     ClosedBucket,
     Progress,
 )
-from streams.core.sorting import summed
+from streams.core.sorting import stable_order, summed
 from tests.benchmarks.detection import laws
 from tests.benchmarks.detection.books import money_of, records_of
 from tests.benchmarks.detection.catalogue import (
@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
     F64 = NDArray[np.float64]
     I64 = NDArray[np.int64]
-    Keyed = tuple[I64, I64, I64]  # rows of events, key numbers, columns
+    # Rows of events, key numbers, columns. Where visitors are counted, theirs stands for the event as well.
+    Keyed = tuple[I64, I64, I64]
 
 _PAID: Final = STAGES.index("paid")
 _ATTEMPT: Final = STAGES.index("payment_attempt")
@@ -53,6 +54,9 @@ _FAILED: Final = STAGES.index("payment_failed")
 _EXPOSURES_PER_CLICK: Final = 20
 _ORDERS_ONLY: Final = (("topic", ORDERS_TOPIC),)
 _CLOSE_AFTER_MS: Final = 6_000
+_COLUMNS: Final = 2 * VISITORS
+# Counting runs over all cells there can be: worth it while those are not many more than events.
+_DENSE: Final = 16
 
 
 @dataclass(slots=True)
@@ -90,9 +94,9 @@ class Teller:
         due = known.due < until
         self._early = [known.take(~due)]
         events = known.take(due)
-        own = events.time // BUCKET_MS * BUCKET_MS
-        counts = self._counts(events.take(own == events.due), start, until, effects)
-        self._hold(events.take(own != events.due))
+        in_time = events.time // BUCKET_MS * BUCKET_MS == events.due
+        counts = self._counts(events.take(in_time), start, until, effects)
+        self._hold(events.take(~in_time))
         money = money_of(events, start, self.shop, self.names, self.prices)
         records = records_of(events, start, until, repeated=self.shop.settings.realistic)
         for tick, bucket in enumerate(range(start, until, BUCKET_MS)):
@@ -106,9 +110,12 @@ class Teller:
         exposed = self._exposures(start, len(out), effects)
         ticks = (events.due - start) // BUCKET_MS
         for dimension, (rows, keys, columns) in self._keyed(events).items():
-            span = len(self.names[dimension]) << 5
-            packed = ticks[rows] * span + (keys << 5) + columns
-            cells, sums = _distinct(packed, exposed.get(dimension), span * len(out))
+            span = len(self.names[dimension]) * _COLUMNS
+            packed = ticks.take(rows)
+            packed *= span
+            packed += keys << 5
+            packed += columns
+            cells, sums = _distinct(packed, exposed.get(dimension), span * len(out), dimension)
             edges = np.searchsorted(cells, np.arange(len(out) + 1) * span)
             for tick, counts in enumerate(out):
                 part = slice(edges[tick], edges[tick + 1])
@@ -143,36 +150,35 @@ class Teller:
                 self._waiting.hold(effect.end_ms, int(times[tick]), dimension, keys << 5, row[keys])
 
     def _keyed(self, events: Events) -> dict[str, Keyed]:
-        """Cells of each dimension, one for an event and one for its visitor."""
+        """Cells of each dimension, one for an event and its visitor, if he counts."""
         parts, combination = self.shop.combinations, events.combination
         everything = np.arange(events.time.size)
-        out: dict[str, Keyed] = {"all": _both(events, everything, np.zeros(everything.size, np.int64))}
+        columns = events.stage + VISITORS * events.mark
+        out: dict[str, Keyed] = {"all": (everything, np.zeros(everything.size, np.int64), columns)}
         for dimension in ("slot", "banner"):
             none = len(self.names[dimension]) - 1
-            keys = np.where(events.within, parts.part(dimension)[combination], none)
-            out[dimension] = _both(events, everything, keys)
-        out["sku"] = _both(events, everything, parts.sku[combination])
+            keys = np.where(events.within, parts.part(dimension).take(combination), none)
+            out[dimension] = everything, keys, columns
+        out["sku"] = everything, parts.sku.take(combination), columns
         joint = np.flatnonzero(events.within)
-        out[COMBINATION] = _both(events, joint, combination[joint])
+        out[COMBINATION] = joint, combination.take(joint), columns.take(joint)
         out[PAYMENT_METHOD] = _paying(events)
         out[LAG] = _lags(events)
         return out
 
     def _hold(self, late: Events) -> None:
         own = late.time // BUCKET_MS * BUCKET_MS
-        for dimension, (rows, keys, columns) in self._keyed(late).items():
-            cells = keys << 5 | columns
-            order = np.lexsort((cells, own[rows], late.due[rows]))
-            ordered = np.stack([late.due[rows], own[rows], cells])[:, order]
-            differ = ordered[:, 1:] != ordered[:, :-1]
-            firsts = np.flatnonzero(np.append(True, differ.any(axis=0)))[: order.size]
-            times = np.diff(np.append(firsts, order.size))
-            due, mine, found = ordered[:, firsts]
-            cuts = np.flatnonzero((due[1:] != due[:-1]) | (mine[1:] != mine[:-1])) + 1
-            for start, end in pairwise((0, *cuts.tolist(), firsts.size)):
+        for dimension, (who, keys, columns) in self._keyed(late).items():
+            cells, visitors = _spelled_out(keys << 5 | columns, dimension)
+            rows = np.concatenate([who, who.take(visitors)])
+            order = stable_order(late.due.take(rows))
+            cells, rows = cells.take(order), rows.take(order)
+            due, mine = late.due.take(rows), own.take(rows)
+            cuts = np.flatnonzero(due[1:] != due[:-1]) + 1
+            for start, end in pairwise((0, *cuts.tolist(), rows.size)):
                 if start < end:
                     part = slice(start, end)
-                    self._waiting.hold(int(due[start]), int(mine[start]), dimension, found[part], times[part])
+                    self._waiting.hold(int(due[start]), mine[part], dimension, cells[part])
 
     def _bucket(
         self,
@@ -218,25 +224,25 @@ def _names(shop: Shop) -> dict[str, Sequence[str]]:
     }
 
 
-def _distinct(packed: I64, exposed: I64 | None, size: int) -> tuple[I64, I64]:
+def _distinct(packed: I64, exposed: I64 | None, size: int, dimension: str) -> tuple[I64, I64]:
     """Cells, ascending, and how often each is there; exposures stand in column 0."""
-    if exposed is None:
-        return summed(packed, np.ones_like(packed))
+    if exposed is None and size > _DENSE * packed.size:
+        every, _ = _spelled_out(packed, dimension)
+        return summed(every, np.ones_like(every))
     table = np.bincount(packed, minlength=size)
-    table.reshape(*exposed.shape, 32)[:, :, 0] += exposed
+    by_column = table.reshape(-1, _COLUMNS)
+    if dimension != LAG:
+        by_column[:, :VISITORS] += by_column[:, VISITORS:]
+    if exposed is not None:
+        by_column[:, 0] += exposed.reshape(-1)
     cells = np.flatnonzero(table)
-    return cells, table[cells]
+    return cells, table.take(cells)
 
 
-def _both(events: Events, rows: I64, keys: I64) -> Keyed:
-    """A cell for each event, and one for each visitor who counts."""
-    marked = events.mark[rows]
-    columns = events.stage[rows]
-    return (
-        np.concatenate([rows, rows[marked]]),
-        np.concatenate([keys, keys[marked]]),
-        np.concatenate([columns, VISITORS + columns[marked]]),
-    )
+def _spelled_out(cells: I64, dimension: str) -> tuple[I64, I64]:
+    """Cells with the events of visitors behind, and whose those are; delays are of visitors alone."""
+    visitors = np.flatnonzero(cells & VISITORS) if dimension != LAG else np.zeros(0, np.int64)
+    return np.concatenate([cells, cells.take(visitors) - VISITORS]), visitors
 
 
 def _paying(events: Events) -> Keyed:

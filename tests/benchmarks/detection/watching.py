@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import numpy as np
 
-from streams.closed import BUCKET_MS, VISITORS
+from streams.closed import BUCKET_MS, VISITORS, Cells
 from streams.funnel import CORE_DIMENSIONS, DEFAULT_NODES
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class RuleWatcher:
     least: int = 0
     _entries: deque[np.ndarray] = field(init=False)
     _rule: Rule = field(init=False)
-    _sums: list[np.ndarray] = field(init=False, default_factory=list)
+    _cells: list[Cells] = field(init=False, default_factory=list)
     _last: dict[int, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -135,14 +135,13 @@ class RuleWatcher:
 
     def observe(self, closed: ClosedBucket) -> Sequence[Told]:
         """See ``Watcher``."""
-        keys = len(closed.names[self.dimension])
-        cells = closed.cells(self.dimension)
-        columns = [VISITORS + closed.stages.index(node) for node in self.step]
-        self._sums.append(np.array([cells.column(column, keys) for column in columns]))
-        if len(self._sums) < self.ticks:
+        self._cells.append(closed.cells(self.dimension))
+        if len(self._cells) < self.ticks:
             return ()
-        clicks, orders = np.sum(self._sums, axis=0)
-        self._sums = []
+        keys = len(closed.names[self.dimension])
+        cells = Cells(*map(np.concatenate, zip(*self._cells, strict=True)))
+        self._cells = []
+        clicks, orders = (cells.column(VISITORS + closed.stages.index(node), keys) for node in self.step)
         start = closed.end_ms - self.ticks * BUCKET_MS
         self._entries.append(clicks)
         alarms = self._rule.step(start, clicks, orders)
@@ -172,12 +171,12 @@ class RuleWatcher:
 
     def snapshot(self) -> object:
         """See ``Watcher``."""
-        return copy.deepcopy((self._rule, self._sums, self._last, self._entries))
+        return copy.deepcopy((self._rule, self._cells, self._last, self._entries))
 
     def restore(self, state: object) -> None:
         """See ``Watcher``."""
         assert isinstance(state, tuple)
-        self._rule, self._sums, self._last, self._entries = copy.deepcopy(state)
+        self._rule, self._cells, self._last, self._entries = copy.deepcopy(state)
 
 
 @dataclass(slots=True)
