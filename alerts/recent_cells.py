@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     F64 = NDArray[np.float64]
     I64 = NDArray[np.int64]
 
-# Sums that go on: every bucket of an hour might be asked for.
-_MOST_SUMS: Final = 400
+# Of sums that go on, in numbers (32 MB): every bucket of an hour might be asked for, of any number of names.
+_MOST_KEPT: Final = 4_000_000
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class RecentCells:
         found = self._sums.get((place, since_ms))
         if found is None:
             found = self._from_nearest(since_ms, place, size)
-        if len(self._asked) < _MOST_SUMS:
+        if (len(self._asked) + 1) * size <= _MOST_KEPT:
             self._sums[place, since_ms] = found
             self._asked.add((place, since_ms))
         return found
