@@ -132,7 +132,7 @@ class Engine:
         expected = self._expect(closed, counts)
         verdicts = self._hear(closed, counts, expected, believed)
         spoken = [each for verdict in verdicts for each in verdict.spoken]
-        slower = self._steps.slower(expected, closed.end_ms)
+        slower = self._steps.slower(expected, closed.end_ms, self._slower_steps())
         recovered, anew = self._over(frozenset().union(*(verdict.back for verdict in verdicts)))
         # Who begins anew says nothing now: its mirror test is gone, and nobody could say that it is over.
         spoken = [each for each in spoken if each.series not in anew]
@@ -221,12 +221,15 @@ class Engine:
             judge.forget(series)
         return recovered, series
 
+    def _slower_steps(self) -> list[Step]:
+        """Steps of which an open incident says that they take longer."""
+        steps = (one.step for one in self.incidents if one.kind is Kind.SLOWER)
+        return [Step(step.from_node, step.to_node) for step in steps if step is not None]
+
     def _no_more_slower(self, slower: Sequence[Finding]) -> list[Recovered]:
         """Journeys that take no longer any more: their law has no other test."""
         now = {finding.step for finding in slower}
-        open_ones = (incident for incident in self.incidents if incident.kind is Kind.SLOWER)
-        steps = [Step(i.step.from_node, i.step.to_node) for i in open_ones if i.step is not None]
-        return [Recovered(Kind.SLOWER, EVERYWHERE, step) for step in steps if step not in now]
+        return [Recovered(Kind.SLOWER, EVERYWHERE, step) for step in self._slower_steps() if step not in now]
 
     def _moment(
         self, closed: ClosedBucket, counts: StepCounts, expected: Expected, data: DataState

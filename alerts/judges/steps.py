@@ -37,6 +37,8 @@ JUDGE: Final = "steps"
 BROKEN: Final = 0.1
 # Times as many as were expected of those who entered before: no surge is greater.
 _STILL_COMING: Final = 5.0
+# Part of the evidence that it takes to say slower, at which it is still said.
+_STILL: Final = 0.5
 
 
 class Judged(NamedTuple):
@@ -164,29 +166,27 @@ class StepJudge:
             one_in_ms(account.evidence, per_minute, float(expected.dispersion[row, step])),
         )
 
-    def slower(self, expected: Expected, at_ms: int) -> tuple[Finding, ...]:
-        """Steps whose journeys take longer, by the law of the total's delays; said as long as it is so."""
+    def slower(self, expected: Expected, at_ms: int, held: Collection[Step] = ()) -> tuple[Finding, ...]:
+        """Steps whose journeys take longer, by the law of the total's delays; said as long as it is so.
+
+        Of steps that are ``held``, for it was said before, as long as half of the evidence stands: there is no
+        mirror test of a law, and what comes and goes with every minute is told each time.
+        """
         row = self.expectation.total
-        if row is None or not expected.slower:
+        if row is None:
             return ()
-        return tuple(
-            Finding(
-                Kind.SLOWER,
-                (self._table.place(row),),
-                self.steps[found.step],
-                found.since_ms,
-                at_ms,
-                found.median_s,
-                found.before_s,
-                0.0,
-                found.evidence,
-                float(self._held[row, found.step, Way.DOWN]),
-                one_in_ms(found.evidence, float(self.per_minute[row, found.step])),
-            )
-            for found in expected.slower
+        found = []
+        for one in expected.slower:
+            step = self.steps[one.step]
+            needed = float(self._held[row, one.step, Way.DOWN]) * (_STILL if step in held else 1.0)
             # Before that the law of old was a guess.
-            if found.since_ms >= self._learnt_ms and found.evidence >= self._held[row, found.step, Way.DOWN]
-        )
+            if one.since_ms < self._learnt_ms or one.evidence < needed:
+                continue
+            times = one.since_ms, at_ms, one.median_s, one.before_s, 0.0
+            rare = one_in_ms(one.evidence, float(self.per_minute[row, one.step]))
+            place = self._table.place(row)
+            found.append(Finding(Kind.SLOWER, (place,), step, *times, one.evidence, needed, rare))
+        return tuple(found)
 
     def in_alarm(self, but: Collection[Series]) -> Bools:
         """Which series are in alarm, as they were judged last, shape (rows, steps); some excepted."""

@@ -10,6 +10,8 @@ import numpy as np
 from alerts.causes import Causes, Closing
 from alerts.diagnosis.diagnosing import RuledOut
 from alerts.expectation.lags import BINS
+from alerts.expectation.readiness import Code
+from alerts.expectation.slower import Slower
 from alerts.judges.spoken import Series, Spoken
 from alerts.judges.steps import Judged, StepJudge
 from alerts.lifecycle import Lifecycle
@@ -17,6 +19,7 @@ from alerts.model import EVERYWHERE, Finding, Kind, Place, Severity, Step
 from alerts.places import Places
 from alerts.series import LateEntries, SeriesTable, StepCounts
 from alerts.settings import EngineSettings
+from streams.closed import Cells, ClosedBucket
 from streams.promotions import Calendar, Phase, PhaseSpan, Promotion, Strictness
 
 NOW_MS, MINUTE = 1_762_689_600_000, 60_000
@@ -119,3 +122,31 @@ def test_what_is_held_back_for_long_is_learnt_from() -> None:
     assert np.array_equal(judge.in_alarm(but=[Series("payments", 1, 2, 0)]), alarming)
     found = judge.in_alarm(but=[Series("steps", 1, 2, 1)])
     assert np.argwhere(found).tolist() == [[2, 4]]
+
+
+def test_slower_is_still_said_while_half_of_the_evidence_stands() -> None:
+    """What takes 20 nats to be said is no more at 9, and at 11 it is only still so."""
+    settings = EngineSettings()
+    steps = tuple(Step(*pair) for pair in pairwise(settings.nodes))
+    table = SeriesTable(settings.dimensions, len(steps), settings.max_rows)
+    one = Cells(*np.zeros((3, 1), dtype=np.int64))
+    table.take(ClosedBucket(0, 0, True, settings.nodes, len(steps), {"all": ["all"]}, {"all": one}))
+    judge = StepJudge(table, steps, settings.sequential, settings.budget, settings.expectation)
+    judge.expectation.resize(table.levels)
+    counts = np.full((1, len(steps)), 100.0)
+    observed = judge.expectation.observe(counts, np.zeros((BINS, len(steps))), NOW_MS)
+    expected = observed._replace(mean=counts, readiness=np.full_like(observed.readiness, Code.MONITORED))
+    nothing = np.zeros(0, dtype=np.int64)
+    late = LateEntries(nothing, nothing, nothing, np.zeros(0))
+    judge.judge(StepCounts(counts, counts, late), expected, NOW_MS, np.ones(len(steps), dtype=np.bool_))
+    since_ms = NOW_MS + settings.expectation.learning_ms
+
+    def said(nats: float, held: tuple[Step, ...] = ()) -> list[float]:
+        slower = Slower(3, since_ms, 2.0, nats, 60.0, 30.0)
+        found = judge.slower(expected._replace(slower=(slower,)), since_ms, held)
+        return [finding.threshold for finding in found]
+
+    (needed,) = said(100.0)
+    assert said(0.9 * needed) == said(0.9 * needed, (steps[2],)) == []
+    assert said(0.6 * needed, (steps[3],)) == [0.5 * needed]
+    assert said(0.4 * needed, (steps[3],)) == []
