@@ -93,7 +93,7 @@ class Mixed:
             place, factors = finding.scope[0], list[float]()
             alike = finding.step if finding.step in {self._first, self._last} else None
             for lead in _LEADS_MS:
-                ago = rounded_ago(at_ms - finding.since_ms + lead)
+                ago = _rounded(at_ms - finding.since_ms + lead)
                 if (alike, ago) not in looks:
                     looks[alike, ago] = self._look(finding.step or self._last, at_ms - ago)
                 mix = looks[alike, ago].get((place.dimension, place.key))
@@ -124,8 +124,8 @@ def _factors(mix: Mix) -> tuple[float, float]:
     return mix.factor, max(further, 0.0)
 
 
-def rounded_ago(ago_ms: int) -> int:
-    """Change points taken together: up to the next minute, from ten on to the next ten; at most an hour."""
+def _rounded(ago_ms: int) -> int:
+    """Up to the next minute, or ten of them."""
     grain = _MINUTE_MS if ago_ms <= _COARSE_MS else _COARSE_MS
     return min(-(-ago_ms // grain) * grain, _MOST_MS)
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from alerts.mixed import rounded_ago
 from alerts.model import EVERYWHERE, Kind
 
 if TYPE_CHECKING:
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
     # Of a step since a moment: of each key, the share of visitors that are new; None if the mix is as usual.
     Campaign = Callable[[Step, int], Carried | None]
 
+# Change points are taken together by the minute; at most an hour is known. A campaign's first minutes must not
+# be mixed with those before it.
+_MINUTE_MS: Final = 60_000
+_MOST_MS: Final = 3_600_000
 # Share of new visitors from which on a key's conversion is theirs.
 _MOST: Final = 0.5
 
@@ -46,7 +49,8 @@ def of_newcomers(
         alone = len(finding.scope) == 1 and finding.scope != EVERYWHERE and not finding.detail
         if series in known or finding.kind is not Kind.CONVERSION_DROP or finding.step is None or not alone:
             continue
-        asked = finding.step, at_ms - rounded_ago(at_ms - finding.since_ms)
+        ago = -(-(at_ms - finding.since_ms) // _MINUTE_MS) * _MINUTE_MS
+        asked = finding.step, at_ms - min(ago, _MOST_MS)
         if asked not in answers:
             answers[asked] = campaign(*asked)
         carried = answers[asked]
