@@ -92,3 +92,11 @@ def test_findings_that_began_together_share_an_answer() -> None:
     drops = [replace(DROP, since_ms=DROP.since_ms + 500 * number) for number in range(100)]
     assert len(asked.withheld(*drops)) == len(drops)
     assert asked.questions == [(DROP.step, DROP.since_ms)]
+
+
+def test_a_campaigns_first_minutes_are_not_mixed_with_those_before() -> None:
+    """Of what began ten and a half minutes ago eleven are looked at, and never more than an hour."""
+    asked = Asked()
+    for minutes in (10.5, 90.0):
+        asked.withheld(replace(DROP, since_ms=NOW - round(minutes * MINUTE)))
+    assert [since_ms for _, since_ms in asked.questions] == [NOW - 11 * MINUTE, NOW - 60 * MINUTE]
