@@ -92,8 +92,7 @@ class Mixed:
         for finding, series in asked:
             place, factors = finding.scope[0], list[float]()
             alike = finding.step if finding.step in {self._first, self._last} else None
-            for lead in _LEADS_MS:
-                ago = _rounded(at_ms - finding.since_ms + lead)
+            for ago in _looked_at(at_ms - finding.since_ms, shown=finding.step == self._first):
                 if (alike, ago) not in looks:
                     looks[alike, ago] = self._look(finding.step or self._last, at_ms - ago)
                 mix = looks[alike, ago].get((place.dimension, place.key))
@@ -124,10 +123,16 @@ def _factors(mix: Mix) -> tuple[float, float]:
     return mix.factor, max(further, 0.0)
 
 
-def _rounded(ago_ms: int) -> int:
-    """Up to the next minute, or ten of them."""
-    grain = _MINUTE_MS if ago_ms <= _COARSE_MS else _COARSE_MS
-    return min(-(-ago_ms // grain) * grain, _MOST_MS)
+def _looked_at(ago_ms: int, *, shown: bool) -> list[int]:
+    """So long ago mixes are looked at; of what is ``shown`` nothing is on its way, and what was before counts."""
+    if shown:
+        return [_rounded(ago_ms, _MINUTE_MS)]
+    agos = (ago_ms + lead for lead in _LEADS_MS)
+    return [_rounded(ago, _MINUTE_MS if ago <= _COARSE_MS else _COARSE_MS) for ago in agos]
+
+
+def _rounded(ago_ms: int, grain_ms: int) -> int:
+    return min(-(-ago_ms // grain_ms) * grain_ms, _MOST_MS)
 
 
 def _of_one_key(finding: Finding) -> bool:
