@@ -170,11 +170,11 @@ class _Taking:
     def _absorb(self) -> None:
         """Nothing is open under a wider one: nobody would ever speak of it again."""
         for identity, kept in self._open.items():
-            above = self._open.above(identity) if kept.incident.open else None
-            if above is not None:
+            above = self._open.above(identity) if kept.incident.open else []
+            if above:
                 self._open.take_out(identity)
                 self._told = [one for one in self._told if one.id != kept.incident.id]
-                self._end(kept.incident, Reason.MERGED, self._at_ms, above.incident.id)
+                self._end(kept.incident, Reason.MERGED, self._at_ms, self._open[above[0]].incident.id)
 
     def _is_same(self, kept: Kept) -> bool:
         """Whether our own replay told last what the log says last."""

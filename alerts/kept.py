@@ -10,7 +10,7 @@ import msgspec
 from alerts.drafting import loss_per_minute, refreshed, rises, severity_of, severity_rank
 from alerts.identity import FAMILIES, identity_of
 from alerts.incident import Incident
-from alerts.model import EVERYWHERE, Diagnosis, Kind, Reason, Rooted, State
+from alerts.model import EVERYWHERE, Diagnosis, Kind, Place, Reason, Rooted, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,8 @@ class Kept(msgspec.Struct):
     """An incident, when it was last found and last told, and how large the loss was then.
 
     ``over``: its end was said while the data was doubtful. ``inherited``: a predecessor told of it, and
-    nobody here has found it since; its end can have no mirror test then.
+    nobody here has found it since; its end can have no mirror test then. ``narrower``: the scope that
+    explains it instead, and since when.
     """
 
     incident: Incident
@@ -32,10 +33,18 @@ class Kept(msgspec.Struct):
     told_loss: float = 0.0
     over: bool = False
     inherited: bool = False
+    narrower: tuple[Place, ...] = ()
+    narrower_ms: int = 0
 
     def change(self, **fields: Any) -> None:
         """Set fields of the record."""
         self.incident = msgspec.structs.replace(self.incident, **fields)
+
+    def explained_by(self, scope: tuple[Place, ...], at_ms: int) -> int:
+        """A narrower scope explains it in this close, or with none no scope does; for how long it has been that one."""
+        if scope != self.narrower:
+            self.narrower, self.narrower_ms = scope, at_ms
+        return at_ms - self.narrower_ms
 
     def see(self, rooted: Rooted, at_ms: int, factor: float) -> Reason | None:
         """Take in the numbers of now; whether and why they are worth telling.

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 # These change what stands there; of all else people are to hear, and of an edit nobody does.
-_EDITING: Final = frozenset({MessageState.ACKNOWLEDGED, MessageState.RESOLVED, MessageState.WIDER})
+_EDITING: Final = frozenset(
+    {MessageState.ACKNOWLEDGED, MessageState.RESOLVED, MessageState.WIDER, MessageState.NARROWER}
+)
 
 
 @dataclass(frozen=True, slots=True)

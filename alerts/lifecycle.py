@@ -35,12 +35,12 @@ from alerts.identity import identity_of, incident_id, topics_behind
 from alerts.inheritance import Inheritance
 from alerts.kept import MORE, Kept, summary, urgency
 from alerts.lifecycle_settings import LifecycleSettings
-from alerts.model import WELL, Reason, State
+from alerts.model import EVERYWHERE, WELL, Reason, State
 from alerts.population import Population
 from alerts.silences import Silences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from alerts.identity import Identity
     from alerts.incident import Incident
@@ -153,6 +153,7 @@ class Lifecycle:
             found.add(identity)
             if not self._take(rooted, identity, doubtful=bool(topics & data.doubtful)):
                 beyond[identity.family].append(rooted)
+        self._narrow([each for each in findings if identity_of(each.finding) in found], found)
         for family in sorted(beyond):
             rooted = summary(beyond[family])
             self._take(rooted, identity_of(rooted.finding), doubtful=False)
@@ -175,6 +176,38 @@ class Lifecycle:
         if not doubtful:
             self._advance(identity, kept, rooted)
         return True
+
+    def _narrow(self, findings: Iterable[Rooted], found: Collection[Identity]) -> None:
+        """What one narrower place has explained for long enough is about that place: a pair, not its banner.
+
+        Not what is about everything: nobody is helped by a word that takes back half of the shop.
+        """
+        inside: dict[Identity, list[Rooted]] = defaultdict(list)
+        for rooted in findings:
+            for above in self._open.above(identity_of(rooted.finding)):
+                inside[above].append(rooted)
+        named: dict[Identity, list[Identity]] = defaultdict(list)
+        for identity, kept in self._open.items():
+            known = [] if identity in found or identity.scope == EVERYWHERE else inside[identity]
+            scope = identity_of(known[0].finding).scope if len(known) == 1 else ()
+            if kept.explained_by(scope, self._at_ms) >= self._settings.narrow_after_ms and scope:
+                named[identity_of(known[0].finding)].append(identity)
+        for rooted in findings:
+            wide = named.get(identity_of(rooted.finding))
+            if wide and len(wide) == len(self._open.above(identity_of(rooted.finding))):
+                self._rename(wide, rooted)
+
+    def _rename(self, wide: Sequence[Identity], rooted: Rooted) -> None:
+        """The oldest is the narrower one from now on; others are part of it."""
+        first, *others = sorted(wide, key=self._age)
+        identity, kept = identity_of(rooted.finding), self._open.take_out(first)
+        kept.incident = moved_to(kept.incident, rooted.finding)
+        for other in others:
+            self._close(other, Reason.MERGED, merged_into=kept.incident.id)
+        self._open.put(identity, kept)
+        kept.explained_by((), self._at_ms)
+        self._renew(kept, rooted)
+        self._tell(kept, Reason.RENAMED)
 
     def _begin(self, identity: Identity, rooted: Rooted) -> Kept | None:
         """A pending one, or None if there is no room."""

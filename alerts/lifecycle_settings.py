@@ -26,6 +26,7 @@ class LifecycleSettings:
         remind_every_ms: a firing one that nobody took is told again; None for never.
         keep_closed_ms: resolved ones are kept for so long, at most ``max_closed``.
         max_open: pending and open ones.
+        narrow_after_ms: a narrower place that explains an open one for so long gives it its name.
         order_nodes: nodes that the orders topic tells of.
     """
 
@@ -37,4 +38,5 @@ class LifecycleSettings:
     keep_closed_ms: int = 24 * 60 * _MINUTE_MS
     max_open: int = 500
     max_closed: int = 1_000
+    narrow_after_ms: int = 3 * _MINUTE_MS
     order_nodes: frozenset[str] = frozenset({"order", "paid"})

@@ -26,6 +26,7 @@ class MessageState(StrEnum):
     OPENED = "opened"
     WORSE = "worse"
     WIDER = "wider"
+    NARROWER = "narrower"
     REMINDER = "reminder"
     ESCALATED = "escalated"
     ACKNOWLEDGED = "acknowledged"
@@ -44,6 +45,7 @@ _FIRES: Final = frozenset(
         MessageState.OPENED,
         MessageState.WORSE,
         MessageState.WIDER,
+        MessageState.NARROWER,
         MessageState.REMINDER,
         MessageState.ESCALATED,
     }

@@ -124,7 +124,7 @@ def _factors(mix: Mix) -> tuple[float, float]:
 
 
 def _looked_at(ago_ms: int, *, shown: bool) -> list[int]:
-    """So long ago mixes are looked at; of what is ``shown`` nothing is on its way, and what was before counts."""
+    """From how long ago on mixes are looked at; clicks follow what is ``shown`` at once, so there is one answer."""
     if shown:
         return [_rounded(ago_ms, _MINUTE_MS)]
     agos = (ago_ms + lead for lead in _LEADS_MS)

@@ -59,9 +59,8 @@ class Population:
 
     def covered(self, identity: Identity) -> bool:
         """Whether an open one is on a wider scope."""
-        return self.above(identity) is not None
+        return bool(self.above(identity))
 
-    def above(self, identity: Identity) -> Kept | None:
-        """An open one on a wider scope; the widest."""
-        known = (self._kept.get(above) for above in wider(identity))
-        return next((kept for kept in known if kept is not None and kept.incident.open), None)
+    def above(self, identity: Identity) -> list[Identity]:
+        """Open ones on wider scopes, the widest first."""
+        return [above for above in wider(identity) if above in self._kept and self._kept[above].incident.open]

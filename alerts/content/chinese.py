@@ -17,6 +17,7 @@ CHINESE: Final = Words(
         MessageState.OPENED: "新告警",
         MessageState.WORSE: "恶化",
         MessageState.WIDER: "范围扩大",
+        MessageState.NARROWER: "已定位",
         MessageState.REMINDER: "仍未恢复",
         MessageState.ESCALATED: "无人确认",
         MessageState.ACKNOWLEDGED: "已确认",

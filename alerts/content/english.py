@@ -16,6 +16,7 @@ ENGLISH: Final = Words(
         MessageState.OPENED: "Opened",
         MessageState.WORSE: "Worse",
         MessageState.WIDER: "Spreading",
+        MessageState.NARROWER: "Pinned down",
         MessageState.REMINDER: "Still open",
         MessageState.ESCALATED: "Nobody has acknowledged",
         MessageState.ACKNOWLEDGED: "Acknowledged",

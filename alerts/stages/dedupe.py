@@ -81,7 +81,8 @@ class Dedupe:
             # Nobody takes it back for fun: it became worse than what was acknowledged.
             return MessageState.WORSE
         if incident.scope != told.scope:
-            return MessageState.WIDER
+            narrower = {*incident.scope} > {*told.scope}
+            return MessageState.NARROWER if narrower else MessageState.WIDER
         broken = incident.kind is Kind.NODE_BREAK and told.kind is not Kind.NODE_BREAK
         more = loss_per_minute(incident) > self._settings.worse_factor * told.loss_per_minute > 0
         worse = broken or more or rises(incident.severity, told.severity)

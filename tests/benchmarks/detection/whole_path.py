@@ -116,7 +116,9 @@ def passage(name: str, seed: int) -> Passage:
     said = [*_said(_buckets(records), times.onset_ms if name == "S15" else None)]
     truths = truth_of(scenario, times, Shop(shop))["incidents"]
     right = [(at_ms, one) for at_ms, one in said if any(is_right(one, at_ms, truth) for truth in truths)]
-    wrong = [one for at_ms, one in said if (at_ms, one) not in right and one.kind not in _ABOUT_TRAFFIC]
+    # What was renamed until it was right is right.
+    named = {one.id for _, one in right}
+    wrong = [one for _, one in said if one.id not in named and one.kind not in _ABOUT_TRAFFIC]
     delay_s = (right[0][0] - truths[0]["start_ms"]) / 1000 if right else None
     return Passage(
         name,
@@ -160,12 +162,12 @@ def _buckets(arrivals: Iterable[Arrival]) -> Iterator[ClosedBucket]:
 
 
 def _said(buckets: Iterable[ClosedBucket], onset_ms: int | None) -> Iterator[tuple[int, Incident]]:
-    """Incidents that were opened, and when; with an onset the watcher is restarted five minutes after it."""
+    """Incidents that got a name, and when; with an onset the watcher is restarted five minutes after it."""
     settings = Settings()
     watcher = engine(settings)
     for bucket in buckets:
         for incident, reason in watcher.observe(bucket):
-            if reason in {Reason.OPENED, Reason.REOPENED}:
+            if reason in {Reason.OPENED, Reason.REOPENED, Reason.RENAMED}:
                 yield bucket.end_ms, incident
         if onset_ms is not None and bucket.end_ms == onset_ms + _RESTART_MIN * MINUTE_MS:
             known, watcher = watcher.snapshot(), engine(settings)

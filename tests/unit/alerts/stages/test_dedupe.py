@@ -55,6 +55,7 @@ def reason(*args: Any, **fields: Any) -> MessageState | Why | None:
         (BASE, later(BASE, lost_minor_per_minute=200.0), "nothing_new"),
         (BASE, later(BASE, lost_minor_per_minute=201.0), "worse"),
         (BASE, later(BASE, scope=(ScopePart("all", "all"),)), "wider"),
+        (BASE, later(BASE, scope=(*BASE.scope, ScopePart("sku", "A"))), "narrower"),
         (BASE, TAKEN, "acknowledged"),
         (TAKEN, later(TAKEN), "nothing_new"),
         (TAKEN, later(TAKEN, state=State.FIRING), "worse"),
