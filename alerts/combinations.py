@@ -176,17 +176,14 @@ class Combinations:
         if not due.sum():
             return None
         codes, arrived = self._codes[there], reached[there]
-        of_a_slot = np.isin(codes[:, 0], self._reserved(0), invert=True)
+        nobodys = [self._numbers[0].get(key, -1) for key in RESERVED_KEYS]
+        of_a_slot = np.isin(codes[:, 0], nobodys, invert=True)
         for mine, ratio in ((of_a_slot, ratios.slots), (~of_a_slot, ratios.total)):
             if ratio > 0 and due[mine].any() and arrived[mine].any():
                 due[mine] *= arrived[mine].sum() / ratio / due[mine].sum()
         return Leaves(
             DIMENSIONS, tuple([*names] for names in self.names), codes, arrived, due, entered[there]
         )
-
-    def _reserved(self, dimension: int) -> list[int]:
-        """Numbers of names that are no key's."""
-        return [self._numbers[dimension].get(key, -1) for key in RESERVED_KEYS]
 
     def mixed(self, entry: int, arrival: int, since_ms: int) -> dict[tuple[str, str], Mix]:
         """By dimension and key: what its entries since a moment usually bring, over what as many of it usually do.

@@ -35,12 +35,13 @@ from alerts.identity import identity_of, incident_id, topics_behind
 from alerts.inheritance import Inheritance
 from alerts.kept import MORE, Kept, summary, urgency
 from alerts.lifecycle_settings import LifecycleSettings
-from alerts.model import EVERYWHERE, WELL, Reason, State
+from alerts.model import WELL, Reason, State
+from alerts.narrowing import narrowed
 from alerts.population import Population
 from alerts.silences import Silences
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from alerts.identity import Identity
     from alerts.incident import Incident
@@ -142,7 +143,7 @@ class Lifecycle:
         return self._told()
 
     # ------------------------------------------------------------------ what was found
-    def _take_all(self, findings: Iterable[Rooted], data: DataState) -> set[Identity]:
+    def _take_all(self, findings: Sequence[Rooted], data: DataState) -> set[Identity]:
         """Take findings in, the widest and worst first; what they are about."""
         found: set[Identity] = set()
         beyond: dict[str, list[Rooted]] = defaultdict(list)
@@ -153,7 +154,10 @@ class Lifecycle:
             found.add(identity)
             if not self._take(rooted, identity, doubtful=bool(topics & data.doubtful)):
                 beyond[identity.family].append(rooted)
-        self._narrow([each for each in findings if identity_of(each.finding) in found], found)
+        sure = [each for each in findings if not self._topics(each.finding) & (data.bad | data.doubtful)]
+        after_ms = self._settings.narrow_after_ms
+        for rooted, wide in narrowed(self._open, sure, found, self._at_ms, after_ms):
+            self._rename(wide, rooted)
         for family in sorted(beyond):
             rooted = summary(beyond[family])
             self._take(rooted, identity_of(rooted.finding), doubtful=False)
@@ -176,26 +180,6 @@ class Lifecycle:
         if not doubtful:
             self._advance(identity, kept, rooted)
         return True
-
-    def _narrow(self, findings: Iterable[Rooted], found: Collection[Identity]) -> None:
-        """What one narrower place has explained for long enough is about that place: a pair, not its banner.
-
-        Not what is about everything: nobody is helped by a word that takes back half of the shop.
-        """
-        inside: dict[Identity, list[Rooted]] = defaultdict(list)
-        for rooted in findings:
-            for above in self._open.above(identity_of(rooted.finding)):
-                inside[above].append(rooted)
-        named: dict[Identity, list[Identity]] = defaultdict(list)
-        for identity, kept in self._open.items():
-            known = [] if identity in found or identity.scope == EVERYWHERE else inside[identity]
-            scope = identity_of(known[0].finding).scope if len(known) == 1 else ()
-            if kept.explained_by(scope, self._at_ms) >= self._settings.narrow_after_ms and scope:
-                named[identity_of(known[0].finding)].append(identity)
-        for rooted in findings:
-            wide = named.get(identity_of(rooted.finding))
-            if wide and len(wide) == len(self._open.above(identity_of(rooted.finding))):
-                self._rename(wide, rooted)
 
     def _rename(self, wide: Sequence[Identity], rooted: Rooted) -> None:
         """The oldest is the narrower one from now on; others are part of it."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from alerts.diagnosis.explaining import Explaining, Suspect, where
+from alerts.diagnosis.explaining import MOST_RATIO, Explaining, Suspect, where
 from alerts.judges.spoken import Series
 from alerts.model import EVERYWHERE, Kind, Step
 
@@ -98,7 +98,7 @@ class Mixed:
                 mix = looks[alike, ago].get((place.dimension, place.key))
                 factors += [] if mix is None else _factors(mix)
             # What clicks should have been over what they were: times what they were over what was expected.
-            clicked = finding.ratio if finding.step == self._first else 1.0
+            clicked = min(finding.ratio, MOST_RATIO) if finding.step == self._first else 1.0
             self._looks[series] = at_ms, [factor * clicked for factor in factors]
 
     def _is_mix(self, finding: Finding, factors: Iterable[float]) -> bool:

@@ -97,7 +97,7 @@ class Places:
         return finding
 
     def mixed(self, step: Step, since_ms: int) -> dict[tuple[str, str], Mix]:
-        """By dimension and key, what other combinations than usual make of conversion; see ``mixed`` for exposures."""
+        """By dimension and key, what other combinations than usual make of conversion; of exposures, other slots."""
         if step == self._steps[0]:
             return self._combinations.shown(self._click, since_ms)
         return self._combinations.mixed(*self._columns(step), since_ms)

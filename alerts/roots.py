@@ -33,7 +33,7 @@ class Roots:
     """
 
     def __init__(self, nodes: Sequence[str]) -> None:
-        self._nodes = tuple(nodes)
+        self._order = {node: at for at, node in enumerate(nodes)}
         self._last: dict[Identity, Finding] = {}
         # Those that have to be back before it is over.
         self._leads: dict[Identity, set[Series]] = {}
@@ -93,7 +93,9 @@ class Roots:
         """Whether a break is where another finding is, and its step over when the other's begins."""
         if broken.step is None or other.step is None:
             return False
-        ends, begins = (self._nodes.index(node) for node in (broken.step.to_node, other.step.from_node))
+        # A node of another funnel comes before none.
+        ends = self._order.get(broken.step.to_node, len(self._order))
+        begins = self._order.get(other.step.from_node, -1)
         around = broken.scope == EVERYWHERE or set(broken.scope) <= set(other.scope)
         return ends <= begins and around
 

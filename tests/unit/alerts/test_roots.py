@@ -69,6 +69,7 @@ def test_a_surge_has_its_own_cause_where_no_break_comes_before_it() -> None:
         replace(SOLD_OUT, step=Step("order", "paid")),
         replace(SOLD_OUT, step=Step("cart", "checkout")),
         replace(SOLD_OUT, kind=Kind.CONVERSION_DROP),
+        replace(SOLD_OUT, step=Step("another", "funnel")),
     ):
         roots = [Root(beside), Root(CHECKOUT)]
         assert Roots(NODES).together(roots, ()) == roots
