@@ -19,7 +19,17 @@ from tests.benchmarks.detection.earlier import Ran, read, write
 from tests.benchmarks.detection.effects import Effect, What
 from tests.benchmarks.detection.light_buckets import closed_buckets
 from tests.benchmarks.detection.outcome import Outcome
-from tests.benchmarks.detection.plans import OURS, WATCHERS, Row, Work, watchers_of
+from tests.benchmarks.detection.pieces import Pieces, program
+from tests.benchmarks.detection.plans import (
+    FIRST_SEED,
+    OURS,
+    WATCHERS,
+    Row,
+    Size,
+    Work,
+    results,
+    watchers_of,
+)
 from tests.benchmarks.detection.rules import FixedLine, LagCusum
 from tests.benchmarks.detection.running import ONSET_MS, Plan, Quiet, run
 from tests.benchmarks.detection.scenarios import SCENARIOS
@@ -231,3 +241,30 @@ def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
     rows = {Row("S8", OURS, realistic=True): Ran(outcome, "make bench-detection")}
     write(tmp_path / "rows.json", rows)
     assert read(tmp_path / "rows.json") == rows
+
+
+def test_a_command_goes_on_from_the_pieces_that_are_done(tmp_path: Path) -> None:
+    """What was kept is not run again, what was not is, and all together are what one run gives."""
+    rows = [Row("S4", OURS, realistic=True)]
+    two = Size(replicates=6, slots=3, futures=1, history_hours=1)
+    ran: list[str] = []
+    first = results(rows, replace(two, replicates=3), 1, ran.append, Pieces(tmp_path))
+    both = results(rows, two, 1, ran.append, Pieces(tmp_path))
+    assert [first[row].runs for row in rows] == [3]
+    assert [both[row].runs for row in rows] == [6]
+    assert [text.split(":")[0] for text in ran] == [f"S4 {OURS} seed {FIRST_SEED + n}" for n in (0, 1)]
+    again = results(rows, two, 1, ran.append)
+    assert len(ran) == 4
+    timeless = [replace(each[rows[0]], seconds=0.0) for each in (both, again)]
+    assert timeless[0] == timeless[1]
+
+
+def test_a_piece_of_another_program_is_not_taken(tmp_path: Path) -> None:
+    """Whatever is changed in the sources, pieces that were kept before are run again."""
+    source = tmp_path / "deep" / "engine.py"
+    source.parent.mkdir()
+    source.write_text("TOLERANCE = 1\n")
+    before = program([tmp_path])
+    assert program([tmp_path]) == before
+    source.write_text("TOLERANCE = 2\n")
+    assert program([tmp_path]) != before

@@ -25,6 +25,7 @@ from tests.benchmarks.detection.earlier import (
     write,
     write_yardsticks,
 )
+from tests.benchmarks.detection.pieces import Pieces
 from tests.benchmarks.detection.plans import WATCHERS, Row, Shop, Size, results, watchers_of
 from tests.benchmarks.detection.scenarios import SCENARIOS, Stage
 from tests.benchmarks.detection.table import Measured, markdown
@@ -79,6 +80,11 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
         type=_names(NAMES),
         default=NAMES,
         help="these only; others stay as they were",
+    )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        help="a folder for pieces that are done: begun anew, the command goes on from there",
     )
     parser.add_argument("--jobs", type=int, default=2, help="processes (%(default)s)")
     parser.add_argument("--write", action="store_true", help=f"replace {_TABLE.name}")
@@ -145,7 +151,8 @@ def main(words: Sequence[str]) -> int:
     size = Size(
         asked.replicates, asked.shop_replicates, asked.history_hours, asked.slots, asked.futures, shop
     )
-    found = results(todo, size, asked.jobs, lambda text: print(text, file=sys.stderr))
+    pieces = Pieces(asked.keep) if asked.keep else None
+    found = results(todo, size, asked.jobs, lambda text: print(text, file=sys.stderr), pieces)
     command = shlex.join(["make", "bench-detection", *([f"ARGS={shlex.join(words)}"] if words else [])])
     known = read(_ROWS) | {row: Ran(outcome, command) for row, outcome in found.items()}
     ran = dict(sorted(known.items(), key=lambda item: _place(item[0])))

@@ -5,7 +5,7 @@ Thresholds were chosen looking at seeds below ``FIRST_SEED`` at most; the table 
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -25,6 +25,7 @@ from tests.benchmarks.detection.watching import Budget, RuleWatcher, Together, W
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from tests.benchmarks.detection.pieces import Pieces
     from tests.benchmarks.detection.rules import Rule
 
 FIRST_SEED: Final = 1_000
@@ -196,13 +197,32 @@ def _futures(row: Row, size: Size) -> int:
     return -(-size.replicates // per_future)
 
 
-def results(rows: Sequence[Row], size: Size, jobs: int, note: Callable[[str], None]) -> dict[Row, Outcome]:
-    """Outcomes by row; ``note`` hears of every piece that is done."""
+def results(
+    rows: Sequence[Row], size: Size, jobs: int, note: Callable[[str], None], pieces: Pieces | None = None
+) -> dict[Row, Outcome]:
+    """Outcomes by row.
+
+    Args:
+        rows: to be run.
+        size: how much of each.
+        jobs: processes.
+        note: hears of every piece that is done.
+        pieces: those that were done before, which are not run again; new ones are kept there.
+    """
     todo = list(works(rows, size))
     out: dict[Row, Outcome] = {row: Outcome() for row in rows}
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for work, found in zip(todo, pool.map(Work.done, todo), strict=True):
+        earlier = {work: pieces.done(work) for work in todo} if pieces else {}
+        begun = {pool.submit(work.done): work for work in todo if not earlier.get(work)}
+        done = {work: found for work, found in earlier.items() if found}
+        for future in as_completed(begun):
+            work, found = begun[future], future.result()
+            done[work] = found
+            if pieces:
+                pieces.keep(work, found)
             for row, outcome in found:
-                out[row].add(outcome)
                 note(f"{row.scenario} {row.watcher} seed {work.plan.seed}: {outcome.runs} runs")
+    # In the order of the plan, whatever was done first: the same command gives the same file.
+    for row, outcome in (each for work in todo for each in done[work]):
+        out[row].add(outcome)
     return out
