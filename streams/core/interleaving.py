@@ -93,6 +93,11 @@ class Interleaving(Generic[K, B]):
         """All streams."""
         return list(self._streams)
 
+    @property
+    def newest(self) -> int:
+        """Event time that the foremost stream has reached; ``UNREAD`` if none has told any."""
+        return max((stream.newest for stream in self._streams.values()), default=UNREAD)
+
     def add(self, stream: K, content: B, times: I64, nbytes: int) -> None:
         """Take in a block of records.
 

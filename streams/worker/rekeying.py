@@ -239,7 +239,7 @@ class Rekeying:
 
     def hear(self, progress: Mapping[RawPartition, int]) -> None:
         """Take note of how far other workers are."""
-        self._pace.hear(progress, self._now_ms())
+        self._pace.hear(progress, self._waiting.newest, self._now_ms())
 
     @property
     def progress(self) -> Mapping[RawPartition, int]:

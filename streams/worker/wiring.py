@@ -186,7 +186,10 @@ def rekeying(settings: Settings, producer: BatchProducer, clock: Clock) -> Rekey
         producer=producer,
         clock=clock,
         # The other half is for the disorder that the shop's own streams have.
-        pace=Pace(counting.max_out_of_orderness_ms // 2),
+        pace=Pace(
+            counting.max_out_of_orderness_ms // 2,
+            settings.kafka.session_timeout_ms + settings.kafka.rebalance_timeout_ms,
+        ),
         max_future_ms=counting.max_future_ms,
         patience_ms=counting.silence_timeout_ms,
     )

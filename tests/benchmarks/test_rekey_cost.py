@@ -77,7 +77,7 @@ async def republish(chunks: Sequence[list[SimulatedRecord]], core: Core, sink: S
         readers=[NativeVisitors(), NativeVisitors()],
         producer=sink,
         clock=ManualClock(_START_MS * 2),
-        pace=Pace(2_500),
+        pace=Pace(2_500, 10_000),
         max_future_ms=300_000,
         patience_ms=30_000,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
-from collections import defaultdict
+from collections import Counter, defaultdict
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -188,9 +189,12 @@ def tables(counts: Any) -> tuple[dict[Any, Any], ...]:
     return dict(counts.cells), dict(counts.money), dict(counts.outcomes)
 
 
-def added(parts: Sequence[tuple[list[Record], list[Record]]]) -> tuple[dict[Any, Any], ...]:
+def added(
+    parts: Sequence[tuple[list[Record], list[Record]]],
+    settings: oracle.OracleSettings = oracle.OracleSettings(),  # noqa: B008 - it is frozen
+) -> tuple[dict[Any, Any], ...]:
     """What the oracle counts of all partitions."""
-    return tables(oracle.add(oracle.count(a, b, oracle.OracleSettings()) for a, b in parts))
+    return tables(oracle.add(oracle.count(a, b, settings) for a, b in parts))
 
 
 async def assert_counted_as_if_keyed(
@@ -228,7 +232,11 @@ async def test_workers_count_a_stream_by_chance(
     kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Path
 ) -> None:
     """Whole workers, one of them killed on the way: rollups add up to the counts of the stream as if keyed."""
-    deployment = await deployment_of(kafka, topic_names, tmp_path, (6, 3))
+    # Ten seconds are written at once, so one partition has them before the next has any.
+    wide = {"COUNTING__MAX_OUT_OF_ORDERNESS": "60s"}
+    made = await deployment_of(kafka, topic_names, tmp_path, (6, 3))
+    deployment = replace(made, overrides={**made.overrides, **wide})
+    settings = oracle.OracleSettings(max_out_of_orderness_ms=60_000)
     records = shop_traffic(5, 30, 400)
     third = len(records) // 3
     with WorkerProcess(deployment, "first") as first, WorkerProcess(deployment, "second") as second:
@@ -243,7 +251,7 @@ async def test_workers_count_a_stream_by_chance(
 
         await until(everything_has_an_outcome, seconds=90, what="every record has an outcome")
     merged = await merged_counts(deployment)
-    expected = added(keyed_by_hand(records))
+    expected = added(keyed_by_hand(records), settings)
     assert tables(merged)[:2] == expected[:2]
     assert sum(merged.outcomes.values()) == len(records)
 
@@ -313,6 +321,39 @@ async def test_a_backlog_read_by_two_workers_stays_in_step(
         two.may_take.set()
         await assert_counted_as_if_keyed(deployment, records)
         assert min(sum(one.rekeying.published), sum(two.rekeying.published)) > len(records) // 10
+    assert await added_disorder_ms(deployment) <= settings.counting.max_out_of_orderness_ms // 2
+
+
+async def test_what_a_killed_worker_left_unread_is_not_overtaken(
+    kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Path
+) -> None:
+    """It had nothing left to read when it died; what came then waits for its heir, and so does the rest."""
+    deployment = await deployment_of(kafka, topic_names, tmp_path, (6, 3))
+    settings = deployment.settings()
+    records = shop_traffic(6, 30, 100)
+    begin = len(records) // 10
+    async with RekeyWorker(settings) as survivor:
+        with RekeyProcess(deployment, "gone"):
+            await until(lambda: 0 < len(survivor.assigned) < 9, seconds=60, what="each has some partitions")
+            await write_unkeyed(deployment, records[:begin], (6, 3))
+            await everything_is_published(deployment, await raw_places(deployment))
+            mine = survivor.assigned
+            survivor.may_take.clear()
+        # Killed. Far more event time than may be between two streams, and its share is nobody's to read yet.
+        await write_unkeyed(deployment, records[begin:], (6, 3), 1)
+        wanted = await raw_places(deployment)
+        ends = Counter((name, partition) for name, partition, _ in wanted)
+        names = dict(zip(survivor.rekeying.topics.raw, NAMES, strict=True))
+
+        def all_mine_is_read() -> bool:
+            return all(
+                survivor.position(*tp).next_offset == ends[names[tp.topic], tp.partition] for tp in mine
+            )
+
+        await until(all_mine_is_read, seconds=5, what="its own partitions are read")
+        assert survivor.assigned == mine
+        survivor.may_take.set()
+        await assert_counted_as_if_keyed(deployment, records)
     assert await added_disorder_ms(deployment) <= settings.counting.max_out_of_orderness_ms // 2
 
 

@@ -97,7 +97,7 @@ def rekeying(log: KeyedLog) -> Rekeying:
         readers=[NativeVisitors(), NativeVisitors()],
         producer=Deliverer(log),
         clock=ManualClock(at(10_000_000)),
-        pace=Pace(2_500),
+        pace=Pace(2_500, 10_000),
         max_future_ms=300_000,
         patience_ms=30_000,
         monotonic=lambda: 0.0,
