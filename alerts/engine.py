@@ -81,7 +81,7 @@ class Engine:
         self._order_value = OrderValueJudge(budget, learning)
         self._witness = Witness()
         self._heartbeats = Heartbeats()
-        self._places = Places(self.table, self.steps)
+        self._places = Places(self.table, self.steps, tolerance)
         self._causes = Causes(settings, self.table, self._steps, self._places)
         self._rulings = Rulings(settings.rules, settings.nodes, settings.order_nodes, self.table)
         self._targets = PromotionTargets(settings.nodes)

@@ -13,7 +13,7 @@ from alerts.combinations import Combinations, Ratios
 from alerts.diagnosis.decomposition import GmvChange, Trade, decompose
 from alerts.diagnosis.diagnosing import Evidence, RuledOut, diagnose
 from alerts.diagnosis.leaves import Leaves
-from alerts.diagnosis.mix import MixChange, Period, Verdict, split
+from alerts.diagnosis.mix import MixChange, Period, split
 from alerts.diagnosis.money import lost_minor
 from alerts.model import EVERYWHERE, Kind
 from alerts.recent import RecentCounts
@@ -50,10 +50,12 @@ class Places:
     Args:
         table: the rows.
         steps: of the funnel, the last is the payment.
+        tolerance: relative change that is none.
     """
 
-    def __init__(self, table: SeriesTable, steps: Sequence[Step]) -> None:
+    def __init__(self, table: SeriesTable, steps: Sequence[Step], tolerance: float) -> None:
         self._table = table
+        self._tolerance = tolerance
         self._steps = tuple(steps)
         paid = len(steps)
         # Visitors of clicks, orders and payments.
@@ -92,7 +94,7 @@ class Places:
         if finding.kind not in _ABOUT_CONVERSION or finding.scope != EVERYWHERE or finding.step is None:
             return finding
         mix = None if finding.step in mixed else self._mix(finding.step, finding.since_ms)
-        if finding.step in mixed or (mix is not None and mix.verdict is Verdict.MIX_SHIFT):
+        if finding.step in mixed or (mix is not None and mix.explains(self._tolerance)):
             return replace(finding, kind=Kind.MIX_SHIFT)
         return finding
 

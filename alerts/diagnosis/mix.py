@@ -100,6 +100,15 @@ class MixChange:
             self.change
         )
 
+    def explains(self, tolerance: float) -> bool:
+        """Whether the total moved by its mix: what rates did to it besides would not be said by itself.
+
+        Args:
+            tolerance: relative change of a rate that is none.
+        """
+        little = abs(self.rate_effect) <= tolerance * self.before
+        return self.verdict is Verdict.MIX_SHIFT or (self.is_mostly_mix and little)
+
     @property
     def verdict(self) -> Verdict:
         """See the module."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from alerts.expectation import readiness
+from alerts.expectation import readiness, rising
 from alerts.expectation.arrivals import Arrivals
 from alerts.expectation.delay import DelayLaws
 from alerts.expectation.dispersion import SHORT, Dispersion
@@ -60,7 +60,7 @@ class Expected(NamedTuple):
         mean: expected downstream counts.
         drop: the same as a drop is judged: while the delay law is in doubt, the lowest count that a
             plausible law expects; in an hour of the day that was not seen yet, less by what hours differ.
-        surge: likewise the highest.
+        surge: likewise the highest, and while a row's traffic rises no less than of people twice as quick.
         uncertainty: standard error of all three, relative: of the level and the season, and what wanders
             for longer than dispersion bears.
         dispersion: variance of counts over 15 minutes, divided by their mean; 1 to 10.
@@ -207,9 +207,10 @@ class Expectation:
             units += self._overdue(late, units.shape[1:], kernels)
         self._put_right()
         level = self._levels.now()
-        means = units * (level.mean * lift * self._season.factor(start_ms))
+        per_unit = level.mean * lift * self._season.factor(start_ms)
+        means = units * per_unit
         self._open = _Open(start_ms, entered, lags, at_risk, units[0] * lift, means[0])
-        return self._expected(means, level, start_ms, forecast)
+        return self._expected(means, self._highest(means, per_unit, kernels), level, start_ms, forecast)
 
     def learn(self, reached: F64, frozen: Bools) -> None:
         """Take in what was reached in the bucket observed last, and close it.
@@ -298,6 +299,17 @@ class Expectation:
             self._count_on(each, kernels)
         return units
 
+    def _highest(self, means: F64, per_unit: F64, kernels: Kernels) -> F64:
+        """The most that any law expects; of rows whose traffic rises, of quicker people, too."""
+        highest: F64 = means[0] if len(means) == 1 else means.max(axis=0)
+        rows, more = rising.quicker(self._arrivals, kernels.taps[0])
+        if not rows.size:
+            return highest
+        more[np.isin(rows, self._attributed)] /= 1.0 - kernels.beyond
+        highest = highest.copy()
+        highest[rows] = np.maximum(highest[rows], means[0, rows] + more * per_unit[rows])
+        return highest
+
     def _put_right(self) -> None:
         """What was learnt by a young stream's laws, by those of now."""
         corrected = self._youth.corrected(self._doubt.undoubted())
@@ -322,18 +334,19 @@ class Expectation:
         """Of attributed rows, shape (rows, steps), arrivals by the share of them that are counted, however late."""
         arrivals[self._attributed] /= 1.0 - kernels.beyond
 
-    def _expected(self, means: F64, level: Level, start_ms: int, forecast: Forecast) -> Expected:
+    def _expected(
+        self, means: F64, highest: F64, level: Level, start_ms: int, forecast: Forecast
+    ) -> Expected:
         dispersion = self._dispersion.now()
         hour = self._season.variance(start_ms)
         variance = level.error**2 * dispersion + hour + self._dispersion.slow()
         conceded = np.maximum(_SURE * np.sqrt(hour) - _BORNE, 0.0)
         needed = np.broadcast_to(self._needed(self._level_of), level.seen.shape)
         self._monitored = readiness.monitored(level.seen, needed, level.mean, self._monitored)
-        one = len(means) == 1
         return Expected(
             mean=means[0],
-            drop=(means[0] if one else means.min(axis=0)) * (1.0 - conceded),
-            surge=(means[0] if one else means.max(axis=0)) * (1.0 + conceded),
+            drop=(means[0] if len(means) == 1 else means.min(axis=0)) * (1.0 - conceded),
+            surge=highest * (1.0 + conceded),
             uncertainty=np.sqrt(variance),
             dispersion=dispersion,
             readiness=readiness.codes(self._monitored, learning=self.learning),

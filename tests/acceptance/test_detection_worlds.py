@@ -31,7 +31,7 @@ from tests.benchmarks.detection.plans import (
     watchers_of,
 )
 from tests.benchmarks.detection.rules import FixedLine, LagCusum
-from tests.benchmarks.detection.running import ONSET_MS, Plan, Quiet, run
+from tests.benchmarks.detection.running import ONSET_MS, Plan, Quiet, campaign, run
 from tests.benchmarks.detection.scenarios import SCENARIOS
 from tests.benchmarks.detection.scoring import episodes, rate_bound, upper_bound
 from tests.benchmarks.detection.telling import Teller
@@ -241,6 +241,26 @@ def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
     rows = {Row("S8", OURS, realistic=True): Ran(outcome, "make bench-detection")}
     write(tmp_path / "rows.json", rows)
     assert read(tmp_path / "rows.json") == rows
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_campaign_does_to_each_shop_what_its_scenario_says(seed: int) -> None:
+    """Whatever the slot's share is: S8 leaves the site with four fifths of its conversion, all slots as they were."""
+    parts = catalogue.catalogue(catalogue.Settings(skus=500, seed=seed, low_intent=49))
+    (effect,) = SCENARIOS["S8"].effects
+    factor = campaign(parts, effect.where, 0.8)
+    weight = np.where(parts.slot == 49, factor, 1.0) * parts.weight
+    assert factor > 2
+    assert np.average(parts.conversion, weights=weight) == pytest.approx(
+        0.8 * np.average(parts.conversion, weights=parts.weight)
+    )
+
+
+def test_a_campaign_of_buyers_is_refused() -> None:
+    """More of those who buy as well as others make no site worse."""
+    parts = catalogue.catalogue(catalogue.Settings(skus=500))
+    with pytest.raises(ValueError, match="cannot bring a site"):
+        campaign(parts, (("slot", 49),), 0.2)
 
 
 def test_a_command_goes_on_from_the_pieces_that_are_done(tmp_path: Path) -> None:

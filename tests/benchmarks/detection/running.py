@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from streams.closed import ClosedBucket
+    from tests.benchmarks.detection.catalogue import Catalogue
     from tests.benchmarks.detection.effects import Effect
     from tests.benchmarks.detection.watching import Scope
 
@@ -245,12 +246,31 @@ def _shop_settings(scenario: Scenario, plan: Plan) -> catalogue.Settings:
 
 
 def _placed(scenario: Scenario, teller: Teller, seed: int) -> tuple[tuple[Effect, ...], Scope]:
-    """What is done to the shop, and where; a pair that the scenario leaves open is chosen."""
+    """What is done to the shop, and where; what the scenario leaves open is chosen."""
     effects, scope = tuple(scenario.placed(ONSET_MS)), scenario.truth.scope
+    if scenario.site is not None:
+        parts = teller.shop.combinations
+        effects = tuple(replace(each, factor=campaign(parts, each.where, scenario.site)) for each in effects)
     if any(key == "" for _, key in scope):
         where, scope = _pair(teller, seed)
         effects = tuple(replace(effect, where=where) for effect in effects)
     return effects, scope
+
+
+def campaign(parts: Catalogue, where: Sequence[tuple[str, int]], site: float) -> float:
+    """By how much traffic has to grow there for so much of the site's conversion to be left.
+
+    Raises:
+        ValueError: those who come there buy too well for that.
+    """
+    here = np.logical_and.reduce([parts.part(dimension) == number for dimension, number in where])
+    share = float(parts.weight[here].sum() / parts.weight.sum())
+    usual = float(np.average(parts.conversion, weights=parts.weight))
+    bought = float(np.average(parts.conversion[here], weights=parts.weight[here])) / usual
+    if bought >= site:
+        raise ValueError(f"visitors who buy {bought:.2f} of the usual cannot bring a site to {site:.2f}")
+    # With n times the site's visitors more of them: (1 + n bought) / (1 + n) = site.
+    return 1 + (1 - site) / (site - bought) / share
 
 
 def _pair(teller: Teller, seed: int) -> tuple[tuple[tuple[str, int], ...], Scope]:

@@ -68,6 +68,8 @@ class Scenario:
         local: some slots are broken, and each of them is a replicate.
         attempts: payment attempts a minute, where the site's size matters; None leaves it.
         low_intent: first slot whose visitors hardly buy.
+        site: what is left of the site's conversion once traffic has grown; by how much it has to grow for that
+            depends on the shop, so the factor of the effect is not looked at. None leaves the factor.
         sold_out: a SKU of which the watcher is told at the onset that its stock has ended.
     """
 
@@ -81,6 +83,7 @@ class Scenario:
     local: bool = False
     attempts: float | None = None
     low_intent: int | None = None
+    site: float | None = None
     sold_out: str = ""
 
     @property
@@ -215,9 +218,10 @@ _SHOP: Final = (
         "a campaign brings visitors who hardly buy: site -20 %",
         Stage.SHOP,
         Truth((Kind.MIX_SHIFT,), (("all", "all"),)),
-        (_e(What.TRAFFIC, 17, ramp=5, where=(("slot", "49"),)),),
+        (_e(What.TRAFFIC, 1, ramp=5, where=(("slot", "49"),)),),
         minutes=120,
         low_intent=49,
+        site=0.8,
     ),
     Scenario(
         "S9",

@@ -33,7 +33,7 @@ def causes(settings: EngineSettings) -> Causes:
     steps = tuple(Step(*pair) for pair in pairwise(settings.nodes))
     table = SeriesTable(settings.dimensions, len(steps), settings.max_rows)
     judge = StepJudge(table, steps, settings.sequential, settings.budget, settings.expectation)
-    return Causes(settings, table, judge, Places(table, steps))
+    return Causes(settings, table, judge, Places(table, steps, 0.1))
 
 
 def closing(*promotions: Promotion) -> Closing:

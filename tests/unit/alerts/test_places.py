@@ -40,7 +40,7 @@ def bucket(number: int, *slots: tuple[int, int]) -> ClosedBucket:
 def shop(*slots: tuple[int, int]) -> Places:
     """An hour of two slots, 3 and 20 of 100 visitors of which put something in the cart; then what is given."""
     table = SeriesTable(("all", "slot", "sku"), len(STEPS))
-    places = Places(table, STEPS)
+    places = Places(table, STEPS, 0.1)
     for number in range(360 + LASTED):
         closed = bucket(number, *(slots if number >= 360 else (QUIET, (100, 20))))
         counts = table.take(closed)

@@ -40,6 +40,26 @@ def test_one_broken_key_under_a_mix_shift_is_not_hidden() -> None:
     assert change.verdict is Verdict.BOTH
 
 
+@pytest.mark.parametrize(("worse", "explained"), [(0.03, True), (0.15, False), (-0.03, True)])
+def test_a_mix_shift_explains_what_is_beyond_a_tolerable_change_of_rates(
+    worse: float, *, explained: bool
+) -> None:
+    """Moods of the hour are sure to be seen in a large shop, and would not be said by themselves."""
+    entries = 100 * ENTRIES
+    after = entries + np.array([0.0, 0.0, 3_500_000.0])
+    change = split(period(entries, RATES, 1), period(after, RATES * (1 - worse), 2))
+    assert change.verdict is Verdict.BOTH
+    assert change.explains(0.1) is explained
+
+
+def test_rates_alone_are_explained_by_no_mix() -> None:
+    """However little they changed."""
+    entries = 100 * ENTRIES
+    change = split(period(entries, RATES, 1), period(entries, RATES * 0.95, 2))
+    assert change.verdict is Verdict.RATES
+    assert not change.explains(0.1)
+
+
 def test_too_little_to_tell_is_unchanged() -> None:
     """Noise in small counts is no verdict."""
     for seed in range(50):
