@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
-from confluent_kafka import OFFSET_END, TopicPartition
+from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import admin as kafka_admin
 from confluent_kafka.admin import AdminClient
 
@@ -15,6 +16,9 @@ from tests.support.workers import read_topic
 if TYPE_CHECKING:
     from streams.events import Record
     from tests.support.workers import Deployment
+
+_PATIENCE_S = 30.0
+_LOOK_S = 0.05
 
 
 def name_of(deployment: Deployment) -> str:
@@ -46,9 +50,24 @@ async def delete_entries(deployment: Deployment, number: int, before: int = OFFS
 def _delete(deployment: Deployment, number: int, before: int) -> None:
     admin, topic = AdminClient({"bootstrap.servers": deployment.bootstrap_servers}), name_of(deployment)
     _configure(admin, topic, "cleanup.policy", "compact,delete")
-    for done in admin.delete_records([TopicPartition(topic, number, before)]).values():
-        done.result()
+    begun = time.monotonic()
+    while not _deleted(
+        admin, TopicPartition(topic, number, before), patient=time.monotonic() - begun < _PATIENCE_S
+    ):
+        time.sleep(_LOOK_S)
     _configure(admin, topic, "cleanup.policy", "compact")
+
+
+def _deleted(admin: AdminClient, place: TopicPartition, *, patient: bool) -> bool:
+    """Whether the broker did so; the controller has the new policy already, the broker hears of it a moment later."""
+    try:
+        for done in admin.delete_records([place]).values():
+            done.result()
+    except KafkaException as error:
+        if patient and error.args[0].code() == KafkaError.POLICY_VIOLATION:
+            return False
+        raise
+    return True
 
 
 async def configure(deployment: Deployment, name: str, value: str) -> None:
