@@ -142,6 +142,15 @@ def _passages(names: Sequence[str], seeds: int, jobs: int, command: str) -> list
     return sorted(known.values(), key=lambda one: (NAMES.index(one.scenario), one.seed))
 
 
+def _command(words: Sequence[str]) -> str:
+    """What gives the same; where pieces were kept makes no difference to that."""
+    kept = [word for word in words if not word.startswith("--keep=")]
+    while "--keep" in kept:
+        at = kept.index("--keep")
+        del kept[at : at + 2]
+    return shlex.join(["make", "bench-detection", *([f"ARGS={shlex.join(kept)}"] if kept else [])])
+
+
 def main(words: Sequence[str]) -> int:
     """See the module."""
     asked = arguments(words)
@@ -153,7 +162,7 @@ def main(words: Sequence[str]) -> int:
     )
     pieces = Pieces(asked.keep) if asked.keep else None
     found = results(todo, size, asked.jobs, lambda text: print(text, file=sys.stderr), pieces)
-    command = shlex.join(["make", "bench-detection", *([f"ARGS={shlex.join(words)}"] if words else [])])
+    command = _command(words)
     known = read(_ROWS) | {row: Ran(outcome, command) for row, outcome in found.items()}
     ran = dict(sorted(known.items(), key=lambda item: _place(item[0])))
     yardsticks = _yardsticks(asked.yardstick_slots)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _DROPS: Final = {"S2": 0.3, "S2c": 0.5, "S2d": 1.0, "S5b+": 0.5, "S15": 0.5}
 # In fewer runs a mark that holds is not shown to be reached.
 _MANY: Final = 100
+# Of what never may be.
+_NEVER: Final = 1_000
 _NOT_RUN: Final = Verdict("not run", "0", reached=False)
 
 
@@ -99,8 +101,9 @@ def _word(verdict: Verdict, outcome: Outcome | None) -> str:
         return "not run"
     if not verdict.reached:
         return "**not reached**"
-    runs = len(outcome.delays) or outcome.runs if verdict.count is None else verdict.count
-    return "reached" if runs >= _MANY else "held, in few runs"
+    if verdict.count is not None:
+        return "reached" if verdict.count >= _NEVER else "held, in few runs"
+    return "reached" if (len(outcome.delays) or outcome.runs) >= _MANY else "held, in few runs"
 
 
 def _scenarios(outcomes: Mapping[Row, Outcome]) -> str:
