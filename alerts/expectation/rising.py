@@ -5,8 +5,8 @@ When a campaign fills a slot within minutes, those who stand at its checkout a f
 fast and go on fast: of them more arrive than a law learnt of everybody lets expect, until the slow ones
 have come up. Nothing is bought more often. So as long as it rises, a row's surges at the steps after the
 first of a journey are also held against people twice as quick. Where all steps of a journey are one draw
-cut in pieces, arrivals are up to a quarter above the law in the ten minutes after a jump to the
-seventeenfold, and at most 8 % above the law twice as quick; where steps are drawn each by itself, the law
+cut in pieces, arrivals run a fifth above the law in the minutes after a jump to the tenfold, and less than
+a tenth above the law twice as quick (its test draws them); where steps are drawn each by itself, the law
 is right. Drops need no such thing: who is quick is missed by no one.
 """
 
