@@ -328,7 +328,9 @@ async def test_what_a_killed_worker_left_unread_is_not_overtaken(
     kafka: KafkaCluster, topic_names: TopicNames, tmp_path: Path
 ) -> None:
     """It had nothing left to read when it died; what came then waits for its heir, and so does the rest."""
-    deployment = await deployment_of(kafka, topic_names, tmp_path, (6, 3))
+    made = await deployment_of(kafka, topic_names, tmp_path, (6, 3))
+    # Time enough to write and read before Kafka notices, on a busy machine too.
+    deployment = replace(made, overrides={**made.overrides, "KAFKA__SESSION_TIMEOUT": "20s"})
     settings = deployment.settings()
     records = shop_traffic(6, 30, 100)
     begin = len(records) // 10
@@ -350,7 +352,7 @@ async def test_what_a_killed_worker_left_unread_is_not_overtaken(
                 survivor.position(*tp).next_offset == ends[names[tp.topic], tp.partition] for tp in mine
             )
 
-        await until(all_mine_is_read, seconds=5, what="its own partitions are read")
+        await until(all_mine_is_read, seconds=15, what="its own partitions are read")
         assert survivor.assigned == mine
         survivor.may_take.set()
         await assert_counted_as_if_keyed(deployment, records)

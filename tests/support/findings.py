@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alerts.model import Finding, Kind, Place, Recovered, Rooted, Step
+from alerts.lifecycle import Lifecycle
+from alerts.model import DataState, Finding, Kind, Place, Recovered, Rooted, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 T0 = 1_762_689_600_000
 BUCKET = 10_000
@@ -46,3 +50,23 @@ def rooted(kind: Kind = DROP, scope: tuple[Place, ...] = SLOT, **fields: Any) ->
 def recovered(kind: Kind = DROP, scope: tuple[Place, ...] = SLOT, step: Step | None = PAY) -> Recovered:
     """It is over."""
     return Recovered(kind, scope, step)
+
+
+def reasons(
+    lifecycle: Lifecycle,
+    number: int,
+    *findings: Rooted,
+    over: Sequence[Recovered] = (),
+    data: DataState = DataState(),  # noqa: B008 - it is frozen
+) -> list[str]:
+    """Reasons of the changes at a bucket."""
+    changes = lifecycle.fold(findings, over, at(number), data)
+    return [change.reason.value for change in changes]
+
+
+def opened(*scopes: tuple[Place, ...]) -> Lifecycle:
+    """With an open drop on each scope, since buckets 1, 2, ..."""
+    lifecycle = Lifecycle()
+    for number, scope in enumerate(scopes, 1):
+        assert reasons(lifecycle, number, rooted(scope=scope)) == ["opened"]
+    return lifecycle

@@ -9,26 +9,12 @@ from alerts.control import Ack, Silence, Unsilence
 from alerts.kept import MORE
 from alerts.lifecycle import Lifecycle, LifecycleSettings
 from alerts.model import EVERYWHERE, DataState, Diagnosis, Kind, Place, Reason, Severity, State
-from tests.support.findings import PAIR, PAY, SLOT, at, recovered, rooted
+from tests.support.findings import PAIR, PAY, SLOT, at, opened, reasons, recovered, rooted
 
 BAD = DataState(bad=frozenset({"orders"}))
 DOUBTFUL = DataState(doubtful=frozenset({"orders"}))
 BREAK = Kind.NODE_BREAK
 MINUTE = 6
-
-
-def reasons(lifecycle: Lifecycle, number: int, *findings: object, **more: object) -> list[str]:
-    """Reasons of the changes at a bucket."""
-    changes = lifecycle.fold(findings, more.get("over", ()), at(number), more.get("data", DataState()))  # type: ignore[arg-type]  # short calls
-    return [change.reason.value for change in changes]
-
-
-def opened(*scopes: tuple[Place, ...]) -> Lifecycle:
-    """With an open drop on each scope, since buckets 1, 2, ..."""
-    lifecycle = Lifecycle()
-    for number, scope in enumerate(scopes, 1):
-        assert reasons(lifecycle, number, rooted(scope=scope)) == ["opened"]
-    return lifecycle
 
 
 def test_a_finding_opens_an_incident_once() -> None:

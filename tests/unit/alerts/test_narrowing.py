@@ -6,32 +6,18 @@ import msgspec
 import pytest
 
 from alerts.lifecycle import Lifecycle
-from alerts.model import EVERYWHERE, DataState, Place
-from tests.support.findings import PAIR, SLOT, at, recovered, rooted
+from alerts.model import EVERYWHERE, DataState, Place, Rooted
+from tests.support.findings import PAIR, SLOT, opened, reasons, recovered, rooted
 
 MINUTE = 6
 DOUBTFUL = DataState(doubtful=frozenset({"orders"}))
-
-
-def reasons(lifecycle: Lifecycle, number: int, *findings: object, **more: object) -> list[str]:
-    """Reasons of the changes at a bucket."""
-    changes = lifecycle.fold(findings, more.get("over", ()), at(number), more.get("data", DataState()))  # type: ignore[arg-type]  # short calls
-    return [change.reason.value for change in changes]
-
-
-def opened(*scopes: tuple[Place, ...]) -> Lifecycle:
-    """With an open drop on each scope, since buckets 1, 2, ..."""
-    lifecycle = Lifecycle()
-    for number, scope in enumerate(scopes, 1):
-        assert reasons(lifecycle, number, rooted(scope=scope)) == ["opened"]
-    return lifecycle
 
 
 BANNER = (Place("banner", "hero"),)
 SOON, LATER = 2, 2 + 3 * MINUTE
 
 
-def narrowed(lifecycle: Lifecycle, *findings: object, since: int = SOON) -> list[str]:
+def narrowed(lifecycle: Lifecycle, *findings: Rooted, since: int = SOON) -> list[str]:
     """Reasons of three minutes in which only these are found."""
     return [
         reason
@@ -64,7 +50,7 @@ def test_what_a_pair_explains_for_long_enough_is_about_the_pair() -> None:
         (BANNER, []),
     ],
 )
-def test_nothing_else_takes_its_name(first: tuple[Place, ...], found: list[object]) -> None:
+def test_nothing_else_takes_its_name(first: tuple[Place, ...], found: list[Rooted]) -> None:
     """While it is found itself, two places explain it, it is about everything, or they are about another step."""
     lifecycle = opened(first)
     assert "renamed" not in narrowed(lifecycle, *found)
