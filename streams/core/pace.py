@@ -8,7 +8,9 @@ newest event time by no more than the slack beyond what it lay behind in its own
 
 A stream with nothing left to read holds nobody back, which is true at the moment it is said and of
 what had come by then. So whoever hears it may go on to where he himself has read by then, and on from
-there when he hears it again. If its owner dies instead, what nobody reads now is not overtaken.
+there when he hears it again: what comes to it later lies behind by no more than the slack beyond what
+it lay behind all that had come to anyone. If its owner dies instead, what nobody reads now is not
+overtaken.
 
 A stream that was not heard of for longer than ``patience`` holds nobody back any more. Patience is
 for as long as Kafka takes to notice that an owner is gone and to give his streams to others, who

@@ -29,13 +29,15 @@ if TYPE_CHECKING:
     from tests.support.workers import Deployment
 
 _TICK_SECONDS = 0.05
+# Batches read while nothing is taken in: a full queue would stop reading.
+_BUFFERED_BATCHES = 4096
 
 
 class RekeyWorker:
     """Republishes until it is stopped; a context manager.
 
     Attributes:
-        may_take: cleared, nothing more is taken in.
+        may_take: cleared, nothing more is taken in, though it is read.
         assigned: its present partitions.
     """
 
@@ -45,6 +47,7 @@ class RekeyWorker:
         self.rekeying = rekeying(settings, self.producer, SystemClock())
         self.exchange = PaceExchange(settings.kafka, settings.topics.progress, self.rekeying, self.producer)
         self.app = faust_app(settings)
+        self.app.conf.stream_buffer_maxsize = _BUFFERED_BATCHES
         self.may_take = asyncio.Event()
         self.may_take.set()
         self.assigned: set[TP] = set()
