@@ -88,12 +88,6 @@ class Arrivals:
         by_place[:, self._by_age()] = weights
         return np.asarray((by_place @ self._ring[step])[:, : self._rows], dtype=np.float64)
 
-    def convolved_of(self, rows: I64, kernel: F64) -> F64:
-        """Arrivals now of these rows under one law, given by age: (steps, taps) to (rows, steps)."""
-        by_place = np.empty(kernel.shape)
-        by_place[:, self._by_age()] = kernel
-        return np.stack([law @ ring[:, rows] for law, ring in zip(by_place, self._ring, strict=True)], axis=1)
-
     def _by_age(self) -> I64:
         return (self._newest - np.arange(self._taps)) % self._taps
 

@@ -49,13 +49,16 @@ def quicker(arrivals: Arrivals, taps: F64) -> tuple[I64, F64]:
     Returns:
         rows, shape (k,), and arrivals if all converted, at least 0, shape (k, steps).
     """
-    head = min(HEAD, len(taps) - 1)
+    steps = len(taps)
+    head = min(HEAD, steps - 1)
     rows = np.flatnonzero(_rises(*arrivals.weighed(head, _WINDOWS)))
-    if not rows.size:
-        return rows, np.zeros((0, len(taps)))
-    more = np.maximum(arrivals.convolved_of(rows, halved(taps) - taps), 0.0)
-    # Of a journey's first step nobody has been sifted yet.
-    more[:, : head + 1] = 0.0
+    more = np.zeros((rows.size, steps))
+    if rows.size:
+        gained = halved(taps) - taps
+        # Of a journey's first step nobody has been sifted yet.
+        for step in range(head + 1, steps):
+            # Of all rows, in one pass: picking theirs out of the memory is dearer if they are many.
+            more[:, step] = np.maximum(arrivals.weighed(step, gained[[step]])[0, rows], 0.0)
     return rows, more
 
 
