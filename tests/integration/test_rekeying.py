@@ -155,14 +155,19 @@ async def keyed_length(deployment: Deployment) -> int:
         await consumer.stop()
 
 
-async def raw_places(deployment: Deployment) -> set[Place]:
-    """Where every raw record stands."""
-    return {
-        (name, partition, record.offset)
+async def raw_records(deployment: Deployment) -> list[tuple[Place, Record]]:
+    """Every raw record and where it stands, partition after partition."""
+    return [
+        ((name, partition, record.offset), record)
         for name, topic in zip(NAMES, (deployment.clickstream, deployment.orders), strict=True)
         for partition, records in (await read_topic(deployment.bootstrap_servers, topic)).items()
         for record in records
-    }
+    ]
+
+
+async def raw_places(deployment: Deployment) -> set[Place]:
+    """Where every raw record stands."""
+    return {place for place, _ in await raw_records(deployment)}
 
 
 async def published_places(deployment: Deployment) -> list[Place]:
@@ -292,11 +297,7 @@ async def raw_lateness(deployment: Deployment) -> dict[Place, int]:
 
 async def arrival_lateness(deployment: Deployment) -> dict[Place, int]:
     """By how much every raw record lies behind all that arrived before it in any partition."""
-    arrived: list[tuple[Place, Record]] = []
-    for name, topic in zip(NAMES, (deployment.clickstream, deployment.orders), strict=True):
-        for partition, records in (await read_topic(deployment.bootstrap_servers, topic)).items():
-            arrived += [((name, partition, record.offset), record) for record in records]
-    arrived.sort(key=lambda item: item[1].timestamp_ms)
+    arrived = sorted(await raw_records(deployment), key=lambda item: item[1].timestamp_ms)
     late = behind([record for _, record in arrived])
     return {place: by for (place, _), by in zip(arrived, late, strict=True)}
 
